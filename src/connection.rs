@@ -1,0 +1,479 @@
+//! An open or closing WebSocket. It joins the two halves and answers Ping and Close. Its law: no
+//! other file changes the closing state (RFC 6455, section 7).
+
+use crate::close::{CloseCode, CloseFrame};
+use crate::config::Config;
+use crate::error::{ProtocolError, SendError};
+use crate::event::Event;
+use crate::frame::Opcode;
+use crate::input::Input;
+use crate::masking_key::MaskingKeys;
+use crate::receive::Receiver;
+use crate::role::Role;
+use crate::send::{Data, MAX_CONTROL_LEN, Sender};
+use bytes::BytesMut;
+
+/// An open or closing WebSocket connection, in either role.
+///
+/// It does no I/O and holds no buffer for it. The caller reads, hands over what it has read,
+/// drains the events, and writes what is in `out`:
+///
+/// ```
+/// use bytes::BytesMut;
+/// use sansocket::{Config, Connection, Event, Input};
+///
+/// let mut ws = Connection::server(&Config::default());
+/// let mut out = BytesMut::new(); // what is to be written
+///
+/// // What was read: a masked text frame.
+/// let mut read = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+/// let mut input = Input::new(&mut read);
+/// while let Some(event) = ws.receive(&mut input, &mut out) {
+///     match event {
+///         Event::Text(text) => ws.send_text(&text, &mut out)?,
+///         Event::Binary(data) => ws.send_binary(&data, &mut out)?,
+///         _ => {} // Pings and Closes are answered already
+///     }
+/// }
+/// assert_eq!(&out[..], b"\x81\x05Hello");
+/// # Ok::<(), sansocket::SendError>(())
+/// ```
+///
+/// Write out what is in `out` before you read on: a peer makes it grow by at most three times
+/// what it sends, so the size of a read bounds it.
+#[derive(Debug)]
+pub struct Connection {
+    receiver: Receiver,
+    sender: Sender,
+    role: Role,
+    answer_pings: bool,
+    /// Whether a Close frame of ours is in the output.
+    close_sent: bool,
+    /// The code of the first Close frame received; 1005 if it had none.
+    close_received: Option<CloseCode>,
+    closed_first: Option<ClosedBy>,
+    /// The first rule that the peer broke.
+    error: Option<ProtocolError>,
+    transport_ended: bool,
+}
+
+/// How far a connection is (RFC 6455, sections 7.1.3 and 7.1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "the states of RFC 6455 after CONNECTING"
+)]
+pub enum State {
+    /// Messages go both ways.
+    Open,
+    /// A Close frame was sent or received, and the transport has not ended yet.
+    Closing,
+    /// The transport has ended.
+    Closed,
+}
+
+/// Who ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a connection has two ends")]
+pub enum ClosedBy {
+    /// This endpoint: by [`close`](Connection::close), or because the peer broke a rule.
+    Us,
+    /// The peer: by its Close frame, or because its transport ended without one.
+    Peer,
+}
+
+impl Connection {
+    /// A server's end of a connection whose opening handshake is done.
+    ///
+    /// [`ServerHandshake`](crate::ServerHandshake) makes one for you. Call this yourself if
+    /// somebody else did the handshake: an HTTP server, an HTTP/2 stream, a proxy. What that
+    /// one has read behind the handshake is the first [`Input`]:
+    ///
+    /// ```
+    /// # use bytes::BytesMut;
+    /// # use sansocket::{Config, Connection, Event, Input};
+    /// # let mut already_read = [0x82, 0x80, 1, 2, 3, 4];
+    /// let mut ws = Connection::server(&Config::default());
+    /// let mut out = BytesMut::new();
+    /// let mut input = Input::new(&mut already_read);
+    /// while let Some(event) = ws.receive(&mut input, &mut out) {
+    ///     assert!(matches!(event, Event::Binary(data) if data.is_empty()));
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn server(config: &Config) -> Self {
+        Self::new(Role::Server, None, config)
+    }
+
+    /// A client's end of a connection whose opening handshake is done, with masking keys out
+    /// of `seed`.
+    ///
+    /// [`ClientHandshake`](crate::ClientHandshake) makes one for you; see
+    /// [`server`](Self::server) for when to call this yourself. The seed must be fresh and
+    /// unpredictable (RFC 6455, section 10.3): take it from the operating system or the
+    /// device's source of entropy, and never use it twice.
+    #[must_use]
+    pub const fn client(config: &Config, seed: [u8; 32]) -> Self {
+        Self::with_keys(config, MaskingKeys::new(seed))
+    }
+
+    pub(crate) const fn with_keys(config: &Config, keys: MaskingKeys) -> Self {
+        Self::new(Role::Client, Some(keys), config)
+    }
+
+    const fn new(role: Role, keys: Option<MaskingKeys>, config: &Config) -> Self {
+        Self {
+            receiver: Receiver::new(role, config),
+            sender: Sender::new(keys),
+            role,
+            answer_pings: config.answer_pings,
+            close_sent: false,
+            close_received: None,
+            closed_first: None,
+            error: None,
+            transport_ended: false,
+        }
+    }
+
+    /// Takes what came from the peer and returns the next event, `None` when all of `input` is
+    /// used up.
+    ///
+    /// Call it in a loop after each read, until it returns `None`. Pings and Closes are answered
+    /// in `out` before you see their event. After [`Event::Close`] and [`Event::Failed`] nothing
+    /// more comes, whatever the peer sends (RFC 6455, sections 1.4 and 7.1.7).
+    ///
+    /// How the octets are cut into reads never changes the events.
+    #[inline]
+    pub fn receive<'b>(&mut self, input: &mut Input<'b>, out: &mut BytesMut) -> Option<Event<'b>> {
+        if self.has_stopped_reading() {
+            input.take_rest();
+            return None;
+        }
+        match self.receiver.receive(input) {
+            Ok(Some(event)) => {
+                if !matches!(event, Event::Text(_) | Event::Binary(_)) {
+                    self.answer(&event, out);
+                }
+                Some(event)
+            }
+            Ok(None) => None,
+            Err(error) => Some(self.fail(error, out)),
+        }
+    }
+
+    /// The transport has ended: it was closed or reset, by either side.
+    ///
+    /// Call it when a read returns no octets, when reading or writing fails, and when you close
+    /// the transport yourself. Afterwards [`state`](Self::state) is
+    /// [`Closed`](State::Closed) and [`close_code`](Self::close_code) is known.
+    ///
+    /// # Errors
+    ///
+    /// The error that the connection failed with, or [`ProtocolError::TransportEnded`] if the
+    /// closing handshake was not complete (RFC 6455, section 7.1.5).
+    pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
+        self.transport_ended = true;
+        self.receiver.stop();
+        self.closed_first.get_or_insert(ClosedBy::Peer);
+        if self.close_handshake_done() {
+            return Ok(());
+        }
+        Err(*self.error.get_or_insert(ProtocolError::TransportEnded))
+    }
+
+    /// Appends a text message to `out` (RFC 6455, section 5.6).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was appended.
+    #[inline]
+    pub fn send_text(&mut self, text: &str, out: &mut BytesMut) -> Result<(), SendError> {
+        self.check_open()?;
+        self.sender.message(Data::Text(text), out)
+    }
+
+    /// Appends a binary message to `out` (RFC 6455, section 5.6).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was appended.
+    #[inline]
+    pub fn send_binary(&mut self, data: &[u8], out: &mut BytesMut) -> Result<(), SendError> {
+        self.check_open()?;
+        self.sender.message(Data::Binary(data), out)
+    }
+
+    /// Appends the first fragment of a message to `out` (RFC 6455, section 5.4).
+    ///
+    /// For a message whose length is not known when it begins. The type of `data`, text or
+    /// binary, is that of the message; fragments of any size follow by
+    /// [`send_next_fragment`](Self::send_next_fragment), and
+    /// [`send_last_fragment`](Self::send_last_fragment) ends it. Control frames may be sent in
+    /// between.
+    ///
+    /// ```
+    /// # use bytes::BytesMut;
+    /// # use sansocket::{Config, Connection};
+    /// # let mut ws = Connection::server(&Config::default());
+    /// # let mut out = BytesMut::new();
+    /// ws.send_first_fragment("Hel", &mut out)?;
+    /// ws.send_last_fragment("lo", &mut out)?;
+    /// assert_eq!(&out[..], b"\x01\x03Hel\x80\x02lo");
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was appended.
+    pub fn send_first_fragment<'a>(
+        &mut self,
+        data: impl Into<Data<'a>>,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        self.check_open()?;
+        self.sender.first(data.into(), out)
+    }
+
+    /// Appends a further fragment of a message to `out`, which is not its last
+    /// (RFC 6455, section 5.4).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`], [`SendError::NoMessage`] and [`SendError::OtherType`]; nothing
+    /// was appended.
+    pub fn send_next_fragment<'a>(
+        &mut self,
+        data: impl Into<Data<'a>>,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        self.check_open()?;
+        self.sender.next(data.into(), false, out)
+    }
+
+    /// Appends the last fragment of a message to `out`; it may be empty
+    /// (RFC 6455, section 5.4).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`], [`SendError::NoMessage`] and [`SendError::OtherType`]; nothing
+    /// was appended.
+    pub fn send_last_fragment<'a>(
+        &mut self,
+        data: impl Into<Data<'a>>,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        self.check_open()?;
+        self.sender.next(data.into(), true, out)
+    }
+
+    /// Appends a Ping to `out`, with at most 125 octets of payload, which come back in the
+    /// Pong (RFC 6455, section 5.5.2).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`] and [`SendError::ControlTooLong`]; nothing was appended.
+    pub fn send_ping(&mut self, payload: &[u8], out: &mut BytesMut) -> Result<(), SendError> {
+        self.check_open()?;
+        self.sender.control(Opcode::Ping, payload, out)
+    }
+
+    /// Appends a Pong to `out` that nobody asked for, with at most 125 octets of payload
+    /// (RFC 6455, section 5.5.3).
+    ///
+    /// Pings are answered without it, unless
+    /// [`Config::answer_pings`](crate::Config::answer_pings) is off.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`] and [`SendError::ControlTooLong`]; nothing was appended.
+    pub fn send_pong(&mut self, payload: &[u8], out: &mut BytesMut) -> Result<(), SendError> {
+        self.check_open()?;
+        self.sender.control(Opcode::Pong, payload, out)
+    }
+
+    /// Appends a Close frame to `out`: the closing handshake begins (RFC 6455, section 7.1.2).
+    ///
+    /// Go on reading: what the peer had sent before it saw the Close is still delivered, then
+    /// [`Event::Close`] comes. `close(None, "", out)` sends a Close frame without a body.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`], [`SendError::CloseCode`], [`SendError::ReasonTooLong`] and
+    /// [`SendError::ReasonWithoutCode`]; nothing was appended.
+    pub fn close(
+        &mut self,
+        code: impl Into<Option<CloseCode>>,
+        reason: &str,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        self.check_open()?;
+        let code = code.into();
+        match code {
+            None if !reason.is_empty() => return Err(SendError::ReasonWithoutCode),
+            // RFC 6455, section 7.4.1: a server does not send 1010.
+            Some(code)
+                if !code.is_on_wire()
+                    || (code == CloseCode::MANDATORY_EXTENSION && self.role == Role::Server) =>
+            {
+                return Err(SendError::CloseCode(code));
+            }
+            _ if reason.len() > CloseFrame::MAX_REASON_LEN => {
+                return Err(SendError::ReasonTooLong);
+            }
+            _ => self.send_close(ClosedBy::Us, code, reason, out),
+        }
+        Ok(())
+    }
+
+    /// How far the connection is (RFC 6455, sections 7.1.3 and 7.1.4).
+    #[must_use]
+    pub const fn state(&self) -> State {
+        if self.transport_ended {
+            State::Closed
+        } else if self.close_sent || self.close_received.is_some() {
+            State::Closing
+        } else {
+            State::Open
+        }
+    }
+
+    /// Which side this endpoint is.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// "The WebSocket connection close code" (RFC 6455, section 7.1.5), once it is known.
+    ///
+    /// The code of the peer's Close frame, [1005](CloseCode::NO_STATUS) if that had none,
+    /// [1006](CloseCode::ABNORMAL) if the transport ended with no Close frame received.
+    #[must_use]
+    pub const fn close_code(&self) -> Option<CloseCode> {
+        match self.close_received {
+            Some(code) => Some(code),
+            None if self.transport_ended => Some(CloseCode::ABNORMAL),
+            None => None,
+        }
+    }
+
+    /// Who ended the connection; `None` while it is open.
+    #[must_use]
+    pub const fn closed_by(&self) -> Option<ClosedBy> {
+        self.closed_first
+    }
+
+    /// Whether the closing handshake was complete when the transport ended: "closed cleanly"
+    /// (RFC 6455, section 7.1.4).
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.transport_ended && self.close_handshake_done()
+    }
+
+    /// The error that the connection failed with, as in [`Event::Failed`] or from
+    /// [`receive_eof`](Self::receive_eof).
+    #[must_use]
+    pub const fn error(&self) -> Option<ProtocolError> {
+        self.error
+    }
+
+    /// Whether the transport should end soon: a Close frame was sent (RFC 6455, section 7.1.1).
+    ///
+    /// Start the timer for the closing handshake when this becomes true (5 s in the examples),
+    /// and close the transport when it runs out. Until then go on reading.
+    #[must_use]
+    pub const fn close_expected(&self) -> bool {
+        matches!(self.state(), State::Closing)
+    }
+
+    /// Whether to close the transport now, once `out` has been written
+    /// (RFC 6455, section 7.1.1).
+    ///
+    /// The server closes first, at once; a client waits for that, which
+    /// [`close_expected`](Self::close_expected) puts a limit to. Close in steps, so that the
+    /// last octets are not lost to a reset: shut down writing, read to the end, then close.
+    #[must_use]
+    pub const fn must_close_transport(&self) -> bool {
+        match self.role {
+            Role::Server => self.has_stopped_reading(),
+            Role::Client => self.transport_ended,
+        }
+    }
+
+    /// Nothing is received after a Close frame (RFC 6455, section 1.4), nor after a failure
+    /// (RFC 6455, section 7.1.7).
+    #[inline]
+    const fn has_stopped_reading(&self) -> bool {
+        self.close_received.is_some() || self.error.is_some() || self.transport_ended
+    }
+
+    const fn close_handshake_done(&self) -> bool {
+        self.close_sent && self.close_received.is_some()
+    }
+
+    #[inline]
+    const fn check_open(&self) -> Result<(), SendError> {
+        match self.state() {
+            State::Open => Ok(()),
+            State::Closing | State::Closed => Err(SendError::NotOpen),
+        }
+    }
+
+    /// RFC 6455, sections 5.5.1 and 5.5.2: what a control frame of the peer asks for.
+    #[cold]
+    fn answer(&mut self, event: &Event<'_>, out: &mut BytesMut) {
+        match event {
+            // Also after our own Close: section 5.5.2 excepts only what follows the peer's.
+            Event::Ping(payload) if self.answer_pings => {
+                // A Ping that was received has a payload which a Pong can have.
+                let sent = self.sender.control(Opcode::Pong, payload, out);
+                debug_assert_eq!(sent, Ok(()));
+            }
+            Event::Close(frame) => {
+                let code = frame.as_ref().map(|frame| frame.code);
+                self.close_received = Some(code.unwrap_or(CloseCode::NO_STATUS));
+                self.receiver.stop();
+                // The answer has the code of the peer (section 5.5.1) and no body if it had none.
+                self.send_close(ClosedBy::Peer, code, "", out);
+            }
+            _ => {}
+        }
+    }
+
+    /// RFC 6455, section 7.1.7: fail the connection.
+    #[cold]
+    fn fail(&mut self, error: ProtocolError, out: &mut BytesMut) -> Event<'static> {
+        self.error = Some(error);
+        self.receiver.stop();
+        self.send_close(ClosedBy::Us, Some(error.close_code()), error.rule(), out);
+        Event::Failed(error)
+    }
+
+    /// Appends a Close frame, the only one that is ever sent.
+    fn send_close(
+        &mut self,
+        by: ClosedBy,
+        code: Option<CloseCode>,
+        reason: &str,
+        out: &mut BytesMut,
+    ) {
+        self.closed_first.get_or_insert(by);
+        if self.close_sent {
+            return;
+        }
+        self.close_sent = true;
+        let mut body = [0; MAX_CONTROL_LEN];
+        let mut len = 0;
+        let code = code.map(|code| code.0.to_be_bytes());
+        for octet in code.iter().flatten().chain(reason.as_bytes()) {
+            // Reasons were measured, or are our own words.
+            if let Some(place) = body.get_mut(len) {
+                *place = *octet;
+                len += 1;
+            }
+        }
+        let sent = self
+            .sender
+            .control(Opcode::Close, body.get(..len).unwrap_or_default(), out);
+        debug_assert_eq!(sent, Ok(()));
+    }
+}

@@ -1,0 +1,198 @@
+//! The header of a frame (RFC 6455, section 5.2). Its law: a header is judged octet by octet in
+//! the order in which it arrives, so an error never depends on how the octets were cut.
+
+use crate::error::ProtocolError;
+use crate::role::Role;
+use bytes::BytesMut;
+
+/// What a frame is (RFC 6455, section 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "RFC 6455 defines six; the others are errors"
+)]
+#[repr(u8)]
+pub enum Opcode {
+    /// 0: goes on with a message.
+    Continuation = 0x0,
+    /// 1: begins a text message.
+    Text = 0x1,
+    /// 2: begins a binary message.
+    Binary = 0x2,
+    /// 8: begins or ends the closing handshake.
+    Close = 0x8,
+    /// 9: asks for a Pong.
+    Ping = 0x9,
+    /// 10: answers a Ping, or is sent unasked.
+    Pong = 0xa,
+}
+
+impl Opcode {
+    /// Whether it is Close, Ping or Pong (RFC 6455, section 5.5).
+    #[must_use]
+    #[inline]
+    pub const fn is_control(self) -> bool {
+        self as u8 & 0x8 != 0
+    }
+
+    const fn from_bits(bits: u8) -> Option<Self> {
+        Some(match bits {
+            0x0 => Self::Continuation,
+            0x1 => Self::Text,
+            0x2 => Self::Binary,
+            0x8 => Self::Close,
+            0x9 => Self::Ping,
+            0xa => Self::Pong,
+            _ => return None,
+        })
+    }
+}
+
+/// The header of a frame: all that stands before its payload (RFC 6455, section 5.2).
+///
+/// [`Connection`](crate::Connection) reads and writes headers for its callers; the type is
+/// public for proxies and tools that work on frames.
+///
+/// ```
+/// use sansocket::{Header, Opcode, Role};
+///
+/// let frame = [0x81, 0x05, b'H', b'e', b'l', b'l', b'o'];
+/// let (header, len) = Header::parse(&frame, Role::Client, false)?.unwrap();
+/// assert_eq!((header.opcode, header.payload_len, len), (Opcode::Text, 5, 2));
+/// # Ok::<(), sansocket::ProtocolError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "the fields of section 5.2")]
+pub struct Header {
+    /// Whether this is the last fragment of its message.
+    pub fin: bool,
+    /// "Per-message compressed" (RFC 7692, section 6), where that was negotiated.
+    pub rsv1: bool,
+    /// What the frame is.
+    pub opcode: Opcode,
+    /// The key that the payload is masked with.
+    pub masking_key: Option<[u8; 4]>,
+    /// The length of the payload, in octets.
+    pub payload_len: u64,
+}
+
+impl Header {
+    /// The longest header, in octets.
+    pub const MAX_LEN: usize = 14;
+
+    /// Reads the header that `octets` begin with, as an endpoint in the role of `receiver`.
+    ///
+    /// Returns it with its own length in octets, or `None` if there are too few octets for a
+    /// verdict. `rsv1_allowed` says whether an extension that uses RSV1 was negotiated. Rules
+    /// on the row of frames and limits on sizes are the caller's.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that the octets break, as soon as the octet is there that breaks it
+    /// (RFC 6455, sections 5.1, 5.2 and 5.5).
+    #[inline]
+    pub fn parse(
+        octets: &[u8],
+        receiver: Role,
+        rsv1_allowed: bool,
+    ) -> Result<Option<(Self, usize)>, ProtocolError> {
+        let [first, rest @ ..] = octets else {
+            return Ok(None);
+        };
+        let Some(opcode) = Opcode::from_bits(first & 0x0f) else {
+            // Decision: reserved bits are judged before the opcode.
+            return Err(if first & 0x70 == 0 {
+                ProtocolError::ReservedOpcode
+            } else {
+                ProtocolError::ReservedBit
+            });
+        };
+        let (fin, rsv1) = (first & 0x80 != 0, first & 0x40 != 0);
+        let begins_message = matches!(opcode, Opcode::Text | Opcode::Binary);
+        if first & 0x30 != 0 || (rsv1 && !(rsv1_allowed && begins_message)) {
+            return Err(ProtocolError::ReservedBit);
+        }
+        if opcode.is_control() && !fin {
+            return Err(ProtocolError::ControlFrameFragmented);
+        }
+
+        let [second, rest @ ..] = rest else {
+            return Ok(None);
+        };
+        let (masked, len7) = (second & 0x80 != 0, second & 0x7f);
+        if opcode.is_control() && len7 > 125 {
+            return Err(ProtocolError::ControlFrameTooLong);
+        }
+        match (receiver, masked) {
+            (Role::Server, false) => return Err(ProtocolError::FrameNotMasked),
+            (Role::Client, true) => return Err(ProtocolError::FrameMasked),
+            _ => {}
+        }
+
+        let (payload_len, rest, len) = match len7 {
+            126 => {
+                let Some((octets, rest)) = rest.split_first_chunk::<2>() else {
+                    return Ok(None);
+                };
+                let len = u16::from_be_bytes(*octets);
+                if len < 126 {
+                    return Err(ProtocolError::LengthNotMinimal);
+                }
+                (u64::from(len), rest, 4)
+            }
+            127 => {
+                if rest.first().is_some_and(|octet| octet & 0x80 != 0) {
+                    return Err(ProtocolError::LengthTopBit);
+                }
+                let Some((octets, rest)) = rest.split_first_chunk::<8>() else {
+                    return Ok(None);
+                };
+                let len = u64::from_be_bytes(*octets);
+                if len <= 0xffff {
+                    return Err(ProtocolError::LengthNotMinimal);
+                }
+                (len, rest, 10)
+            }
+            len => (u64::from(len), rest, 2),
+        };
+
+        let (masking_key, len) = if masked {
+            let Some(key) = rest.first_chunk::<4>() else {
+                return Ok(None);
+            };
+            (Some(*key), len + 4)
+        } else {
+            (None, len)
+        };
+        let header = Self {
+            fin,
+            rsv1,
+            opcode,
+            masking_key,
+            payload_len,
+        };
+        Ok(Some((header, len)))
+    }
+
+    /// Appends the header to `out`, with the length in its shortest form.
+    #[inline]
+    pub fn encode(&self, out: &mut BytesMut) {
+        let first = u8::from(self.fin) << 7 | u8::from(self.rsv1) << 6 | self.opcode as u8;
+        let masked = u8::from(self.masking_key.is_some()) << 7;
+        // One piece of fixed size for each form: an append of known length is a plain store.
+        match self.payload_len {
+            len @ ..=125 => out.extend_from_slice(&[first, masked | len as u8]),
+            len @ ..=0xffff => {
+                let [a, b] = (len as u16).to_be_bytes();
+                out.extend_from_slice(&[first, masked | 126, a, b]);
+            }
+            len => {
+                out.extend_from_slice(&[first, masked | 127]);
+                out.extend_from_slice(&len.to_be_bytes());
+            }
+        }
+        if let Some(key) = self.masking_key {
+            out.extend_from_slice(&key);
+        }
+    }
+}

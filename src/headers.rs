@@ -1,0 +1,193 @@
+//! Header fields of an opening handshake. Its law: a field that could break out of its line
+//! (RFC 9112, section 11.1) cannot be made.
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A list of header fields, in order, with names compared without regard to case
+/// (RFC 9110, section 5.1).
+///
+/// Values are octets: HTTP does not say that they are text.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers {
+    /// Name and value of each field, one behind the other.
+    octets: Vec<u8>,
+    /// Where they end: lengths of name and value.
+    lens: Vec<(usize, usize)>,
+}
+
+impl Headers {
+    /// An empty list.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            octets: Vec::new(),
+            lens: Vec::new(),
+        }
+    }
+
+    pub(crate) fn with_capacity(fields: usize, octets: usize) -> Self {
+        Self {
+            octets: Vec::with_capacity(octets),
+            lens: Vec::with_capacity(fields),
+        }
+    }
+
+    /// Appends a field.
+    ///
+    /// # Errors
+    ///
+    /// [`FieldError`] if the name is not a token (RFC 9110, section 5.6.2) or the value has a
+    /// control character other than a tab, such as CR, LF or NUL (RFC 9110, section 5.5).
+    pub fn push(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
+        if !is_token(name.as_bytes()) {
+            return Err(FieldError::Name);
+        }
+        if value.bytes().any(|b| b.is_ascii_control() && b != b'\t') {
+            return Err(FieldError::Value);
+        }
+        self.push_checked(name, value.as_bytes());
+        Ok(())
+    }
+
+    /// Appends a field which the HTTP parser or the code has checked.
+    pub(crate) fn push_checked(&mut self, name: &str, value: &[u8]) {
+        self.octets.extend_from_slice(name.as_bytes());
+        self.octets.extend_from_slice(value);
+        self.lens.push((name.len(), value.len()));
+    }
+
+    /// The value of the first field of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.get_all(name).next()
+    }
+
+    /// The value of the first field of this name, if it is text.
+    #[must_use]
+    pub fn get_str(&self, name: &str) -> Option<&str> {
+        core::str::from_utf8(self.get(name)?).ok()
+    }
+
+    /// The values of all fields of this name, in order.
+    pub fn get_all<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+        self.iter()
+            .filter(move |(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// All fields as name and value, in order.
+    #[must_use]
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
+        Iter {
+            octets: &self.octets,
+            lens: self.lens.iter(),
+        }
+    }
+
+    /// The number of fields.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.lens.len()
+    }
+
+    /// Whether there is no field.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.lens.is_empty()
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|(n, v)| (n, v.escape_ascii().to_string())))
+            .finish()
+    }
+}
+
+/// The fields of [`Headers`], as name and value.
+#[derive(Clone)]
+struct Iter<'h> {
+    octets: &'h [u8],
+    lens: core::slice::Iter<'h, (usize, usize)>,
+}
+
+impl<'h> Iterator for Iter<'h> {
+    type Item = (&'h str, &'h [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let &(name_len, value_len) = self.lens.next()?;
+        let (name, rest) = self.octets.split_at_checked(name_len)?;
+        let (value, rest) = rest.split_at_checked(value_len)?;
+        self.octets = rest;
+        Some((core::str::from_utf8(name).unwrap_or_default(), value))
+    }
+}
+
+/// A token: one or more of letters, digits and some signs (RFC 9110, section 5.6.2).
+pub(crate) fn is_token(octets: &[u8]) -> bool {
+    !octets.is_empty() && octets.iter().all(|&b| is_token_octet(b))
+}
+
+/// An octet that may be in a token.
+pub(crate) const fn is_token_octet(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric()
+        || matches!(
+            octet,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// What the application asked for cannot be in an opening handshake. Nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FieldError {
+    /// RFC 9110, section 5.6.2: the name of a field is a token.
+    Name,
+    /// RFC 9110, section 5.5: a value has no control characters, so neither CR, LF nor NUL.
+    Value,
+    /// RFC 6455, section 4: the handshake writes this field itself.
+    Reserved,
+    /// RFC 6455, section 4.1: a subprotocol is a token and is offered once.
+    Subprotocol,
+    /// RFC 6455, section 4.2.2: a server chooses among the subprotocols that were offered.
+    SubprotocolNotOffered,
+    /// RFC 6455, section 9.1: names and values of an extension are tokens.
+    Extension,
+    /// RFC 6455, section 4.2.2: a server chooses among the extensions that were offered.
+    ExtensionNotOffered,
+    /// RFC 9110, section 15: a refusal has a status from 300 to 599.
+    Status,
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "a header name must be a token: letters, digits, '-' (RFC 9110, section 5.6.2)",
+            Self::Value => "a header value must have no control characters, CR and LF among them (RFC 9110, section 5.5)",
+            Self::Reserved => "the handshake writes this header itself; use its own method (RFC 6455, section 4)",
+            Self::Subprotocol => "a subprotocol must be a token, offered once (RFC 6455, section 4.1)",
+            Self::SubprotocolNotOffered => "the client did not offer this subprotocol (RFC 6455, section 4.2.2)",
+            Self::Extension => "names and values of an extension must be tokens (RFC 6455, section 9.1)",
+            Self::ExtensionNotOffered => "the client did not offer this extension (RFC 6455, section 4.2.2)",
+            Self::Status => "a refusal needs a status from 300 to 599 (RFC 9110, section 15)",
+        })
+    }
+}
+
+impl core::error::Error for FieldError {}

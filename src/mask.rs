@@ -1,0 +1,62 @@
+//! XOR with a masking key (RFC 6455, section 5.3). Its law: a mask remembers where in the key
+//! it stands, so data may be cut anywhere.
+
+/// A masking key and how far into a frame's payload it has been applied.
+///
+/// The same operation masks and unmasks (RFC 6455, section 5.3). [`Connection`] does this for
+/// its callers; the type is public for proxies and tools that work on frames.
+///
+/// ```
+/// use sansocket::Mask;
+///
+/// let mut data = *b"Hello";
+/// Mask::new([0x37, 0xfa, 0x21, 0x3d]).apply(&mut data);
+/// assert_eq!(data, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+///
+/// let mut mask = Mask::new([0x37, 0xfa, 0x21, 0x3d]);
+/// mask.apply(&mut data[..3]); // in pieces, cut anywhere
+/// mask.apply(&mut data[3..]);
+/// assert_eq!(data, *b"Hello");
+/// ```
+///
+/// [`Connection`]: crate::Connection
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mask {
+    /// The key, turned so that its first octet is the one for the next octet of data.
+    key: [u8; 4],
+}
+
+impl Mask {
+    /// A mask that stands at the first octet of a frame's payload.
+    #[must_use]
+    pub const fn new(masking_key: [u8; 4]) -> Self {
+        Self { key: masking_key }
+    }
+
+    /// XORs `data` in place and moves on by its length.
+    #[inline]
+    pub fn apply(&mut self, data: &mut [u8]) {
+        let key = u32::from_ne_bytes(self.key);
+        let wide = u64::from(key) << 32 | u64::from(key);
+
+        let (blocks, rest) = data.as_chunks_mut::<32>();
+        for block in blocks {
+            for word in block.as_chunks_mut::<8>().0 {
+                *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+            }
+        }
+        let (words, rest) = rest.as_chunks_mut::<8>();
+        for word in words {
+            *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+        }
+        let (halves, rest) = rest.as_chunks_mut::<4>();
+        for half in halves {
+            *half = (u32::from_ne_bytes(*half) ^ key).to_ne_bytes();
+        }
+        // Fewer than 4 octets are left, and all before them were whole keys.
+        for (octet, key) in rest.iter_mut().zip(self.key) {
+            *octet ^= key;
+        }
+        self.key.rotate_left(rest.len());
+    }
+}

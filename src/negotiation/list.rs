@@ -1,0 +1,48 @@
+//! Header fields that are lists, and those that are not (RFC 9110, section 5). Its law: several
+//! lines of a list are one list, and several lines of anything else are an error.
+
+/// A field that may be there once was there more often.
+pub(crate) struct Repeated;
+
+/// The values of all fields of this name.
+pub(crate) fn values<'a>(
+    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+    name: &str,
+) -> impl Iterator<Item = &'a [u8]> {
+    headers
+        .filter(move |(n, _)| n.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+}
+
+/// The value of a field that may be there once.
+pub(crate) fn only<'a>(
+    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+    name: &str,
+) -> Result<Option<&'a [u8]>, Repeated> {
+    let mut values = values(headers, name);
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value.map(<[u8]>::trim_ascii)),
+        (_, Some(_)) => Err(Repeated),
+    }
+}
+
+/// The elements of a list of tokens, over all its lines. Empty ones are skipped (RFC 9110,
+/// section 5.6.1).
+pub(crate) fn elements<'a>(
+    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+    name: &str,
+) -> impl Iterator<Item = &'a [u8]> {
+    values(headers, name)
+        .flat_map(|value| value.split(|&octet| octet == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|element| !element.is_empty())
+}
+
+/// Whether a list has this token, without regard to case.
+pub(crate) fn has_token<'a>(
+    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+    name: &str,
+    token: &str,
+) -> bool {
+    elements(headers, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+}

@@ -1,0 +1,318 @@
+//! Octets to events (RFC 6455, sections 5 and 6.2). Its law: everything is judged before it is
+//! kept, and what is kept is only a partial header, a partial control frame, and the message
+//! under way. It writes no output.
+
+use crate::close::{CloseCode, CloseFrame};
+use crate::config::Config;
+use crate::error::ProtocolError;
+use crate::event::Event;
+use crate::frame::{Header, Opcode};
+use crate::input::Input;
+use crate::mask::Mask;
+use crate::role::Role;
+use crate::utf8::{self, PartialChar};
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+
+/// The receiving half of a connection.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    /// What there is of a header that was cut.
+    header: [u8; Header::MAX_LEN],
+    header_len: u8,
+    role: Role,
+    limits: Limits,
+    /// The frame whose header has been judged and whose payload is still coming in.
+    frame: Option<Frame>,
+    /// What there is of a control frame's payload that was cut.
+    control: Vec<u8>,
+    message: Message,
+    /// Fragments of the message so far.
+    fragments: u32,
+}
+
+#[derive(Debug)]
+struct Limits {
+    max_message_size: usize,
+    max_frame_size: usize,
+    max_fragments: u32,
+}
+
+/// A frame whose payload comes in.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    opcode: Opcode,
+    fin: bool,
+    mask: Option<Mask>,
+    remaining: usize,
+}
+
+/// The message that is gathered.
+#[derive(Debug)]
+enum Message {
+    None,
+    Text(String, PartialChar),
+    Binary(Vec<u8>),
+}
+
+/// A payload is unmasked, checked and gathered in steps of this size, so that its octets are
+/// still in the fastest cache when they are touched again.
+const STEP: usize = 16 << 10;
+
+/// Room is made ahead of the octets received, but for no more than these, or as much again as
+/// is there already: memory follows octets received, never lengths announced.
+const AHEAD: usize = 64 << 10;
+
+impl Receiver {
+    pub(crate) const fn new(role: Role, config: &Config) -> Self {
+        Self {
+            header: [0; Header::MAX_LEN],
+            header_len: 0,
+            role,
+            limits: Limits {
+                max_message_size: config.max_message_size,
+                max_frame_size: config.max_frame_size,
+                max_fragments: config.max_fragments,
+            },
+            frame: None,
+            control: Vec::new(),
+            message: Message::None,
+            fragments: 0,
+        }
+    }
+
+    /// The next event, or `None` when all of `input` has been taken.
+    #[inline]
+    pub(crate) fn receive<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        loop {
+            if self.frame.is_none() {
+                let Some(header) = self.next_header(input)? else {
+                    return Ok(None);
+                };
+                let frame = self.judge(&header)?;
+                if frame.remaining <= input.len() && self.is_lendable(&frame) {
+                    return lend(frame, input.take(frame.remaining)).map(Some);
+                }
+                self.frame = Some(frame);
+            }
+            let Some(frame) = self.take_payload(input)? else {
+                return Ok(None);
+            };
+            if let Some(event) = self.finish(&frame)? {
+                return Ok(Some(event));
+            }
+        }
+    }
+
+    /// Drops all that is kept: nothing will be received any more.
+    pub(crate) fn stop(&mut self) {
+        self.frame = None;
+        self.control = Vec::new();
+        self.message = Message::None;
+    }
+
+    /// Takes a header, whole from the input or put together in the scratch array.
+    #[inline]
+    fn next_header(&mut self, input: &mut Input<'_>) -> Result<Option<Header>, ProtocolError> {
+        if self.header_len == 0 {
+            if let Some((header, len)) = Header::parse(input.remaining(), self.role, false)? {
+                input.take(len);
+                return Ok(Some(header));
+            }
+        }
+        self.gather_header(input)
+    }
+
+    #[cold]
+    fn gather_header(&mut self, input: &mut Input<'_>) -> Result<Option<Header>, ProtocolError> {
+        while let [octet] = *input.take(1) {
+            // No header is longer than the array: the last octet of it always ends this loop.
+            if let Some(place) = self.header.get_mut(usize::from(self.header_len)) {
+                *place = octet;
+                self.header_len += 1;
+            }
+            let so_far = self.header.get(..usize::from(self.header_len));
+            let parsed = Header::parse(so_far.unwrap_or_default(), self.role, false)?;
+            if let Some((header, _)) = parsed {
+                self.header_len = 0;
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The rules that need to know the frames before (RFC 6455, section 5.4) and the limits
+    /// (RFC 6455, section 10.4), all before any payload.
+    #[inline]
+    fn judge(&mut self, header: &Header) -> Result<Frame, ProtocolError> {
+        let gathered = match (&self.message, header.opcode) {
+            (Message::None, Opcode::Continuation) => {
+                return Err(ProtocolError::ContinuationUnexpected);
+            }
+            (Message::Text(..) | Message::Binary(_), Opcode::Text | Opcode::Binary) => {
+                return Err(ProtocolError::ContinuationExpected);
+            }
+            (Message::Text(text, partial), Opcode::Continuation) => text.len() + partial.len(),
+            (Message::Binary(data), Opcode::Continuation) => data.len(),
+            _ => 0,
+        };
+        // A length above `usize` is above every limit.
+        let remaining = match usize::try_from(header.payload_len) {
+            Ok(len) if header.opcode.is_control() || len <= self.limits.max_frame_size => len,
+            _ => return Err(ProtocolError::FrameTooBig),
+        };
+        if !header.opcode.is_control() {
+            if remaining > self.limits.max_message_size.saturating_sub(gathered) {
+                return Err(ProtocolError::MessageTooBig);
+            }
+            if !(header.fin && matches!(self.message, Message::None)) {
+                if self.fragments >= self.limits.max_fragments {
+                    return Err(ProtocolError::TooManyFragments);
+                }
+                self.fragments += 1;
+            }
+        }
+        Ok(Frame {
+            opcode: header.opcode,
+            fin: header.fin,
+            mask: header.masking_key.map(Mask::new),
+            remaining,
+        })
+    }
+
+    /// Whether the frame is a whole message or control frame by itself.
+    #[inline]
+    const fn is_lendable(&self, frame: &Frame) -> bool {
+        frame.fin && !matches!(frame.opcode, Opcode::Continuation)
+    }
+
+    /// Takes what has arrived of the payload; returns the frame when that was its end.
+    fn take_payload(&mut self, input: &mut Input<'_>) -> Result<Option<Frame>, ProtocolError> {
+        let Some(mut frame) = self.frame.take() else {
+            return Ok(None);
+        };
+        if !frame.opcode.is_control() {
+            self.begin_message(frame.opcode);
+            self.message.make_room(frame.remaining, input.len());
+        }
+        for octets in input.take(frame.remaining).chunks_mut(STEP) {
+            frame.remaining -= octets.len();
+            if let Some(mask) = &mut frame.mask {
+                mask.apply(octets);
+            }
+            match &mut self.message {
+                _ if frame.opcode.is_control() => self.control.extend_from_slice(octets),
+                Message::Text(text, partial) => partial
+                    .append(octets, text)
+                    .map_err(|_| ProtocolError::TextNotUtf8)?,
+                Message::Binary(data) => data.extend_from_slice(octets),
+                Message::None => {}
+            }
+        }
+        if frame.remaining > 0 {
+            self.frame = Some(frame);
+            return Ok(None);
+        }
+        Ok(Some(frame))
+    }
+
+    fn begin_message(&mut self, opcode: Opcode) {
+        match (opcode, &self.message) {
+            (Opcode::Text, Message::None) => {
+                self.message = Message::Text(String::new(), PartialChar::default());
+            }
+            (Opcode::Binary, Message::None) => self.message = Message::Binary(Vec::new()),
+            _ => {}
+        }
+    }
+
+    /// A frame whose payload has been gathered is over.
+    fn finish<'b>(&mut self, frame: &Frame) -> Result<Option<Event<'b>>, ProtocolError> {
+        if frame.opcode.is_control() {
+            let payload = Cow::Owned(mem::take(&mut self.control));
+            return control_event(frame.opcode, payload).map(Some);
+        }
+        if !frame.fin {
+            return Ok(None);
+        }
+        self.fragments = 0;
+        Ok(match mem::replace(&mut self.message, Message::None) {
+            Message::Text(text, partial) => {
+                partial.finish().map_err(|_| ProtocolError::TextNotUtf8)?;
+                Some(Event::Text(Cow::Owned(text)))
+            }
+            Message::Binary(data) => Some(Event::Binary(Cow::Owned(data))),
+            Message::None => None,
+        })
+    }
+}
+
+impl Message {
+    /// Makes room for a payload of which `here` octets have arrived and `remaining` are to come
+    /// with them.
+    fn make_room(&mut self, remaining: usize, here: usize) {
+        let (len, free) = match self {
+            Self::Text(text, _) => (text.len(), text.capacity() - text.len()),
+            Self::Binary(data) => (data.len(), data.capacity() - data.len()),
+            Self::None => return,
+        };
+        if free < remaining.min(here) {
+            let room = remaining.min(here.max(AHEAD).max(len));
+            match self {
+                Self::Text(text, _) => text.reserve_exact(room),
+                Self::Binary(data) => data.reserve_exact(room),
+                Self::None => {}
+            }
+        }
+    }
+}
+
+/// A message or control frame that lies whole in the caller's octets.
+#[inline]
+fn lend(frame: Frame, payload: &mut [u8]) -> Result<Event<'_>, ProtocolError> {
+    if let Some(mut mask) = frame.mask {
+        mask.apply(payload);
+    }
+    match frame.opcode {
+        Opcode::Text => match utf8::check(payload) {
+            Ok(text) => Ok(Event::Text(Cow::Borrowed(text))),
+            Err(_) => Err(ProtocolError::TextNotUtf8),
+        },
+        Opcode::Binary | Opcode::Continuation => Ok(Event::Binary(Cow::Borrowed(payload))),
+        control => control_event(control, Cow::Borrowed(payload)),
+    }
+}
+
+#[cold]
+fn control_event(opcode: Opcode, payload: Cow<'_, [u8]>) -> Result<Event<'_>, ProtocolError> {
+    Ok(match opcode {
+        Opcode::Ping => Event::Ping(payload),
+        Opcode::Pong => Event::Pong(payload),
+        _ => Event::Close(close_frame(payload)?),
+    })
+}
+
+/// The body of a Close frame (RFC 6455, section 5.5.1).
+fn close_frame(body: Cow<'_, [u8]>) -> Result<Option<CloseFrame<'_>>, ProtocolError> {
+    let code = match (body.first_chunk(), body.len()) {
+        (Some(code), _) => CloseCode(u16::from_be_bytes(*code)),
+        (None, 0) => return Ok(None),
+        (None, _) => return Err(ProtocolError::CloseBodyTooShort),
+    };
+    if !code.is_on_wire() {
+        return Err(ProtocolError::CloseCodeInvalid(code));
+    }
+    let reason = match body {
+        Cow::Borrowed(body) => utf8::check(body.get(2..).unwrap_or_default()).map(Cow::Borrowed),
+        Cow::Owned(body) => {
+            utf8::check(body.get(2..).unwrap_or_default()).map(|text| Cow::Owned(text.into()))
+        }
+    };
+    let reason = reason.map_err(|_| ProtocolError::CloseReasonNotUtf8)?;
+    Ok(Some(CloseFrame { code, reason }))
+}

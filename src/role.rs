@@ -1,0 +1,15 @@
+//! Which side of the connection we are. Its law: nothing but who masks and who closes the
+//! transport first depends on it.
+
+/// Which side of a connection this endpoint is.
+///
+/// The two differ in who masks (RFC 6455, section 5.1) and in who closes the transport
+/// first (RFC 6455, section 7.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "RFC 6455 knows two roles")]
+pub enum Role {
+    /// Sent the opening handshake; masks every frame that it sends.
+    Client,
+    /// Answered the opening handshake; never masks; closes the transport first.
+    Server,
+}

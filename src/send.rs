@@ -1,0 +1,160 @@
+//! Messages to octets (RFC 6455, sections 5 and 6.1). Its law: a frame is appended whole or not
+//! at all, and the fragments of two messages never mix.
+
+use crate::error::SendError;
+use crate::frame::{Header, Opcode};
+use crate::mask::Mask;
+use crate::masking_key::MaskingKeys;
+use bytes::BytesMut;
+
+/// The longest payload of a control frame (RFC 6455, section 5.5).
+pub(crate) const MAX_CONTROL_LEN: usize = 125;
+
+/// A payload is copied and masked in steps of this size, so that its octets are still in the
+/// fastest cache when they are masked.
+const STEP: usize = 16 << 10;
+
+/// The data of a fragment: all fragments of a message are of one type.
+///
+/// Text is `str`, so that a message cannot be sent that is not UTF-8 (RFC 6455, section 5.6).
+/// Made from `&str` and from `&[u8]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "RFC 6455, section 5.6, has two types of data"
+)]
+pub enum Data<'a> {
+    /// A part of a text message.
+    Text(&'a str),
+    /// A part of a binary message.
+    Binary(&'a [u8]),
+}
+
+impl<'a> Data<'a> {
+    const fn opcode(self) -> Opcode {
+        match self {
+            Self::Text(_) => Opcode::Text,
+            Self::Binary(_) => Opcode::Binary,
+        }
+    }
+
+    const fn octets(self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(data) => data,
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Data<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Data<'a> {
+    fn from(data: &'a [u8]) -> Self {
+        Self::Binary(data)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Data<'a> {
+    fn from(data: &'a [u8; N]) -> Self {
+        Self::Binary(data)
+    }
+}
+
+/// The sending half of a connection.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    /// A client's; a server does not mask.
+    keys: Option<MaskingKeys>,
+    /// The type of the fragmented message that is being sent.
+    message: Option<Opcode>,
+}
+
+impl Sender {
+    pub(crate) const fn new(keys: Option<MaskingKeys>) -> Self {
+        Self {
+            keys,
+            message: None,
+        }
+    }
+
+    /// Appends a whole message.
+    #[inline]
+    pub(crate) fn message(&mut self, data: Data<'_>, out: &mut BytesMut) -> Result<(), SendError> {
+        if self.message.is_some() {
+            return Err(SendError::MessageUnfinished);
+        }
+        self.frame(data.opcode(), true, data.octets(), out);
+        Ok(())
+    }
+
+    /// Appends the first fragment of a message, which is not its last.
+    pub(crate) fn first(&mut self, data: Data<'_>, out: &mut BytesMut) -> Result<(), SendError> {
+        if self.message.is_some() {
+            return Err(SendError::MessageUnfinished);
+        }
+        self.message = Some(data.opcode());
+        self.frame(data.opcode(), false, data.octets(), out);
+        Ok(())
+    }
+
+    /// Appends a further fragment of the message, its last if `fin`.
+    pub(crate) fn next(
+        &mut self,
+        data: Data<'_>,
+        fin: bool,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        match self.message {
+            None => return Err(SendError::NoMessage),
+            Some(opcode) if opcode != data.opcode() => return Err(SendError::OtherType),
+            Some(_) if fin => self.message = None,
+            Some(_) => {}
+        }
+        self.frame(Opcode::Continuation, fin, data.octets(), out);
+        Ok(())
+    }
+
+    /// Appends a control frame; also between the fragments of a message.
+    pub(crate) fn control(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        if payload.len() > MAX_CONTROL_LEN {
+            return Err(SendError::ControlTooLong);
+        }
+        self.frame(opcode, true, payload, out);
+        Ok(())
+    }
+
+    #[inline]
+    fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8], out: &mut BytesMut) {
+        let masking_key = self.keys.as_mut().map(MaskingKeys::next_key);
+        let header = Header {
+            fin,
+            rsv1: false,
+            opcode,
+            masking_key,
+            payload_len: payload.len() as u64,
+        };
+        out.reserve(Header::MAX_LEN + payload.len());
+        header.encode(out);
+        match masking_key {
+            None => out.extend_from_slice(payload),
+            Some(key) => append_masked(payload, Mask::new(key), out),
+        }
+    }
+}
+
+fn append_masked(payload: &[u8], mut mask: Mask, out: &mut BytesMut) {
+    for octets in payload.chunks(STEP) {
+        let start = out.len();
+        out.extend_from_slice(octets);
+        mask.apply(out.get_mut(start..).unwrap_or_default());
+    }
+}

@@ -1,0 +1,90 @@
+//! Checks text as it arrives (RFC 6455, section 8.1; RFC 3629). Its law: every octet is looked
+//! at once, and the first one that cannot be part of valid UTF-8 is an error at once.
+
+use alloc::string::String;
+
+/// The octets were not valid UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InvalidUtf8;
+
+/// Checks octets that are there as a whole.
+#[inline]
+pub(crate) fn check(octets: &[u8]) -> Result<&str, InvalidUtf8> {
+    simdutf8::basic::from_utf8(octets).map_err(|_| InvalidUtf8)
+}
+
+/// The beginning of a character whose other octets have not arrived yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PartialChar {
+    octets: [u8; 4],
+    len: u8,
+}
+
+impl PartialChar {
+    /// Appends `piece` to `text` but for a character that it cuts off, which is kept.
+    pub(crate) fn append(
+        &mut self,
+        mut piece: &[u8],
+        text: &mut String,
+    ) -> Result<(), InvalidUtf8> {
+        while self.len > 0 {
+            let Some((&octet, rest)) = piece.split_first() else {
+                return Ok(());
+            };
+            piece = rest;
+            self.push(octet, text)?;
+        }
+        let (whole, cut_off) = piece.split_at(piece.len() - cut_off(piece));
+        text.push_str(check(whole)?);
+        cut_off.iter().try_for_each(|&octet| self.push(octet, text))
+    }
+
+    /// How many octets are kept.
+    pub(crate) const fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// The text ends here: not inside a character, if it is valid.
+    pub(crate) fn finish(self) -> Result<(), InvalidUtf8> {
+        if self.len == 0 {
+            Ok(())
+        } else {
+            Err(InvalidUtf8)
+        }
+    }
+
+    fn push(&mut self, octet: u8, text: &mut String) -> Result<(), InvalidUtf8> {
+        // A character has at most 4 octets, and the fourth ends it one way or the other.
+        let end = usize::from(self.len);
+        let (Some(place), Some(so_far)) = (self.octets.get_mut(end), end.checked_add(1)) else {
+            return Err(InvalidUtf8);
+        };
+        *place = octet;
+        self.len += 1;
+        match core::str::from_utf8(self.octets.get(..so_far).unwrap_or_default()) {
+            Ok(character) => {
+                text.push_str(character);
+                self.len = 0;
+                Ok(())
+            }
+            Err(error) if error.error_len().is_none() => Ok(()),
+            Err(_) => Err(InvalidUtf8),
+        }
+    }
+}
+
+/// How many octets at the end of `piece` begin a character that goes on behind it.
+fn cut_off(piece: &[u8]) -> usize {
+    for (behind, &octet) in piece.iter().rev().take(3).enumerate() {
+        let needed = match octet {
+            0x80..0xc0 => continue,
+            0xc0..0xe0 => 2,
+            0xe0..0xf0 => 3,
+            0xf0.. => 4,
+            ..0x80 => 1,
+        };
+        let there = behind + 1;
+        return if needed > there { there } else { 0 };
+    }
+    0
+}

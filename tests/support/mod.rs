@@ -1,0 +1,260 @@
+//! What the tests share: frames made and read by hand (not by the crate), and a connection
+//! that is fed in any cuts.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use bytes::BytesMut;
+use sansocket::{
+    ClientHandshake, ClientRequest, Config, Connection, Event, HandshakeConfig, Input, Role,
+};
+
+/// The key with which the tests mask.
+pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+pub fn unhex(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+pub fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// XOR as RFC 6455, section 5.3, writes it.
+pub fn xor(payload: &[u8], key: [u8; 4]) -> Vec<u8> {
+    payload
+        .iter()
+        .enumerate()
+        .map(|(i, b)| b ^ key[i % 4])
+        .collect()
+}
+
+/// A frame as a peer of `receiver` sends it: masked if the receiver is a server.
+pub fn frame(receiver: Role, first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = frame_header(receiver, first, payload.len() as u64);
+    match receiver {
+        Role::Server => frame.extend(xor(payload, KEY)),
+        Role::Client => frame.extend(payload),
+    }
+    frame
+}
+
+/// The header of such a frame, whatever follows it.
+pub fn frame_header(receiver: Role, first: u8, len: u64) -> Vec<u8> {
+    let masked = if receiver == Role::Server { 0x80 } else { 0 };
+    let mut header = vec![first];
+    match len {
+        0..=125 => header.push(masked | len as u8),
+        126..=0xffff => {
+            header.push(masked | 126);
+            header.extend((len as u16).to_be_bytes());
+        }
+        _ => {
+            header.push(masked | 127);
+            header.extend(len.to_be_bytes());
+        }
+    }
+    if receiver == Role::Server {
+        header.extend(KEY);
+    }
+    header
+}
+
+/// A frame that a connection has sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub fin: bool,
+    pub opcode: u8,
+    pub payload: Vec<u8>,
+}
+
+impl Sent {
+    /// The code of a Close frame.
+    pub fn close_code(&self) -> Option<u16> {
+        assert_eq!(self.opcode, 8, "a Close frame");
+        self.payload
+            .first_chunk()
+            .map(|code| u16::from_be_bytes(*code))
+    }
+}
+
+/// Reads what an endpoint in the role of `sender` has written.
+pub fn sent_frames(mut octets: &[u8], sender: Role) -> Vec<Sent> {
+    let mut frames = Vec::new();
+    while !octets.is_empty() {
+        assert_eq!(octets[0] & 0x70, 0, "no reserved bits");
+        assert_eq!(
+            octets[1] & 0x80 != 0,
+            sender == Role::Client,
+            "masked by clients only"
+        );
+        let (len, at) = match octets[1] & 0x7f {
+            126 => (
+                u16::from_be_bytes(octets[2..4].try_into().unwrap()) as usize,
+                4,
+            ),
+            127 => (
+                u64::from_be_bytes(octets[2..10].try_into().unwrap()) as usize,
+                10,
+            ),
+            len => (len as usize, 2),
+        };
+        let (key, at) = match sender {
+            Role::Client => (octets[at..at + 4].try_into().unwrap(), at + 4),
+            Role::Server => ([0; 4], at),
+        };
+        frames.push(Sent {
+            fin: octets[0] & 0x80 != 0,
+            opcode: octets[0] & 0x0f,
+            payload: xor(&octets[at..at + len], key),
+        });
+        octets = &octets[at + len..];
+    }
+    frames
+}
+
+/// The octets as if the client had used [`KEY`] for each frame.
+pub fn with_fixed_key(octets: &[u8], sender: Role) -> Vec<u8> {
+    let other = if sender == Role::Client {
+        Role::Server
+    } else {
+        Role::Client
+    };
+    sent_frames(octets, sender)
+        .iter()
+        .flat_map(|f| frame(other, u8::from(f.fin) << 7 | f.opcode, &f.payload))
+        .collect()
+}
+
+/// How the input is cut.
+#[derive(Clone, Copy, Debug)]
+pub enum Cuts {
+    Whole,
+    Octets,
+    Random(u64),
+}
+
+impl Cuts {
+    pub const ALL: [Self; 6] = [
+        Self::Whole,
+        Self::Octets,
+        Self::Random(1),
+        Self::Random(2),
+        Self::Random(3),
+        Self::Random(4),
+    ];
+
+    pub fn cut(self, octets: &[u8]) -> Vec<Vec<u8>> {
+        match self {
+            Self::Whole => vec![octets.to_vec()],
+            Self::Octets => octets.chunks(1).map(<[u8]>::to_vec).collect(),
+            Self::Random(seed) => {
+                let mut random = Random(seed);
+                let mut pieces = Vec::new();
+                let mut rest = octets;
+                while !rest.is_empty() {
+                    let most = [3, 20, 200, 5_000][random.below(4)];
+                    let (piece, after) = rest.split_at(rest.len().min(random.below(most)));
+                    pieces.push(piece.to_vec());
+                    rest = after;
+                }
+                pieces
+            }
+        }
+    }
+}
+
+/// A small generator of numbers (xorshift): tests are the same on each run.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x ^= x >> 30;
+        x = x.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x ^= x >> 27;
+        (x % end as u64) as usize
+    }
+}
+
+pub fn connection(role: Role, config: &Config) -> Connection {
+    match role {
+        Role::Server => Connection::server(config),
+        Role::Client => Connection::client(config, [7; 32]),
+    }
+}
+
+pub fn other(role: Role) -> Role {
+    match role {
+        Role::Server => Role::Client,
+        Role::Client => Role::Server,
+    }
+}
+
+/// A connection with all that came out of it.
+#[derive(Debug)]
+pub struct Run {
+    pub ws: Connection,
+    pub out: BytesMut,
+    pub events: Vec<Event<'static>>,
+}
+
+impl Run {
+    pub fn new(role: Role) -> Self {
+        Self::with_config(role, &Config::default())
+    }
+
+    pub fn with_config(role: Role, config: &Config) -> Self {
+        Self::of(connection(role, config))
+    }
+
+    pub fn of(ws: Connection) -> Self {
+        Self {
+            ws,
+            out: BytesMut::new(),
+            events: Vec::new(),
+        }
+    }
+
+    pub fn feed(&mut self, octets: &[u8]) -> &mut Self {
+        let mut octets = octets.to_vec();
+        let mut input = Input::new(&mut octets);
+        while let Some(event) = self.ws.receive(&mut input, &mut self.out) {
+            self.events.push(event.into_owned());
+        }
+        assert!(input.is_empty(), "every octet is taken");
+        self
+    }
+
+    pub fn feed_cut(&mut self, octets: &[u8], cuts: Cuts) -> &mut Self {
+        for piece in cuts.cut(octets) {
+            self.feed(&piece);
+        }
+        self
+    }
+
+    pub fn sent(&self) -> Vec<Sent> {
+        sent_frames(&self.out, self.ws.role())
+    }
+}
+
+/// A client's handshake whose request has gone out, and its key.
+pub fn client_handshake(
+    request: &ClientRequest,
+    config: &HandshakeConfig,
+) -> (ClientHandshake, String) {
+    let mut out = BytesMut::new();
+    let handshake = ClientHandshake::with_seed(request, config, [9; 32], &mut out);
+    let text = String::from_utf8(out.to_vec()).unwrap();
+    let key = text
+        .split("Sec-WebSocket-Key: ")
+        .nth(1)
+        .unwrap()
+        .split("\r\n")
+        .next()
+        .unwrap();
+    (handshake, key.into())
+}
