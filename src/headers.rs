@@ -78,7 +78,6 @@ impl Headers {
     }
 
     /// All fields as name and value, in order.
-    #[must_use]
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         Iter {
             octets: &self.octets,

@@ -119,11 +119,11 @@ impl Receiver {
     /// Takes a header, whole from the input or put together in the scratch array.
     #[inline]
     fn next_header(&mut self, input: &mut Input<'_>) -> Result<Option<Header>, ProtocolError> {
-        if self.header_len == 0 {
-            if let Some((header, len)) = Header::parse(input.remaining(), self.role, false)? {
-                input.take(len);
-                return Ok(Some(header));
-            }
+        if self.header_len == 0
+            && let Some((header, len)) = Header::parse(input.remaining(), self.role, false)?
+        {
+            input.take(len);
+            return Ok(Some(header));
         }
         self.gather_header(input)
     }

@@ -46,7 +46,10 @@ impl Uri {
     /// The port to connect to: 80 for `ws` and 443 for `wss` where the URI names none.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.authority.port.unwrap_or(default_port(self.secure))
+        match self.authority.port {
+            Some(port) => port,
+            None => default_port(self.secure),
+        }
     }
 
     /// The path and query, `/` if the path is empty: what the request asks for.
@@ -196,7 +199,7 @@ fn resource_name(resource: &str) -> Result<String, UriError> {
     let (path, query) = resource.split_once('?').unwrap_or((resource, ""));
     let mut name = String::with_capacity(resource.len() + 1);
     name.push_str(if path.is_empty() { "/" } else { "" });
-    push_encoded(path, |b| is_path_octet(b), &mut name)?;
+    push_encoded(path, is_path_octet, &mut name)?;
     if !query.is_empty() {
         name.push('?');
         push_encoded(query, |b| is_path_octet(b) || b == b'?', &mut name)?;

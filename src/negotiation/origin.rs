@@ -64,6 +64,6 @@ fn is_same_host(origin: &str, host: &str) -> Option<bool> {
     };
     let origin: Authority = origin.parse().ok()?;
     let host: Authority = host.parse().ok()?;
-    let port = |authority: &Authority| authority.port.unwrap_or(default_port(secure));
+    let port = |authority: &Authority| authority.port.unwrap_or_else(|| default_port(secure));
     Some(origin.host == host.host && port(&origin) == port(&host))
 }
