@@ -47,7 +47,7 @@ fn arguments() -> Result<ClientRequest, Box<dyn Error>> {
             "--subprotocol" | "--origin" | "--header" => {
                 let value = arguments
                     .next()
-                    .ok_or(format!("{argument} needs a value"))?;
+                    .ok_or_else(|| format!("{argument} needs a value"))?;
                 options.push((argument, value));
             }
             option if option.starts_with('-') => {

@@ -27,8 +27,7 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 fn floor(module: &str) -> usize {
-    let stands = |floor: &&[&str]| floor.contains(&module);
-    let floor = FLOORS.iter().position(|floor| stands(&floor));
+    let floor = FLOORS.iter().position(|floor| floor.contains(&module));
     floor.unwrap_or_else(|| panic!("module `{module}` stands on no floor: add it to FLOORS"))
 }
 

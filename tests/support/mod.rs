@@ -1,6 +1,10 @@
 //! What the tests share: frames made and read by hand (not by the crate), and a connection
 //! that is fed in any cuts.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
 
 use bytes::BytesMut;
 use sansocket::{
