@@ -61,8 +61,8 @@ enum Message {
 /// still in the fastest cache when they are touched again.
 const STEP: usize = 16 << 10;
 
-/// Room is made ahead of the octets received, but for no more than these, or as much again as
-/// is there already: memory follows octets received, never lengths announced.
+/// Room may be made for so many octets more than have been received, but for no more than 8
+/// times as many: memory follows octets received, never lengths announced.
 const AHEAD: usize = 64 << 10;
 
 impl Receiver {
@@ -254,20 +254,22 @@ impl Receiver {
 
 impl Message {
     /// Makes room for a payload of which `here` octets have arrived and `remaining` are to come
-    /// with them.
+    /// with them: at once for a short one, twice as much each time for a long one.
     fn make_room(&mut self, remaining: usize, here: usize) {
         let (len, free) = match self {
             Self::Text(text, _) => (text.len(), text.capacity() - text.len()),
             Self::Binary(data) => (data.len(), data.capacity() - data.len()),
             Self::None => return,
         };
-        if free < remaining.min(here) {
-            let room = remaining.min(here.max(AHEAD).max(len));
-            match self {
-                Self::Text(text, _) => text.reserve_exact(room),
-                Self::Binary(data) => data.reserve_exact(room),
-                Self::None => {}
-            }
+        if free >= remaining.min(here) {
+            return;
+        }
+        let received = len.saturating_add(here);
+        let room = remaining.min(received.max(AHEAD.min(received.saturating_mul(8))));
+        match self {
+            Self::Text(text, _) => text.reserve(room),
+            Self::Binary(data) => data.reserve(room),
+            Self::None => {}
         }
     }
 }
