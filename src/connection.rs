@@ -429,11 +429,14 @@ impl Connection {
                 debug_assert_eq!(sent, Ok(()));
             }
             Event::Close(frame) => {
-                let code = frame.as_ref().map(|frame| frame.code);
+                // The answer is the same: no body if there was none (section 5.5.1).
+                let (code, reason) = match frame {
+                    Some(frame) => (Some(frame.code), &*frame.reason),
+                    None => (None, ""),
+                };
                 self.close_received = Some(code.unwrap_or(CloseCode::NO_STATUS));
                 self.receiver.stop();
-                // The answer has the code of the peer (section 5.5.1) and no body if it had none.
-                self.send_close(ClosedBy::Peer, code, "", out);
+                self.send_close(ClosedBy::Peer, code, reason, out);
             }
             _ => {}
         }
