@@ -78,12 +78,13 @@ fn converse(
     let mut ws: Option<Connection> = None;
     let mut buffer = vec![0; 64 << 10];
     loop {
-        stream.write_all(&out)?;
+        let written = stream.write_all(&out);
         out.clear();
-        let n = match stream.read(&mut buffer) {
+        // A reset is an end of the transport, too: whether it is clean, the connection knows.
+        let n = match written.and_then(|()| stream.read(&mut buffer)) {
             Ok(n) => n,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error.into()),
+            Err(_) => 0,
         };
         if n == 0 {
             return match ws {
