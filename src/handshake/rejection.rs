@@ -63,7 +63,7 @@ impl Rejection {
     /// [`FieldError::Name`], [`FieldError::Value`], or [`FieldError::Reserved`] for what this
     /// type writes itself.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, FieldError> {
-        if is_reserved(name) || name.eq_ignore_ascii_case("allow") && self.status == 405 {
+        if is_reserved(name) {
             return Err(FieldError::Reserved);
         }
         self.headers.push(name, value)?;
@@ -88,20 +88,13 @@ impl Rejection {
         ] {
             out.extend_from_slice(part.as_bytes());
         }
-        match self.status {
-            405 => write_field("Allow", b"GET", out),
-            426 => {
-                write_field("Upgrade", b"websocket", out);
-                write_field("Sec-WebSocket-Version", b"13", out);
-            }
-            _ => {}
-        }
-        let connection: &[u8] = if self.status == 426 {
-            b"Upgrade, close"
+        if self.status == 426 {
+            write_field("Upgrade", b"websocket", out);
+            write_field("Sec-WebSocket-Version", b"13", out);
+            write_field("Connection", b"Upgrade, close", out);
         } else {
-            b"close"
-        };
-        write_field("Connection", connection, out);
+            write_field("Connection", b"close", out);
+        }
         if !self.body.is_empty() && self.headers.get("content-type").is_none() {
             write_field("Content-Type", b"text/plain; charset=utf-8", out);
         }
