@@ -99,10 +99,22 @@ impl Headers {
 }
 
 impl fmt::Debug for Headers {
+    /// Without the values of fields that hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.iter().map(|(n, v)| (n, v.escape_ascii().to_string())))
-            .finish()
+        const SECRET: [&str; 4] = [
+            "authorization",
+            "cookie",
+            "proxy-authorization",
+            "set-cookie",
+        ];
+        let shown = self.iter().map(|(name, value)| {
+            let is_secret = SECRET
+                .iter()
+                .any(|secret| secret.eq_ignore_ascii_case(name));
+            let value = if is_secret { b"(secret)" } else { value };
+            (name, value.escape_ascii().to_string())
+        });
+        f.debug_map().entries(shown).finish()
     }
 }
 

@@ -9,10 +9,9 @@ use bytes::BytesMut;
 
 /// An HTTP response that refuses the opening handshake, to be filled in and sent.
 ///
-/// The fields that a status or the message syntax needs are added: `Content-Length`,
-/// `Connection: close`, `Date` not (the core has no clock), for 426 the `Upgrade` and the
-/// supported version (RFC 6455, section 4.4), for 405 the `Allow`. After sending, write the
-/// output and close the transport.
+/// `Connection: close` and `Content-Length` are added, and for 426 the `Upgrade` and the
+/// supported version (RFC 6455, section 4.4). There is no `Date`: the core has no clock. After
+/// sending, write the output and close the transport.
 ///
 /// ```
 /// # use bytes::BytesMut;
@@ -113,11 +112,13 @@ impl From<RequestError> for Rejection {
     /// The response that a [`ServerHandshake`](crate::ServerHandshake) gives to a bad request.
     fn from(error: RequestError) -> Self {
         let mut rejection = Self::with_status(error.status());
-        if error == RequestError::VersionMalformed {
+        let headers = &mut rejection.headers;
+        match error {
+            // RFC 9110, section 15.5.6: the methods that would do.
+            RequestError::Method => headers.push_checked("Allow", b"GET"),
             // RFC 6455, section 4.4: the versions that would do.
-            rejection
-                .headers
-                .push_checked("Sec-WebSocket-Version", b"13");
+            RequestError::VersionMalformed => headers.push_checked("Sec-WebSocket-Version", b"13"),
+            _ => {}
         }
         let mut body = error.to_string();
         body.push('\n');
