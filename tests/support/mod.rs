@@ -7,8 +7,10 @@
 )]
 
 use bytes::BytesMut;
+use sansocket::negotiation::accept_key;
 use sansocket::{
-    ClientHandshake, ClientRequest, Config, Connection, Event, HandshakeConfig, Input, Role,
+    ClientHandshake, ClientRequest, Config, Connection, Event, HandshakeConfig, Input, Opened,
+    Request, RequestError, ResponseError, Role, ServerHandshake,
 };
 
 /// The key with which the tests mask.
@@ -261,4 +263,130 @@ pub fn client_handshake(
         .next()
         .unwrap();
     (handshake, key.into())
+}
+
+/// The last event there can be is a Close or a failure: whether this is one.
+pub fn is_last(event: &Event<'_>) -> bool {
+    matches!(event, Event::Close(_) | Event::Failed(_))
+}
+
+/// A request that a server takes.
+pub const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+
+/// The head with one more line.
+pub fn with_line(head: &str, line: &str) -> String {
+    let head = head.strip_suffix("\r\n").unwrap();
+    format!("{head}{line}\r\n\r\n")
+}
+
+/// The head with a part replaced, which must be there.
+pub fn replaced(head: &str, from: &str, to: &str) -> String {
+    assert!(head.contains(from), "{from} is in {head}");
+    head.replacen(from, to, 1)
+}
+
+/// What came out of a server's handshake.
+#[derive(Debug)]
+pub struct Served {
+    /// `None` if more is needed.
+    pub result: Option<Result<Request, RequestError>>,
+    pub out: BytesMut,
+    /// What was left in the input for the connection.
+    pub rest: Vec<u8>,
+}
+
+impl Served {
+    pub fn error(&self) -> Option<RequestError> {
+        self.result.as_ref()?.as_ref().err().copied()
+    }
+
+    pub fn request(&self) -> &Request {
+        self.result.as_ref().unwrap().as_ref().unwrap()
+    }
+}
+
+/// Feeds a server's handshake; also what comes behind its end.
+pub fn serve(octets: &[u8], cuts: Cuts, config: &HandshakeConfig) -> Served {
+    let mut handshake = ServerHandshake::new(config);
+    let mut served = Served {
+        result: None,
+        out: BytesMut::new(),
+        rest: Vec::new(),
+    };
+    for mut piece in cuts.cut(octets) {
+        let mut input = Input::new(&mut piece);
+        let result = handshake.receive(&mut input, &mut served.out);
+        match (&served.result, result) {
+            (None, Ok(None)) => assert!(input.is_empty()),
+            (None, result) => served.result = Some(result.map(|r| r.unwrap())),
+            (Some(Ok(_)), result) => assert!(matches!(result, Ok(None)), "{result:?}"),
+            (Some(Err(error)), result) => assert_eq!(result.as_ref().err(), Some(error)),
+        }
+        served.rest.extend_from_slice(input.take_rest());
+    }
+    served
+}
+
+/// What came out of a client's handshake.
+#[derive(Debug)]
+pub struct Asked {
+    pub handshake: ClientHandshake,
+    /// `None` if more is needed.
+    pub result: Option<Result<Opened, ResponseError>>,
+    /// Without the request.
+    pub out: BytesMut,
+    /// What was left in the input for the connection.
+    pub rest: Vec<u8>,
+}
+
+impl Asked {
+    pub fn error(&self) -> Option<&ResponseError> {
+        self.result.as_ref()?.as_ref().err()
+    }
+
+    pub fn opened(&mut self) -> &mut Opened {
+        self.result.as_mut().unwrap().as_mut().unwrap()
+    }
+}
+
+/// A response that opens the WebSocket; `ACCEPT` stands for the answer to the key.
+pub const RESPONSE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n";
+
+pub fn client_request() -> ClientRequest {
+    ClientRequest::new("ws://example.com/chat".parse().unwrap())
+}
+
+/// Feeds a client's handshake with the response, in which `ACCEPT` is replaced by the answer
+/// to its key, and then with `behind`.
+pub fn ask(
+    request: &ClientRequest,
+    response: &str,
+    behind: &[u8],
+    cuts: Cuts,
+    config: &HandshakeConfig,
+) -> Asked {
+    let (handshake, key) = client_handshake(request, config);
+    let mut octets = response.replace("ACCEPT", &accept_key(&key)).into_bytes();
+    octets.extend_from_slice(behind);
+    let mut asked = Asked {
+        handshake,
+        result: None,
+        out: BytesMut::new(),
+        rest: Vec::new(),
+    };
+    for mut piece in cuts.cut(&octets) {
+        let mut input = Input::new(&mut piece);
+        let result = asked.handshake.receive(&mut input, &mut asked.out);
+        match (&asked.result, result) {
+            (None, Ok(None)) => assert!(input.is_empty()),
+            (None, result) => asked.result = Some(result.map(|r| r.unwrap())),
+            (Some(Ok(_)), result) => assert!(matches!(result, Ok(None)), "{result:?}"),
+            (Some(Err(error)), result) => assert_eq!(result.as_ref().err(), Some(error)),
+        }
+        asked.rest.extend_from_slice(input.take_rest());
+    }
+    asked
 }
