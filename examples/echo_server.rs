@@ -20,6 +20,8 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 /// For a write in which the client takes nothing.
 const WRITE_TIME: Duration = Duration::from_secs(30);
+/// How exactly that is kept: a blocked write returns this often to look at the time.
+const WRITE_STEP: Duration = Duration::from_secs(1);
 /// A buffer that grew beyond this for a large message is given back after it.
 const KEPT_BUFFER: usize = 64 << 10;
 
@@ -81,7 +83,7 @@ fn arguments() -> Result<(String, HandshakeConfig), String> {
 /// Serves one connection to its end.
 fn serve(mut stream: TcpStream, config: &HandshakeConfig) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(WRITE_TIME))?;
+    stream.set_write_timeout(Some(WRITE_STEP))?;
 
     let mut handshake = ServerHandshake::new(config);
     let mut ws: Option<Connection> = None;
@@ -121,7 +123,7 @@ fn serve(mut stream: TcpStream, config: &HandshakeConfig) -> io::Result<()> {
         }
 
         // All of it, before more is read: so a client cannot make `out` grow without end.
-        stream.write_all(&out)?;
+        write(&mut stream, &out)?;
         out.clear();
         if out.capacity() > KEPT_BUFFER {
             out = BytesMut::new();
@@ -158,10 +160,28 @@ fn read(stream: &mut TcpStream, buffer: &mut [u8], deadline: Option<Instant>) ->
     }
 }
 
+/// Writes all of it, as long as the client goes on taking some.
+fn write(stream: &mut TcpStream, mut out: &[u8]) -> io::Result<()> {
+    let mut deadline = Instant::now() + WRITE_TIME;
+    while !out.is_empty() {
+        match stream.write(out) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                out = &out[n..];
+                deadline = Instant::now() + WRITE_TIME;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < deadline => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Writes the last octets and closes in steps, so that no reset can destroy them.
 fn close(mut stream: TcpStream, out: &[u8]) -> io::Result<()> {
     let deadline = Instant::now() + CLOSE_TIME;
-    stream.write_all(out)?;
+    write(&mut stream, out)?;
     stream.shutdown(Shutdown::Write)?;
     let mut rest = [0; 4096];
     while read(&mut stream, &mut rest, Some(deadline))? > 0 {}

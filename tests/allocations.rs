@@ -1,259 +1,367 @@
-//! What memory costs: a counting allocator. Its laws: receiving whole messages and sending into
-//! a warm buffer allocate nothing; an idle connection holds no heap memory; a message under
-//! way holds memory for what was received, not for what was announced.
+//! What is allocated, and what is held (RFC 6455, section 10.4): nothing for a message that
+//! lies whole in a read, nothing while idle, and for a message under way as much as has
+//! arrived, never as much as was announced. Each test counts the allocations of its own thread.
 
 mod support;
 
 use bytes::BytesMut;
-use sansocket::{Config, Connection, Event, Input, Role};
+use sansocket::{CloseCode, Config, Connection, Event, HandshakeConfig, Input, Role};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use support::*;
 
 thread_local! {
-    /// Allocations, and octets held, by this test's own thread.
-    static COUNT: Cell<(usize, isize)> = const { Cell::new((0, 0)) };
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static LIVE: Cell<isize> = const { Cell::new(0) };
 }
 
 struct Counting;
 
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
 fn count(allocations: usize, octets: isize) {
-    // A thread that ends has no counter any more.
-    let _ = COUNT.try_with(|c| c.set((c.get().0 + allocations, c.get().1 + octets)));
+    // The thread may be at its end already; then nothing is counted any more.
+    let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + allocations));
+    let _ = LIVE.try_with(|n| n.set(n.get() + octets));
 }
 
-// SAFETY: all it does beside counting is done by the system's allocator.
+// SAFETY: all is left to the system's allocator; the counters allocate nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(1, layout.size() as isize);
+        // SAFETY: as the caller promised.
         unsafe { System.alloc(layout) }
     }
+
     unsafe fn dealloc(&self, octets: *mut u8, layout: Layout) {
         count(0, -(layout.size() as isize));
+        // SAFETY: as the caller promised.
         unsafe { System.dealloc(octets, layout) }
     }
+
     unsafe fn realloc(&self, octets: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(1, size as isize - layout.size() as isize);
+        // SAFETY: as the caller promised.
         unsafe { System.realloc(octets, layout, size) }
     }
 }
 
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
-/// How many allocations `work` makes, and how many octets more are held after it.
-fn cost<T>(work: impl FnOnce() -> T) -> (usize, isize, T) {
-    let before = COUNT.get();
-    let result = work();
-    let after = COUNT.get();
-    (after.0 - before.0, after.1 - before.1, result)
+/// How often `run` allocates.
+fn allocations<T>(run: impl FnOnce() -> T) -> (T, usize) {
+    let before = ALLOCATIONS.get();
+    let result = run();
+    (result, ALLOCATIONS.get() - before)
 }
 
-/// Receives all of it; the lengths of the messages are added up.
-fn drain(ws: &mut Connection, octets: &mut [u8], out: &mut BytesMut) -> usize {
-    let mut input = Input::new(octets);
-    let mut sum = 0;
+/// How many octets `run` allocates and leaves behind.
+fn held<T>(run: impl FnOnce() -> T) -> (T, isize) {
+    let before = LIVE.get();
+    let result = run();
+    (result, LIVE.get() - before)
+}
+
+/// Feeds octets and drops the events; returns how many there were.
+fn feed(ws: &mut Connection, octets: &mut [u8], out: &mut BytesMut) -> usize {
+    let (mut input, mut events) = (Input::new(octets), 0);
     while let Some(event) = ws.receive(&mut input, out) {
-        sum += match event {
-            Event::Text(text) => text.len(),
-            Event::Binary(data) | Event::Ping(data) | Event::Pong(data) => data.len(),
-            other => panic!("{other:?}"),
-        };
+        assert!(!matches!(event, Event::Failed(_)), "{event:?}");
+        events += 1;
     }
-    sum
+    events
 }
 
-const ROLES: [Role; 2] = [Role::Client, Role::Server];
-
-#[test]
-fn the_counter_counts() {
-    let (allocations, held, data) = cost(|| vec![0_u8; 100]);
-    assert_eq!((allocations, held), (1, 100));
-    assert_eq!(cost(|| drop(data)).1, -100);
+/// An output that has been used before.
+fn warm() -> BytesMut {
+    BytesMut::with_capacity(4 << 20)
 }
 
 #[test]
-fn whole_messages_are_received_without_an_allocation() {
+fn the_counters_count() {
+    let (octets, count) = allocations(|| vec![0_u8; 100]);
+    assert_eq!(count, 1);
+    assert_eq!(held(|| drop(octets)).1, -100);
+}
+
+#[test]
+fn receiving_whole_frames_allocates_nothing() {
     for role in ROLES {
-        let text = "Grüße ".repeat(20_000);
-        let mut octets = [
-            frame(role, 0x81, b"hello"),
-            frame(role, 0x81, text.as_bytes()),
-            frame(role, 0x82, &[7; 100_000]),
-            frame(role, 0x82, b""),
-            frame(role, 0x89, &[1; 125]),
-            frame(role, 0x8a, b"pong"),
-        ]
-        .concat();
-        let mut ws = connection(role, &Config::default());
-        let mut out = BytesMut::with_capacity(1024);
-        let (allocations, held, sum) = cost(|| drain(&mut ws, &mut octets, &mut out));
-        assert_eq!((allocations, held), (0, 0), "{role:?}");
-        assert_eq!(sum, 5 + text.len() + 100_000 + 125 + 4);
-    }
-}
-
-#[test]
-fn a_warm_buffer_is_written_without_an_allocation() {
-    for role in ROLES {
-        let mut ws = connection(role, &Config::default());
-        let mut out = BytesMut::with_capacity(300_000);
-        let data = vec![7; 100_000];
-        let (allocations, ..) = cost(|| {
-            ws.send_text("hello", &mut out).unwrap();
-            ws.send_binary(&data, &mut out).unwrap();
-            ws.send_first_fragment("Hel", &mut out).unwrap();
-            ws.send_ping(b"between", &mut out).unwrap();
-            ws.send_last_fragment("lo", &mut out).unwrap();
-            ws.send_binary(&data, &mut out).unwrap();
-            ws.close(sansocket::CloseCode::NORMAL, "bye", &mut out)
-                .unwrap();
-        });
-        assert_eq!(allocations, 0, "{role:?}");
-        assert_eq!(sent_frames(&out, role).len(), 7);
-    }
-}
-
-#[test]
-fn an_idle_connection_holds_no_heap_memory() {
-    for role in ROLES {
-        let (allocations, held, mut ws) = cost(|| connection(role, &Config::default()));
-        assert_eq!((allocations, held), (0, 0), "fresh");
-
-        let big = vec![b'x'; 1 << 20];
-        for octets in [
-            frame(role, 0x81, b"hello"),
-            frame(role, 0x82, &big),
-            [
-                frame(role, 0x01, &big),
-                frame(role, 0x89, b"ping"),
-                frame(role, 0x80, &big),
-            ]
-            .concat(),
-            [
-                frame(role, 0x02, b""),
-                frame(role, 0x00, b""),
-                frame(role, 0x80, b""),
-            ]
-            .concat(),
+        let (mut ws, mut out) = (connection(role, &Config::default()), warm());
+        for len in [0, 1, 125, 126, 65_535, 65_536, 1 << 20] {
+            for first in [0x81, 0x82] {
+                let mut octets = frame(role, first, &vec![b'x'; len]);
+                let (events, count) = allocations(|| feed(&mut ws, &mut octets, &mut out));
+                assert_eq!((events, count), (1, 0), "{role:?} {first:x} {len}");
+            }
+        }
+        for (first, payload) in [
+            (0x89, &[1; 125][..]),
+            (0x8a, b"pong"),
+            (0x88, b"\x03\xe8bye"),
         ] {
-            for cuts in [Cuts::Whole, Cuts::Random(5), Cuts::Octets] {
-                if matches!(cuts, Cuts::Octets) && octets.len() > 100 {
-                    continue; // a million pieces tell no more than the random ones
+            let mut octets = frame(role, first, payload);
+            let (events, count) = allocations(|| feed(&mut ws, &mut octets, &mut out));
+            assert_eq!((events, count), (1, 0), "{role:?} {first:x}");
+        }
+        assert_eq!(sent_frames(&out, role).len(), 2, "Pong and Close");
+    }
+}
+
+#[test]
+fn sending_into_a_warm_output_allocates_nothing() {
+    let (text, data) = ("x".repeat(1 << 20), vec![0; 1 << 20]);
+    for role in ROLES {
+        let (mut ws, mut out) = (connection(role, &Config::default()), warm());
+        let (result, count) = allocations(|| {
+            for len in [0, 1, 125, 126, 65_536, 1 << 20] {
+                out.clear();
+                ws.send_text(&text[..len], &mut out)?;
+                ws.send_binary(&data[..len], &mut out)?;
+                ws.send_first_fragment(&text[..len], &mut out)?;
+                ws.send_last_fragment("", &mut out)?;
+            }
+            ws.send_ping(&data[..125], &mut out)?;
+            ws.close(CloseCode::NORMAL, &text[..123], &mut out)
+        });
+        assert_eq!((result, count), (Ok(()), 0), "{role:?}");
+    }
+}
+
+#[test]
+fn failing_allocates_nothing() {
+    for role in ROLES {
+        let (mut ws, mut out) = (connection(role, &Config::default()), warm());
+        let mut octets = [0xff; 100];
+        let (failed, count) = allocations(|| {
+            let mut input = Input::new(&mut octets);
+            matches!(ws.receive(&mut input, &mut out), Some(Event::Failed(_)))
+        });
+        assert!(failed);
+        assert_eq!(count, 0);
+    }
+}
+
+#[test]
+fn an_idle_connection_holds_nothing() {
+    // Elsewhere each connection has a read buffer, or keeps the largest message it ever had.
+    for role in ROLES {
+        let mut out = warm();
+        let mib = vec![b'x'; 1 << 20];
+        let whole = frame(role, 0x81, b"echo");
+        let fragments = [
+            frame(role, 1, b"a"),
+            frame(role, 0, b""),
+            frame(role, 0x80, b"b"),
+        ];
+        let large = frame(role, 0x82, &mib);
+        let ping = frame(role, 0x89, &[1; 125]);
+        let large_fragments = [frame(role, 1, &mib), frame(role, 0x80, &mib)];
+
+        let (mut ws, octets) = held(|| connection(role, &Config::default()));
+        assert_eq!(octets, 0, "new");
+        for (name, wire) in [
+            ("whole message", whole),
+            ("fragments", fragments.concat()),
+            ("large message", large),
+            ("control frame", ping),
+            ("large fragments", large_fragments.concat()),
+        ] {
+            for piece_len in [1, 100, 4_096, usize::MAX] {
+                if piece_len == 1 && wire.len() > 1_000 {
+                    continue; // enough is cut that way
                 }
-                let mut out = BytesMut::with_capacity(1024);
-                let mut pieces = cuts.cut(&octets);
-                let (_, held, ()) = cost(|| {
-                    for piece in &mut pieces {
-                        drain(&mut ws, piece, &mut out);
-                    }
+                let mut octets = wire.clone();
+                let (events, octets) = held(|| {
+                    let pieces = octets.chunks_mut(piece_len);
+                    pieces
+                        .map(|piece| feed(&mut ws, piece, &mut out))
+                        .sum::<usize>()
                 });
-                assert_eq!(held, 0, "{role:?}, {} octets, {cuts:?}", octets.len());
+                assert_eq!((events, octets), (1, 0), "{name} in {piece_len}");
             }
         }
+        let (result, octets) = held(|| {
+            out.clear();
+            ws.send_text("echo", &mut out)
+        });
+        assert_eq!((result, octets), (Ok(()), 0), "sent");
     }
 }
 
 #[test]
-fn a_failed_or_closed_connection_holds_no_heap_memory() {
+fn a_connection_that_is_over_holds_nothing() {
     for role in ROLES {
-        let open_message = frame(role, 0x01, &[b'x'; 10_000]);
-        for end in [frame(role, 0x88, b""), frame(role, 0x83, b"")] {
-            let mut octets = [open_message.clone(), end].concat();
-            let mut ws = connection(role, &Config::default());
-            let mut out = BytesMut::with_capacity(1024);
-            let (_, held, ()) = cost(|| {
-                let mut input = Input::new(&mut octets);
-                while ws.receive(&mut input, &mut out).is_some() {}
+        for end in [vec![0x83], frame(role, 0x88, b""), Vec::new()] {
+            let (mut begun, mut end) = (frame(role, 1, &[b'x'; 5_000]), end);
+            let mut out = warm();
+            let (_ws, octets) = held(|| {
+                let mut ws = connection(role, &Config::default());
+                feed(&mut ws, &mut begun, &mut out);
+                let mut input = Input::new(&mut end);
+                if ws.receive(&mut input, &mut out).is_none() {
+                    assert!(ws.receive_eof().is_err());
+                }
+                ws
             });
-            assert_eq!(held, 0);
+            assert_eq!(octets, 0, "the message under way is dropped");
         }
-        let mut ws = connection(role, &Config::default());
-        let mut out = BytesMut::with_capacity(1024);
-        let mut octets = open_message;
-        let (_, held, _) = cost(|| {
-            drain(&mut ws, &mut octets, &mut out);
-            ws.receive_eof()
-        });
-        assert_eq!(held, 0, "the transport ended inside a message");
     }
 }
 
 #[test]
-fn a_gathered_message_of_one_frame_costs_one_allocation() {
-    for first in [0x81, 0x82] {
-        let octets = frame(Role::Server, first, &[b'x'; 60_000]);
-        let mut ws = Connection::server(&Config::default());
-        let mut out = BytesMut::new();
-        let mut pieces: Vec<_> = octets.chunks(16 << 10).map(<[u8]>::to_vec).collect();
-        let (allocations, _, ()) = cost(|| {
-            for piece in &mut pieces {
-                drain(&mut ws, piece, &mut out);
-            }
-        });
-        assert_eq!(allocations, 1, "of the right size at once");
-    }
-}
-
-/// RUSTSEC-2022-0035 and others: memory was reserved as the header announced.
-#[test]
-fn memory_follows_what_was_received() {
-    let config = Config::default();
-    let len = config.max_message_size;
+fn a_claim_holds_no_memory() {
+    // Elsewhere a header of 14 octets made the peer allocate what it said.
     for role in ROLES {
-        for first in [0x81, 0x82] {
-            let mut ws = connection(role, &config);
-            let mut out = BytesMut::new();
-            let octets = frame(role, first, &vec![b'x'; len]);
-            let header_len = octets.len() - len;
-            let (mut at, mut held, mut step) = (0, 0, header_len);
-            while at < len / 4 {
-                let mut piece = octets[at..at + step].to_vec();
-                held += cost(|| drain(&mut ws, &mut piece, &mut out)).1;
-                at += step;
-                let received = at - header_len;
-                let most = (9 * received).min(2 * received + (64 << 10));
-                assert!(held as usize <= most, "{held} held for {received}");
-                step = if received == 0 {
-                    1
-                } else {
-                    (step * 3 / 2 + 1).min(16 << 10)
-                };
+        for first in [0x81, 0x82, 0x01, 0x02] {
+            let mut out = warm();
+            let mut header = frame_header(role, first, 16 << 20);
+            let (mut ws, octets) = held(|| {
+                let mut ws = connection(role, &Config::default());
+                feed(&mut ws, &mut header, &mut out);
+                ws
+            });
+            assert_eq!(octets, 0, "nothing has arrived yet");
+            let mut payload = xor(&[b'x'; 10], if role == Role::Server { KEY } else { [0; 4] });
+            let ((), octets) = held(|| {
+                feed(&mut ws, &mut payload, &mut out);
+            });
+            assert!((10..=64 << 10).contains(&octets), "{octets} octets for 10");
+            // Tighter than asked for, and what the code promises: 8 times ahead at most.
+            assert!(octets <= 9 * 10, "{octets} octets for 10");
+        }
+    }
+}
+
+#[test]
+fn a_refused_claim_allocates_nothing() {
+    for role in ROLES {
+        for claim in [(16 << 20) + 1, 1 << 62, (1 << 63) - 1] {
+            let mut header = frame_header(role, 0x82, claim);
+            let (mut ws, mut out) = (connection(role, &Config::default()), warm());
+            let (failed, count) = allocations(|| {
+                let mut input = Input::new(&mut header);
+                matches!(ws.receive(&mut input, &mut out), Some(Event::Failed(_)))
+            });
+            assert!(failed);
+            assert_eq!(count, 0);
+        }
+    }
+}
+
+#[test]
+fn a_hundred_claims_hold_a_hundred_times_as_little() {
+    for role in ROLES {
+        let mut connections = Vec::with_capacity(100);
+        let mut out = warm();
+        let mut octets = frame_header(role, 0x82, 16 << 20);
+        octets.extend([0; 10]);
+        let mut reads = vec![octets; 100];
+        let ((), octets) = held(|| {
+            for read in &mut reads {
+                let mut ws = connection(role, &Config::default());
+                feed(&mut ws, read, &mut out);
+                connections.push(ws);
+            }
+        });
+        assert!(octets <= 100 * (64 << 10), "{octets} octets");
+        assert_eq!(
+            held(|| drop(connections)).1 + octets,
+            size_of::<Connection>() as isize * -100
+        );
+    }
+}
+
+#[test]
+fn a_message_under_way_holds_at_most_twice_what_arrived() {
+    for role in ROLES {
+        for (first, fragment_len) in [(0x02, 1 << 20), (0x02, 100), (0x01, 5_000), (0x01, 70_000)] {
+            for read_len in [7, 1_000, 70_000] {
+                let mut wire = frame(role, first, &vec![b'x'; fragment_len]);
+                let next = frame(role, 0x00, &vec![b'x'; fragment_len]);
+                while wire.len() < 1 << 20 {
+                    wire.extend_from_slice(&next);
+                }
+                let (mut ws, mut out, mut arrived) =
+                    (connection(role, &Config::default()), warm(), 0);
+                let before = LIVE.get();
+                for read in wire.chunks_mut(read_len) {
+                    arrived += read.len() as isize;
+                    feed(&mut ws, read, &mut out);
+                    let octets = LIVE.get() - before;
+                    assert!(
+                        octets <= 2 * arrived + (64 << 10),
+                        "{octets} octets for {arrived}, {read_len} a read"
+                    );
+                }
             }
         }
     }
 }
 
-/// CVE-2026-48779: each fragment, even an empty one, cost its own piece of memory.
 #[test]
-fn empty_fragments_cost_nothing() {
-    let mut ws = Connection::server(&Config::default());
-    let mut out = BytesMut::new();
-    let mut octets = frame(Role::Server, 0x02, b"");
-    for _ in 0..10_000 {
-        octets.extend(frame(Role::Server, 0x00, b""));
+fn empty_fragments_and_control_frames_between_cost_nothing() {
+    // Elsewhere each fragment was an object in a list.
+    let mut config = Config::default();
+    config.max_fragments = u32::MAX;
+    for role in ROLES {
+        let (mut ws, mut out) = (connection(role, &config), warm());
+        feed(&mut ws, &mut frame(role, 1, b""), &mut out);
+        let thousand = [frame(role, 0, b""), frame(role, 0x8a, b"")]
+            .concat()
+            .repeat(1_000);
+        let mut read = thousand.clone();
+        let (events, count) = allocations(|| {
+            (0..1_000)
+                .map(|_| {
+                    read.copy_from_slice(&thousand);
+                    feed(&mut ws, &mut read, &mut out)
+                })
+                .sum::<usize>()
+        });
+        assert_eq!((events, count), (1_000_000, 0));
     }
-    let (allocations, held, _) = cost(|| drain(&mut ws, &mut octets, &mut out));
-    assert_eq!((allocations, held), (0, 0));
 }
 
 #[test]
-fn tiny_fragments_cost_no_more_than_their_octets() {
-    let mut ws = Connection::server(&Config::default());
-    let mut out = BytesMut::new();
-    let mut octets = frame(Role::Server, 0x02, b"");
-    for _ in 0..10_000 {
-        octets.extend(frame(Role::Server, 0x00, b"x"));
+fn small_fragments_cost_a_message_no_more_than_large_ones() {
+    for role in ROLES {
+        let (mut ws, mut out) = (connection(role, &Config::default()), warm());
+        let fragment = frame(role, 0, b"x");
+        let mut octets = [frame(role, 2, b"x"), fragment.repeat(100_000)].concat();
+        let before = LIVE.get();
+        let (_, count) = allocations(|| feed(&mut ws, &mut octets, &mut out));
+        let octets = LIVE.get() - before;
+        assert!(octets <= 2 * 100_001 + (64 << 10), "{octets} octets");
+        assert!(count < 40, "{count} allocations: not one for each fragment");
     }
-    let (allocations, held, _) = cost(|| drain(&mut ws, &mut octets, &mut out));
-    assert!(
-        held <= 20_000 && allocations <= 16,
-        "{held} octets, {allocations} allocations"
-    );
 }
 
 #[test]
-fn the_connection_itself_is_small() {
+fn a_head_under_way_holds_at_most_twice_what_arrived() {
+    let config = HandshakeConfig::default();
+    let mut octets = with_line(REQUEST, &format!("X: {}", "a".repeat(10_000))).into_bytes();
+    octets.truncate(10_000);
+    let mut out = warm();
+    let before = LIVE.get();
+    let mut handshake = sansocket::ServerHandshake::new(&config);
+    assert_eq!(LIVE.get() - before, 0, "nothing before the first octet");
+    for (arrived, octet) in octets.chunks_mut(1).enumerate() {
+        let result = handshake.receive(&mut Input::new(octet), &mut out);
+        assert!(matches!(result, Ok(None)));
+        let held = LIVE.get() - before;
+        assert!(
+            held <= 2 * arrived as isize + 64,
+            "{held} octets for {arrived}"
+        );
+    }
+    drop(handshake);
+    assert_eq!(LIVE.get() - before, 0);
+}
+
+#[test]
+fn a_connection_is_small() {
     let size = size_of::<Connection>();
-    assert!(size <= 200, "{size} octets");
+    assert!(size < 256, "a Connection has {size} octets");
 }
