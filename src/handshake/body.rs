@@ -23,8 +23,6 @@ enum Framing {
     Chunk(u64),
     /// The end of a chunk, or a line with the size of the next, as far as it is there.
     ChunkLine(Vec<u8>),
-    /// The fields behind the last chunk: the length of the line so far.
-    Trailer(usize),
     /// The end of the transport is the end of the body.
     ToTheEnd,
     /// All of it was read.
@@ -85,13 +83,6 @@ impl BodyReader {
                         self.framing = next;
                     }
                 }
-                Framing::Trailer(line_len) => match input.take(1) {
-                    [b'\n'] if *line_len == 0 => self.framing = Framing::Complete,
-                    [b'\n'] => *line_len = 0,
-                    [b'\r'] => {}
-                    _ if *line_len > MAX_CHUNK_LINE => self.framing = Framing::Broken,
-                    _ => *line_len += 1,
-                },
             }
         }
     }
@@ -123,7 +114,8 @@ fn after_chunk_line(line: &[u8]) -> Option<Framing> {
     // The line end behind a chunk's data comes first, if there was one.
     let size = line.strip_prefix(b"\r\n").unwrap_or(line);
     match httparse::parse_chunk_size(size) {
-        Ok(httparse::Status::Complete((_, 0))) => Some(Framing::Trailer(0)),
+        // The last chunk. Fields behind it are of no use: the transport is closed.
+        Ok(httparse::Status::Complete((_, 0))) => Some(Framing::Complete),
         Ok(httparse::Status::Complete((_, size))) => Some(Framing::Chunk(size)),
         Ok(httparse::Status::Partial) if line.len() < MAX_CHUNK_LINE => None,
         _ if line == b"\r" || line == b"\r\n" => None,

@@ -133,7 +133,7 @@ impl ServerHandshake {
             return Err(RequestError::OriginForbidden);
         }
         Ok(Request {
-            target: target.to_owned(),
+            target,
             host,
             key,
             offer,
@@ -145,7 +145,7 @@ impl ServerHandshake {
 
 /// Method, target and version (RFC 9112, section 3). Returns the resource name, and the
 /// authority if the target has one.
-fn request_line(line: &str) -> Result<(&str, Option<&str>), RequestError> {
+fn request_line(line: &str) -> Result<(String, Option<&str>), RequestError> {
     let mut parts = line.split(' ');
     let (Some(method), Some(target), Some(version), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -171,15 +171,13 @@ fn request_line(line: &str) -> Result<(&str, Option<&str>), RequestError> {
             authority
                 .parse::<Authority>()
                 .map_err(|_| RequestError::Target)?;
-            (
-                if target.is_empty() { "/" } else { target },
-                Some(authority),
-            )
+            let root = if target.starts_with('/') { "" } else { "/" };
+            ([root, target].concat(), Some(authority))
         }
-        _ if target.starts_with('/') => (target, None),
+        _ if target.starts_with('/') => (target.to_owned(), None),
         _ => return Err(RequestError::Target),
     };
-    if !is_made_of(target, |octet| is_path_octet(octet) || is_lenient(octet)) {
+    if !is_made_of(&target, |octet| is_path_octet(octet) || is_lenient(octet)) {
         return Err(RequestError::Target);
     }
     Ok((target, authority))
