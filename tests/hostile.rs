@@ -1429,7 +1429,7 @@ fn the_body_of_a_refusal_is_read_to_its_end() {
             false,
         ),
         (
-            "Transfer-Encoding: chunked\r\n\r\n5\r\nHello\r\n0\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nHello\r\n0\r",
             "Hello",
             false,
         ),
@@ -1495,13 +1495,9 @@ fn a_refusal_is_known_once_its_body_is_there() {
 }
 
 #[test]
-fn an_endless_chunk_line_or_trailer_ends() {
+fn an_endless_chunk_line_ends() {
     // Elsewhere what is between the chunks was not measured.
-    for endless in [
-        format!("5;{}", "x".repeat(100_000)),
-        "0".repeat(100_000),
-        format!("0\r\n{}", "x".repeat(100_000)),
-    ] {
+    for endless in [format!("5;{}", "x".repeat(100_000)), "0".repeat(100_000)] {
         let response = format!("HTTP/1.1 503 x\r\nTransfer-Encoding: chunked\r\n\r\n{endless}");
         for cuts in [Cuts::Whole, Cuts::Octets] {
             let asked = ask(&client_request(), &response, b"", cuts, &server_config());
@@ -1511,19 +1507,11 @@ fn an_endless_chunk_line_or_trailer_ends() {
 }
 
 #[test]
-fn trailer_lines_without_end_end() {
-    // Each line is short, but there is always one more.
+fn trailer_fields_are_not_waited_for() {
+    // Each line is short, but there could always be one more.
     let response = "HTTP/1.1 503 x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n".to_owned()
         + &"X: y\r\n".repeat(50_000);
-    let asked = ask(
-        &client_request(),
-        &response,
-        b"",
-        Cuts::Whole,
-        &server_config(),
-    );
-    assert!(
-        asked.error().is_some(),
-        "300 KB of trailer are still read on"
-    );
+    let (request, config) = (client_request(), server_config());
+    let asked = ask(&request, &response, b"", Cuts::Whole, &config);
+    assert!(matches!(asked.error(), Some(ResponseError::Refused(r)) if r.is_complete));
 }
