@@ -283,7 +283,8 @@ impl fmt::Display for UriError {
             Self::Scheme => "the URI must begin with ws:// or wss:// (RFC 6455, section 3)",
             Self::Syntax => "'//' and a host must follow the scheme (RFC 3986, section 3)",
             Self::Host => {
-                "the host must be a name, an IPv4 address or an IPv6 address in brackets (RFC 3986, section 3.2.2)"
+                "the host must be a name, an IPv4 address or an IPv6 address in brackets (RFC 3986, section 3.2.2); \
+                 one that is not ASCII needs the feature `idna`"
             }
             Self::Port => "the port must be a number up to 65535 (RFC 3986, section 3.2.3)",
             Self::Fragment => {
