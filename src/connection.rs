@@ -39,8 +39,8 @@ use bytes::BytesMut;
 /// # Ok::<(), sansocket::SendError>(())
 /// ```
 ///
-/// Write out what is in `out` before you read on: a peer makes it grow by at most three times
-/// what it sends, so the size of a read bounds it.
+/// Write out what is in `out` before you read on: a read makes it grow by at most three times
+/// its own size, and at the end by one Close frame.
 #[derive(Debug)]
 pub struct Connection {
     receiver: Receiver,
@@ -400,10 +400,10 @@ impl Connection {
     }
 
     /// Nothing is received after a Close frame (RFC 6455, section 1.4), nor after a failure
-    /// (RFC 6455, section 7.1.7).
+    /// (RFC 6455, section 7.1.7), one of which there has been when the transport has ended.
     #[inline]
     const fn has_stopped_reading(&self) -> bool {
-        self.close_received.is_some() || self.error.is_some() || self.transport_ended
+        self.close_received.is_some() || self.error.is_some()
     }
 
     const fn close_handshake_done(&self) -> bool {

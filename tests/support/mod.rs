@@ -47,6 +47,19 @@ pub fn frame(receiver: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// Such frames, one behind the other.
+pub fn frames(receiver: Role, frames: &[(u8, &[u8])]) -> Vec<u8> {
+    let frames = frames
+        .iter()
+        .map(|&(first, payload)| frame(receiver, first, payload));
+    frames.collect::<Vec<_>>().concat()
+}
+
+/// The event of a text message.
+pub fn text(text: &str) -> Event<'static> {
+    Event::Text(text.to_owned().into())
+}
+
 /// The header of such a frame, whatever follows it.
 pub fn frame_header(receiver: Role, first: u8, len: u64) -> Vec<u8> {
     let masked = if receiver == Role::Server { 0x80 } else { 0 };
