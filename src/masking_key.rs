@@ -49,11 +49,11 @@ impl MaskingKeys {
 
     #[cold]
     fn refill(&mut self) {
-        let mut cipher = ChaCha8::new(&self.cipher_key.into(), &[0; 12].into());
-        self.cipher_key = [0; 32];
-        self.output = [0; 32];
-        cipher.apply_keystream(&mut self.cipher_key);
-        cipher.apply_keystream(&mut self.output);
+        let mut block = [0; 64];
+        ChaCha8::new(&self.cipher_key.into(), &[0; 12].into()).apply_keystream(&mut block);
+        let (cipher_key, output) = block.split_at(32);
+        self.cipher_key.copy_from_slice(cipher_key);
+        self.output.copy_from_slice(output);
         self.used = 0;
     }
 }
