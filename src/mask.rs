@@ -22,41 +22,43 @@
 /// [`Connection`]: crate::Connection
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mask {
-    /// The key, turned so that its first octet is the one for the next octet of data.
-    key: [u8; 4],
+    /// The key as a little-endian number, turned so that its lowest octet is the one for the
+    /// next octet of data.
+    key: u32,
 }
 
 impl Mask {
     /// A mask that stands at the first octet of a frame's payload.
     #[must_use]
     pub const fn new(masking_key: [u8; 4]) -> Self {
-        Self { key: masking_key }
+        Self {
+            key: u32::from_le_bytes(masking_key),
+        }
     }
 
     /// XORs `data` in place and moves on by its length.
     #[inline]
     pub fn apply(&mut self, data: &mut [u8]) {
-        let key = u32::from_ne_bytes(self.key);
-        let wide = u64::from(key) << 32 | u64::from(key);
+        let wide = u64::from(self.key) << 32 | u64::from(self.key);
 
         let (blocks, rest) = data.as_chunks_mut::<32>();
         for block in blocks {
             for word in block.as_chunks_mut::<8>().0 {
-                *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+                *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
             }
         }
         let (words, rest) = rest.as_chunks_mut::<8>();
         for word in words {
-            *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+            *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
         }
         let (halves, rest) = rest.as_chunks_mut::<4>();
         for half in halves {
-            *half = (u32::from_ne_bytes(*half) ^ key).to_ne_bytes();
+            *half = (u32::from_le_bytes(*half) ^ self.key).to_le_bytes();
         }
         // Fewer than 4 octets are left, and all before them were whole keys.
-        for (octet, key) in rest.iter_mut().zip(self.key) {
-            *octet ^= key;
+        for octet in rest {
+            *octet ^= self.key as u8;
+            self.key = self.key.rotate_right(8);
         }
-        self.key.rotate_left(rest.len());
     }
 }
