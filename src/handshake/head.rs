@@ -1,6 +1,6 @@
 //! The head of a request or response (RFC 9112, section 2). Its law: every octet is looked at
-//! once when it arrives, and judged at once, so a head in any pieces costs linear time and a
-//! bad one is known by its first bad octet.
+//! once when it arrives, so a head in any pieces costs linear time, and one that no head may
+//! have, or one too many, is an error at once.
 
 use super::config::HandshakeConfig;
 use crate::headers::Headers;
