@@ -22,24 +22,22 @@
 /// [`Connection`]: crate::Connection
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mask {
-    /// The key as a little-endian number, turned so that its lowest octet is the one for the
-    /// next octet of data.
-    key: u32,
+    /// The key, turned so that its first octet is the one for the next octet of data.
+    key: [u8; 4],
 }
 
 impl Mask {
     /// A mask that stands at the first octet of a frame's payload.
     #[must_use]
     pub const fn new(masking_key: [u8; 4]) -> Self {
-        Self {
-            key: u32::from_le_bytes(masking_key),
-        }
+        Self { key: masking_key }
     }
 
     /// XORs `data` in place and moves on by its length.
     #[inline]
     pub fn apply(&mut self, data: &mut [u8]) {
-        let wide = u64::from(self.key) << 32 | u64::from(self.key);
+        let mut key = u32::from_le_bytes(self.key);
+        let wide = u64::from(key) << 32 | u64::from(key);
 
         let (blocks, rest) = data.as_chunks_mut::<32>();
         for block in blocks {
@@ -53,12 +51,13 @@ impl Mask {
         }
         let (halves, rest) = rest.as_chunks_mut::<4>();
         for half in halves {
-            *half = (u32::from_le_bytes(*half) ^ self.key).to_le_bytes();
+            *half = (u32::from_le_bytes(*half) ^ key).to_le_bytes();
         }
         // Fewer than 4 octets are left, and all before them were whole keys.
         for octet in rest {
-            *octet ^= self.key as u8;
-            self.key = self.key.rotate_right(8);
+            *octet ^= key as u8;
+            key = key.rotate_right(8);
         }
+        self.key = key.to_le_bytes();
     }
 }
