@@ -1,5 +1,5 @@
 //! The server's opening handshake over HTTP/1.1 (RFC 6455, section 4.2). Its law: the
-//! application sees only a request that passed every rule, and answers it once.
+//! application sees only a request that passed every rule.
 
 use super::config::HandshakeConfig;
 use super::head::{Head, HeadError, HeadReader, http_version};
