@@ -39,8 +39,8 @@ use bytes::BytesMut;
 /// # Ok::<(), sansocket::SendError>(())
 /// ```
 ///
-/// Write out what is in `out` before you read on: a read makes it grow by at most three times
-/// its own size, and at the end by one Close frame.
+/// Write out what is in `out` before you read on: the connection's own answers to a read are at
+/// most three times its size, and in the end one Close frame.
 #[derive(Debug)]
 pub struct Connection {
     receiver: Receiver,

@@ -17,16 +17,18 @@ pub enum Event<'b> {
     Text(Cow<'b, str>),
     /// A whole binary message (RFC 6455, section 5.6).
     Binary(Cow<'b, [u8]>),
-    /// A Ping with its payload of at most 125 octets (RFC 6455, section 5.5.2). The Pong is already in the
-    /// output, unless [`Config::answer_pings`](crate::Config::answer_pings) is off.
+    /// A Ping with its payload of at most 125 octets (RFC 6455, section 5.5.2). The Pong is
+    /// already in the output, unless
+    /// [`Config::answer_pings`](crate::Config::answer_pings) is off.
     Ping(Cow<'b, [u8]>),
     /// A Pong with its payload of at most 125 octets, asked for or not (RFC 6455, section 5.5.3).
     Pong(Cow<'b, [u8]>),
-    /// The peer's Close frame, with its body if it had one (RFC 6455, section 5.5.1). The answer is already in
-    /// the output, unless our Close had gone out before. Nothing follows it.
+    /// The peer's Close frame, with its body if it had one (RFC 6455, section 5.5.1). The
+    /// answer is already in the output, unless our Close had gone out before. Nothing follows
+    /// it.
     Close(Option<CloseFrame<'b>>),
-    /// The peer broke a rule (RFC 6455, section 7.1.7). The Close frame is already in the output, unless one had
-    /// gone out before. Nothing follows it.
+    /// The peer broke a rule (RFC 6455, section 7.1.7). The Close frame is already in the
+    /// output, unless one had gone out before. Nothing follows it.
     Failed(ProtocolError),
 }
 

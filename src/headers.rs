@@ -182,7 +182,7 @@ pub enum FieldError {
     Extension,
     /// RFC 6455, section 4.2.2: a server chooses among the extensions that were offered.
     ExtensionNotOffered,
-    /// RFC 9110, section 15: a refusal has a status from 300 to 599.
+    /// RFC 9110, section 15: a refusal has a final status, from 200 to 599.
     Status,
 }
 
@@ -196,7 +196,7 @@ impl fmt::Display for FieldError {
             Self::SubprotocolNotOffered => "the client did not offer this subprotocol (RFC 6455, section 4.2.2)",
             Self::Extension => "names and values of an extension must be tokens (RFC 6455, section 9.1)",
             Self::ExtensionNotOffered => "the client did not offer this extension (RFC 6455, section 4.2.2)",
-            Self::Status => "a refusal needs a status from 300 to 599 (RFC 9110, section 15)",
+            Self::Status => "a refusal needs a final status, from 200 to 599 (RFC 9110, section 15)",
         })
     }
 }

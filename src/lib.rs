@@ -83,8 +83,8 @@
 //! - Receiving cannot fail: a peer that breaks the protocol is an [`Event::Failed`] that names
 //!   the rule, with the Close frame already in the output.
 //! - How the octets are cut into reads never changes the events.
-//! - Memory follows octets received, never lengths announced, and everything that a peer controls has a
-//!   finite limit: see [`Config`] and [`HandshakeConfig`].
+//! - Memory follows octets received, never lengths announced, and everything that a peer
+//!   controls has a finite limit: see [`Config`] and [`HandshakeConfig`].
 //! - No panic, whatever the octets, and no `unsafe` code.
 //!
 //! # Features

@@ -49,6 +49,14 @@ struct Frame {
     remaining: usize,
 }
 
+impl Frame {
+    /// Whether it is a whole message or control frame by itself.
+    #[inline]
+    const fn is_whole(&self) -> bool {
+        self.fin && !matches!(self.opcode, Opcode::Continuation)
+    }
+}
+
 /// The message that is gathered.
 #[derive(Debug)]
 enum Message {
@@ -95,7 +103,7 @@ impl Receiver {
                     return Ok(None);
                 };
                 let frame = self.judge(&header)?;
-                if frame.remaining <= input.len() && self.is_lendable(&frame) {
+                if frame.remaining <= input.len() && frame.is_whole() {
                     return lend(frame, input.take(frame.remaining)).map(Some);
                 }
                 self.frame = Some(frame);
@@ -183,12 +191,6 @@ impl Receiver {
             mask: header.masking_key.map(Mask::new),
             remaining,
         })
-    }
-
-    /// Whether the frame is a whole message or control frame by itself.
-    #[inline]
-    const fn is_lendable(&self, frame: &Frame) -> bool {
-        frame.fin && !matches!(frame.opcode, Opcode::Continuation)
     }
 
     /// Takes what has arrived of the payload; returns the frame when that was its end.

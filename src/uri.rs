@@ -46,10 +46,8 @@ impl Uri {
     /// The port to connect to: 80 for `ws` and 443 for `wss` where the URI names none.
     #[must_use]
     pub fn port(&self) -> u16 {
-        match self.authority.port {
-            Some(port) => port,
-            None => default_port(self.secure),
-        }
+        let default = || default_port(self.secure);
+        self.authority.port.unwrap_or_else(default)
     }
 
     /// The path and query, `/` if the path is empty: what the request asks for.

@@ -13,8 +13,6 @@ use sansocket::{
 };
 use support::*;
 
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
-
 #[test]
 fn no_variant_is_forgotten() {
     const ENUMS: [(&str, &str, &str); 6] = [
@@ -1129,7 +1127,7 @@ mod field_error {
 
     #[test]
     fn status() {
-        for status in [0, 100, 101, 200, 299, 600, 1000] {
+        for status in [0, 100, 101, 199, 600, 1000] {
             fails(FieldError::Status, [Rejection::new(status).map(|_| ())]);
         }
     }

@@ -406,6 +406,25 @@ fn a_list_of_origins_is_compared_as_a_whole() {
 const BREAKS: [&str; 6] = ["a\r\nX: y", "a\n", "a\r", "a\0", "\r\n\r\n", "\x0b"];
 
 #[test]
+fn a_refusal_has_any_final_status_and_a_length_that_is_right() {
+    // Content where none may be is taken for the next response.
+    for status in 200..=599 {
+        let mut out = BytesMut::new();
+        Rejection::new(status).unwrap().body("words").send(&mut out);
+        let response = String::from_utf8(out.to_vec()).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")));
+        match status {
+            204 | 304 => assert!(body.is_empty() && !head.contains("Content-")),
+            _ => assert!(body == "words" && head.contains("Content-Length: 5")),
+        }
+        let refusal = refusal(&response);
+        assert_eq!((refusal.status, &*refusal.body), (status, body.as_bytes()));
+        assert!(refusal.is_complete);
+    }
+}
+
+#[test]
 fn the_application_cannot_split_a_request() {
     // Elsewhere a host, path, header or subprotocol with a line break in it became a header.
     for bad in BREAKS {

@@ -38,10 +38,10 @@ impl Rejection {
     ///
     /// # Errors
     ///
-    /// [`FieldError::Status`] if the status is not from 300 to 599.
+    /// [`FieldError::Status`] if the status is not from 200 to 599.
     pub fn new(status: u16) -> Result<Self, FieldError> {
         match status {
-            300..=599 => Ok(Self::with_status(status)),
+            200..=599 => Ok(Self::with_status(status)),
             _ => Err(FieldError::Status),
         }
     }
@@ -69,7 +69,8 @@ impl Rejection {
         Ok(self)
     }
 
-    /// The same with this body; `text/plain` in UTF-8 unless a `Content-Type` was given.
+    /// The same with this body; `text/plain` in UTF-8 unless a `Content-Type` was given. A 204 or
+    /// 304 has none (RFC 9110, section 6.4.1).
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
@@ -94,17 +95,20 @@ impl Rejection {
         } else {
             write_field("Connection", b"close", out);
         }
-        if !self.body.is_empty() && self.headers.get("content-type").is_none() {
-            write_field("Content-Type", b"text/plain; charset=utf-8", out);
+        // RFC 9110, sections 6.4.1 and 8.6: these have no content, and 204 no length of it.
+        let has_content = !matches!(self.status, 204 | 304);
+        if has_content {
+            if !self.body.is_empty() && self.headers.get("content-type").is_none() {
+                write_field("Content-Type", b"text/plain; charset=utf-8", out);
+            }
+            let len = self.body.len().to_string();
+            write_field("Content-Length", len.as_bytes(), out);
         }
-        write_field(
-            "Content-Length",
-            self.body.len().to_string().as_bytes(),
-            out,
-        );
         write_fields(&self.headers, out);
         out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(&self.body);
+        if has_content {
+            out.extend_from_slice(&self.body);
+        }
     }
 }
 
@@ -161,6 +165,8 @@ pub(super) fn is_reserved(name: &str) -> bool {
 /// The usual words for a status (RFC 9110, section 15); none where they tell nothing.
 const fn reason_phrase(status: u16) -> &'static str {
     match status {
+        200 => "OK",
+        204 => "No Content",
         301 => "Moved Permanently",
         302 => "Found",
         307 => "Temporary Redirect",
