@@ -13,6 +13,7 @@ use sansocket::{
     ResponseError, State,
 };
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
@@ -41,7 +42,11 @@ fn arguments() -> Result<ClientRequest, Box<dyn Error>> {
     const USAGE: &str = "usage: client [URL] [--subprotocol NAME]… [--origin O] \
                          [--header 'Name: value']…, URL also from WS_URL";
     let (mut url, mut options) = (None, Vec::new());
-    let mut arguments = std::env::args().skip(1);
+    let arguments = std::env::args_os().skip(1).map(OsString::into_string);
+    let arguments = arguments.collect::<Result<Vec<_>, _>>();
+    let mut arguments = arguments
+        .map_err(|a| format!("{a:?} is not UTF-8"))?
+        .into_iter();
     while let Some(argument) = arguments.next() {
         match &*argument {
             "--subprotocol" | "--origin" | "--header" => {
@@ -139,15 +144,22 @@ fn connect(request: &ClientRequest) -> Result<(TcpStream, Connection, Vec<u8>), 
     let mut buffer = vec![0; 16 << 10];
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(format!("{uri} gave no response in time").into());
-        }
-        stream.set_read_timeout(Some(left))?;
-        let n = match stream.read(&mut buffer) {
-            Ok(0) => return Err(refusal(handshake.receive_eof())),
-            Ok(n) => n,
-            Err(error) if is_temporary(&error) => continue,
-            Err(error) => return Err(format!("reading from {uri}: {error}").into()),
+        let result = match left.is_zero() {
+            true => Err(ErrorKind::TimedOut.into()),
+            false => stream
+                .set_read_timeout(Some(left))
+                .and_then(|()| stream.read(&mut buffer)),
+        };
+        let n = match result {
+            Err(error) if is_temporary(&error) && !left.is_zero() => continue,
+            Ok(n @ 1..) => n,
+            // The end: of a refusal, too, whose body may lack its own.
+            ended => {
+                return match (handshake.receive_eof(), ended) {
+                    (error @ ResponseError::Refused(_), _) | (error, Ok(_)) => Err(refusal(error)),
+                    (_, Err(error)) => Err(format!("no response from {uri}: {error}").into()),
+                };
+            }
         };
         let mut input = Input::new(&mut buffer[..n]);
         if let Some(opened) = handshake.receive(&mut input, &mut out).map_err(refusal)? {
@@ -324,8 +336,8 @@ impl Session {
             _ if self.ws.closed_by() == Some(ClosedBy::Us) => Ok(()),
             code => {
                 let code = code.map_or(0, |code| code.0);
-                let reason = self.reason.escape_debug();
-                Err(format!("the server closed the connection with code {code} {reason}").into())
+                let reason = format!("{code} {}", self.reason.escape_debug());
+                Err(format!("the server closed the connection: {}", reason.trim_end()).into())
             }
         }
     }

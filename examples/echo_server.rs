@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use sansocket::negotiation::OriginPolicy;
 use sansocket::{Connection, Event, HandshakeConfig, Input, Rejection, SendError, ServerHandshake};
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::ExitCode;
@@ -39,7 +40,11 @@ fn run() -> Result<(), Box<dyn Error>> {
     let (address, config) = arguments()?;
     let listener = TcpListener::bind(&address)
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    println!("listening on ws://{}/", listener.local_addr()?);
+    writeln!(
+        io::stdout(),
+        "listening on ws://{}/",
+        listener.local_addr()?
+    )?;
     for stream in listener.incoming() {
         match stream {
             Ok(stream) => {
@@ -61,7 +66,11 @@ fn arguments() -> Result<(String, HandshakeConfig), String> {
     // An echo has no secrets: pages of any site may connect. Yours should not say this.
     config.origin_policy = OriginPolicy::Any;
     let mut address = None;
-    let mut arguments = std::env::args().skip(1);
+    let arguments = std::env::args_os().skip(1).map(OsString::into_string);
+    let arguments = arguments.collect::<Result<Vec<_>, _>>();
+    let mut arguments = arguments
+        .map_err(|a| format!("{a:?} is not UTF-8"))?
+        .into_iter();
     while let Some(argument) = arguments.next() {
         match &*argument {
             "--max-message" => {

@@ -12,10 +12,6 @@ use std::thread;
 use std::time::Duration;
 use support::*;
 
-const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
-     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-     Sec-WebSocket-Version: 13\r\n\r\n";
-
 /// An example's program: `cargo test` builds it beside the tests.
 fn example(name: &str) -> Command {
     let mut path: PathBuf = std::env::current_exe().unwrap();
@@ -173,6 +169,16 @@ fn a_bad_argument_is_one_line() {
         &client(&["ws://localhost/", "--header", "Upgrade: x"], ""),
         "--header",
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn an_argument_that_is_no_text_is_one_line() {
+    let argument = std::os::unix::ffi::OsStrExt::from_bytes(b"ws://\xff");
+    let argument: &std::ffi::OsStr = argument;
+    for name in ["echo_server", "client"] {
+        complains(&example(name).arg(argument).output().unwrap(), "UTF-8");
+    }
 }
 
 #[test]
