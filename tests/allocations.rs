@@ -47,8 +47,6 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
-
 /// How often `run` allocates.
 fn allocations<T>(run: impl FnOnce() -> T) -> (T, usize) {
     let before = ALLOCATIONS.get();

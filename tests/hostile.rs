@@ -13,8 +13,6 @@ use sansocket::{
 use std::collections::BTreeSet;
 use support::*;
 
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
-
 /// What a connection makes of these frames, the same in any cuts.
 fn events(role: Role, wire: &[u8]) -> Vec<Event<'static>> {
     let mut all = Cuts::ALL.map(|cuts| {

@@ -9,8 +9,6 @@ use sansocket::{
 };
 use support::*;
 
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
-
 fn config(change: impl FnOnce(&mut Config)) -> Config {
     let mut config = Config::default();
     change(&mut config);

@@ -8,8 +8,7 @@ use bytes::BytesMut;
 use sansocket::negotiation::{Extension, OriginPolicy, accept_key, is_valid_key};
 use sansocket::{
     ClientHandshake, ClientRequest, CloseCode, Config, Event, FieldError, HandshakeConfig, Header,
-    Input, Mask, ProtocolError, Rejection, ResponseError, Role, SendError, ServerHandshake, State,
-    Uri,
+    Input, Mask, ProtocolError, Rejection, ResponseError, Role, SendError, State, Uri,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -224,68 +223,29 @@ fn client_requests() {
     });
 }
 
-/// What came of a request: the status, the response's head, and what is said of the request.
-struct Answer {
-    status: Option<u16>,
-    response: String,
-    target: String,
-    subprotocol: Option<String>,
-    origin: Option<String>,
-    host: String,
-    rest: usize,
-}
-
-fn serve(config: &Value, octets: &[u8], cuts: Cuts) -> Answer {
+/// The settings of a vector's server.
+fn settings(config: &Value) -> HandshakeConfig {
     let mut settings = HandshakeConfig::default();
     settings.origin_policy = match config["allowed_origins"].as_array() {
         None => OriginPolicy::Any,
         Some(list) => OriginPolicy::list(list.iter().map(|o| o.as_str().unwrap())),
     };
-    let mut answer = Answer {
-        status: None,
-        response: String::new(),
-        target: String::new(),
-        subprotocol: None,
-        origin: None,
-        host: String::new(),
-        rest: octets.len(),
-    };
-    let mut handshake = ServerHandshake::new(&settings);
-    let mut out = BytesMut::new();
-    for mut piece in cuts.cut(octets) {
-        let len = piece.len();
-        let mut input = Input::new(&mut piece);
-        match handshake.receive(&mut input, &mut out) {
-            Ok(None) => {
-                answer.rest -= len;
-                continue;
-            }
-            Ok(Some(request)) => {
-                answer.rest -= len - input.len();
-                let resources = &config["resources"];
-                if resources.is_null() || strings(resources).contains(&request.path()) {
-                    let supported = strings(&config["subprotocols"]);
-                    let accept = request.accept().subprotocol_among(&supported);
-                    answer.subprotocol = accept.chosen_subprotocol().map(String::from);
-                    let ws = accept.send(&mut out);
-                    assert_eq!(ws.state(), State::Open);
-                } else {
-                    Rejection::new(404).unwrap().send(&mut out);
-                }
-                answer.target = request.target().into();
-                answer.origin = request.origin().map(String::from);
-                answer.host = request.host().into();
-            }
-            Err(error) => {
-                let status = format!("HTTP/1.1 {} ", error.status());
-                assert!(out.starts_with(status.as_bytes()), "{out:?}");
-            }
-        }
-        answer.response = String::from_utf8(out.to_vec()).unwrap();
-        answer.status = Some(answer.response[9..12].parse().unwrap());
-        break;
+    settings
+}
+
+/// Answers what was served as the vector's server does; returns the subprotocol.
+fn answer<'s>(served: &'s Served, config: &Value, out: &mut BytesMut) -> Option<&'s str> {
+    let request = served.request();
+    let resources = &config["resources"];
+    if !resources.is_null() && !strings(resources).contains(&request.path()) {
+        Rejection::new(404).unwrap().send(out);
+        return None;
     }
-    answer
+    let supported = strings(&config["subprotocols"]);
+    let accept = request.accept().subprotocol_among(&supported);
+    let subprotocol = accept.chosen_subprotocol();
+    assert_eq!(accept.send(out).state(), State::Open);
+    subprotocol
 }
 
 fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
@@ -310,50 +270,49 @@ fn handshake_requests() {
             return; // an answer of permessage-deflate
         }
         for cuts in Cuts::ALL {
-            let answer = serve(config, &raw(v), cuts);
-            match str(expect, "verdict") {
-                "incomplete" => assert_eq!(answer.status, None),
-                "accept" | "reject" => {
-                    let status = answer.status.expect("an answer");
-                    let also_ok = v["also_ok"]
-                        .as_array()
-                        .into_iter()
-                        .chain(expect["also_ok"].as_array());
-                    assert!(
-                        expect["status"] == status || also_ok.flatten().any(|s| *s == status),
-                        "status {status} {cuts:?}"
-                    );
-                    if expect["status"] != status {
-                        continue;
-                    }
-                }
-                other => panic!("verdict {other}"),
+            let served = serve(&raw(v), cuts, &settings(config));
+            let (mut out, mut subprotocol) = (served.out.clone(), None);
+            if let Some(Ok(_)) = served.result {
+                subprotocol = answer(&served, config, &mut out);
+            }
+            let response = String::from_utf8(out.to_vec()).unwrap();
+            if expect["verdict"] == "incomplete" {
+                assert!(served.result.is_none() && response.is_empty());
+                continue;
+            }
+            let status: u16 = response[9..12].parse().unwrap();
+            if let Some(error) = served.error() {
+                assert_eq!(error.status(), status);
+            }
+            let also_ok = [&v["also_ok"], &expect["also_ok"]];
+            let mut also_ok = also_ok.iter().filter_map(|list| list.as_array()).flatten();
+            if expect["status"] != status {
+                assert!(also_ok.any(|other| *other == status), "{status} {cuts:?}");
+                continue;
             }
             for (name, value) in expect["response_headers"].as_object().into_iter().flatten() {
-                let (is, want) = (field(&answer.response, name), value.as_str().unwrap());
-                let is = is.unwrap_or_else(|| panic!("{name} in {}", answer.response));
+                let want = value.as_str().unwrap();
+                let is = field(&response, name).unwrap_or_else(|| panic!("{name} in {response}"));
                 match &**name {
                     "connection" | "upgrade" => assert!(is.eq_ignore_ascii_case(want), "{name}"),
                     _ => assert_eq!(is, want, "{name}"),
                 }
             }
             for name in strings(&expect["absent_headers"]) {
-                assert_eq!(field(&answer.response, name), None);
+                assert_eq!(field(&response, name), None);
             }
             if expect["verdict"] == "accept" {
-                assert_eq!(answer.target, str(expect, "target"));
-                assert_eq!(
-                    answer.subprotocol.as_deref(),
-                    expect["subprotocol"].as_str()
-                );
+                let request = served.request();
+                assert_eq!(request.target(), str(expect, "target"));
+                assert_eq!(subprotocol, expect["subprotocol"].as_str());
                 if let Some(origin) = expect["origin"].as_str() {
-                    assert_eq!(answer.origin.as_deref(), Some(origin));
+                    assert_eq!(request.origin(), Some(origin));
                 }
                 if let Some(host) = expect["host"].as_str() {
-                    assert_eq!(answer.host, host);
+                    assert_eq!(request.host(), host);
                 }
-                let rest = expect["rest_hex"].as_str().map_or(0, |hex| hex.len() / 2);
-                assert_eq!(answer.rest, rest, "octets for the connection");
+                let rest = expect["rest_hex"].as_str().unwrap_or_default();
+                assert_eq!(hex(&served.rest), rest, "octets for the connection");
             }
         }
     });

@@ -16,6 +16,8 @@ use sansocket::{
 /// The key with which the tests mask.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
+pub const ROLES: [Role; 2] = [Role::Server, Role::Client];
+
 pub fn unhex(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
     digits
