@@ -5,12 +5,12 @@ use crate::close::{CloseCode, CloseFrame};
 use crate::config::Config;
 use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
-use crate::frame::Opcode;
+use crate::frame::{MAX_CONTROL_LEN, Opcode};
 use crate::input::Input;
 use crate::masking_key::MaskingKeys;
 use crate::receive::Receiver;
 use crate::role::Role;
-use crate::send::{Data, MAX_CONTROL_LEN, Sender};
+use crate::send::{Data, Sender};
 use bytes::BytesMut;
 
 /// An open or closing WebSocket connection, in either role.
@@ -45,7 +45,6 @@ use bytes::BytesMut;
 pub struct Connection {
     receiver: Receiver,
     sender: Sender,
-    role: Role,
     answer_pings: bool,
     /// Whether a Close frame of ours is in the output.
     close_sent: bool,
@@ -125,7 +124,6 @@ impl Connection {
         Self {
             receiver: Receiver::new(role, config),
             sender: Sender::new(keys),
-            role,
             answer_pings: config.answer_pings,
             close_sent: false,
             close_received: None,
@@ -313,7 +311,7 @@ impl Connection {
             // RFC 6455, section 7.4.1: a server does not send 1010.
             Some(code)
                 if !code.is_on_wire()
-                    || (code == CloseCode::MANDATORY_EXTENSION && self.role == Role::Server) =>
+                    || (code == CloseCode::MANDATORY_EXTENSION && self.role() == Role::Server) =>
             {
                 return Err(SendError::CloseCode(code));
             }
@@ -340,7 +338,7 @@ impl Connection {
     /// Which side this endpoint is.
     #[must_use]
     pub const fn role(&self) -> Role {
-        self.role
+        self.receiver.role()
     }
 
     /// "The WebSocket connection close code" (RFC 6455, section 7.1.5), once it is known.
@@ -393,7 +391,7 @@ impl Connection {
     /// last octets are not lost to a reset: shut down writing, read to the end, then close.
     #[must_use]
     pub const fn must_close_transport(&self) -> bool {
-        match self.role {
+        match self.role() {
             Role::Server => self.has_stopped_reading(),
             Role::Client => self.transport_ended,
         }

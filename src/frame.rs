@@ -5,6 +5,9 @@ use crate::error::ProtocolError;
 use crate::role::Role;
 use bytes::BytesMut;
 
+/// The longest payload of a control frame (RFC 6455, section 5.5).
+pub(crate) const MAX_CONTROL_LEN: usize = 125;
+
 /// What a frame is (RFC 6455, section 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(
@@ -120,7 +123,7 @@ impl Header {
             return Ok(None);
         };
         let (masked, len7) = (second & 0x80 != 0, second & 0x7f);
-        if opcode.is_control() && len7 > 125 {
+        if opcode.is_control() && usize::from(len7) > MAX_CONTROL_LEN {
             return Err(ProtocolError::ControlFrameTooLong);
         }
         match (receiver, masked) {

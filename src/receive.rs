@@ -6,12 +6,13 @@ use crate::close::{CloseCode, CloseFrame};
 use crate::config::Config;
 use crate::error::ProtocolError;
 use crate::event::Event;
-use crate::frame::{Header, Opcode};
+use crate::frame::{Header, MAX_CONTROL_LEN, Opcode};
 use crate::input::Input;
 use crate::mask::Mask;
 use crate::role::Role;
 use crate::utf8::{self, PartialChar};
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
@@ -19,15 +20,11 @@ use core::mem;
 /// The receiving half of a connection.
 #[derive(Debug)]
 pub(crate) struct Receiver {
-    /// What there is of a header that was cut.
-    header: [u8; Header::MAX_LEN],
-    header_len: u8,
     role: Role,
     limits: Limits,
-    /// The frame whose header has been judged and whose payload is still coming in.
-    frame: Option<Frame>,
+    partial: Partial,
     /// What there is of a control frame's payload that was cut.
-    control: Vec<u8>,
+    control: Option<Box<Control>>,
     message: Message,
     /// Fragments of the message so far.
     fragments: u32,
@@ -38,6 +35,33 @@ struct Limits {
     max_message_size: usize,
     max_frame_size: usize,
     max_fragments: u32,
+}
+
+/// What there is of a frame that was cut.
+#[derive(Debug)]
+enum Partial {
+    /// Some octets of its header, none between frames. The octet that is never kept is the one
+    /// that would complete it.
+    Header {
+        octets: [u8; Header::MAX_LEN - 1],
+        len: u8,
+    },
+    /// Its header has been judged, and its payload is still coming in.
+    Payload(Frame),
+}
+
+impl Partial {
+    const NONE: Self = Self::Header {
+        octets: [0; Header::MAX_LEN - 1],
+        len: 0,
+    };
+}
+
+/// The payload of a control frame, put together.
+#[derive(Debug)]
+struct Control {
+    octets: [u8; MAX_CONTROL_LEN],
+    len: u8,
 }
 
 /// A frame whose payload comes in.
@@ -76,19 +100,21 @@ const AHEAD: usize = 64 << 10;
 impl Receiver {
     pub(crate) const fn new(role: Role, config: &Config) -> Self {
         Self {
-            header: [0; Header::MAX_LEN],
-            header_len: 0,
             role,
             limits: Limits {
                 max_message_size: config.max_message_size,
                 max_frame_size: config.max_frame_size,
                 max_fragments: config.max_fragments,
             },
-            frame: None,
-            control: Vec::new(),
+            partial: Partial::NONE,
+            control: None,
             message: Message::None,
             fragments: 0,
         }
+    }
+
+    pub(crate) const fn role(&self) -> Role {
+        self.role
     }
 
     /// The next event, or `None` when all of `input` has been taken.
@@ -98,20 +124,23 @@ impl Receiver {
         input: &mut Input<'b>,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
         loop {
-            if self.frame.is_none() {
-                let Some(header) = self.next_header(input)? else {
-                    return Ok(None);
-                };
-                let frame = self.judge(&header)?;
-                if frame.remaining <= input.len() && frame.is_whole() {
-                    return lend(frame, input.take(frame.remaining)).map(Some);
+            let frame = match self.partial {
+                Partial::Payload(frame) => frame,
+                Partial::Header { len, .. } => {
+                    let Some(header) = self.next_header(len, input)? else {
+                        return Ok(None);
+                    };
+                    let frame = self.judge(&header)?;
+                    if frame.remaining <= input.len() && frame.is_whole() {
+                        return lend(frame, input.take(frame.remaining)).map(Some);
+                    }
+                    frame
                 }
-                self.frame = Some(frame);
-            }
-            let Some(frame) = self.take_payload(input)? else {
-                return Ok(None);
             };
-            if let Some(event) = self.finish(&frame)? {
+            if !self.take_payload(frame, input)? {
+                return Ok(None);
+            }
+            if let Some(event) = self.finish(frame)? {
                 return Ok(Some(event));
             }
         }
@@ -119,15 +148,19 @@ impl Receiver {
 
     /// Drops all that is kept: nothing will be received any more.
     pub(crate) fn stop(&mut self) {
-        self.frame = None;
-        self.control = Vec::new();
+        self.partial = Partial::NONE;
+        self.control = None;
         self.message = Message::None;
     }
 
-    /// Takes a header, whole from the input or put together in the scratch array.
+    /// Takes a header, whole from the input or put together from octets kept before.
     #[inline]
-    fn next_header(&mut self, input: &mut Input<'_>) -> Result<Option<Header>, ProtocolError> {
-        if self.header_len == 0
+    fn next_header(
+        &mut self,
+        kept: u8,
+        input: &mut Input<'_>,
+    ) -> Result<Option<Header>, ProtocolError> {
+        if kept == 0
             && let Some((header, len)) = Header::parse(input.remaining(), self.role, false)?
         {
             input.take(len);
@@ -138,17 +171,26 @@ impl Receiver {
 
     #[cold]
     fn gather_header(&mut self, input: &mut Input<'_>) -> Result<Option<Header>, ProtocolError> {
+        let Partial::Header { octets, len } = &mut self.partial else {
+            return Ok(None);
+        };
         while let [octet] = *input.take(1) {
-            // No header is longer than the array: the last octet of it always ends this loop.
-            if let Some(place) = self.header.get_mut(usize::from(self.header_len)) {
-                *place = octet;
-                self.header_len += 1;
+            let mut header = [0; Header::MAX_LEN];
+            let end = usize::from(*len);
+            for (place, kept) in header
+                .iter_mut()
+                .zip(octets.iter().take(end).chain([&octet]))
+            {
+                *place = *kept;
             }
-            let so_far = self.header.get(..usize::from(self.header_len));
-            let parsed = Header::parse(so_far.unwrap_or_default(), self.role, false)?;
-            if let Some((header, _)) = parsed {
-                self.header_len = 0;
+            let so_far = header.get(..=end).unwrap_or_default();
+            if let Some((header, _)) = Header::parse(so_far, self.role, false)? {
+                self.partial = Partial::NONE;
                 return Ok(Some(header));
+            }
+            if let Some(place) = octets.get_mut(end) {
+                *place = octet;
+                *len += 1;
             }
         }
         Ok(None)
@@ -193,11 +235,12 @@ impl Receiver {
         })
     }
 
-    /// Takes what has arrived of the payload; returns the frame when that was its end.
-    fn take_payload(&mut self, input: &mut Input<'_>) -> Result<Option<Frame>, ProtocolError> {
-        let Some(mut frame) = self.frame.take() else {
-            return Ok(None);
-        };
+    /// Takes what has arrived of the payload; returns whether that was its end.
+    fn take_payload(
+        &mut self,
+        mut frame: Frame,
+        input: &mut Input<'_>,
+    ) -> Result<bool, ProtocolError> {
         if !frame.opcode.is_control() {
             self.begin_message(frame.opcode);
             self.message.make_room(frame.remaining, input.len());
@@ -207,20 +250,19 @@ impl Receiver {
             if let Some(mask) = &mut frame.mask {
                 mask.apply(octets);
             }
-            match &mut self.message {
-                _ if frame.opcode.is_control() => self.control.extend_from_slice(octets),
-                Message::Text(text, partial) => partial
-                    .append(octets, text)
-                    .map_err(|_| ProtocolError::TextNotUtf8)?,
-                Message::Binary(data) => data.extend_from_slice(octets),
-                Message::None => {}
+            if frame.opcode.is_control() {
+                self.control.get_or_insert_default().append(octets);
+            } else {
+                self.message.append(octets)?;
             }
         }
-        if frame.remaining > 0 {
-            self.frame = Some(frame);
-            return Ok(None);
-        }
-        Ok(Some(frame))
+        let is_over = frame.remaining == 0;
+        self.partial = if is_over {
+            Partial::NONE
+        } else {
+            Partial::Payload(frame)
+        };
+        Ok(is_over)
     }
 
     fn begin_message(&mut self, opcode: Opcode) {
@@ -234,10 +276,10 @@ impl Receiver {
     }
 
     /// A frame whose payload has been gathered is over.
-    fn finish<'b>(&mut self, frame: &Frame) -> Result<Option<Event<'b>>, ProtocolError> {
+    fn finish<'b>(&mut self, frame: Frame) -> Result<Option<Event<'b>>, ProtocolError> {
         if frame.opcode.is_control() {
-            let payload = Cow::Owned(mem::take(&mut self.control));
-            return control_event(frame.opcode, payload).map(Some);
+            let payload = self.control.take().unwrap_or_default();
+            return control_event(frame.opcode, Cow::Owned(payload.octets().into())).map(Some);
         }
         if !frame.fin {
             return Ok(None);
@@ -254,7 +296,43 @@ impl Receiver {
     }
 }
 
+impl Control {
+    /// Appends a part of the payload; its header has said that all of it fits.
+    fn append(&mut self, part: &[u8]) {
+        for (place, octet) in self.octets.iter_mut().skip(usize::from(self.len)).zip(part) {
+            *place = *octet;
+            self.len += 1;
+        }
+    }
+
+    fn octets(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            octets: [0; MAX_CONTROL_LEN],
+            len: 0,
+        }
+    }
+}
+
 impl Message {
+    /// Appends a part of the payload; text is checked.
+    fn append(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
+        match self {
+            Self::Text(text, partial) => {
+                let checked = partial.append(part, text);
+                checked.map_err(|_| ProtocolError::TextNotUtf8)?;
+            }
+            Self::Binary(data) => data.extend_from_slice(part),
+            Self::None => {}
+        }
+        Ok(())
+    }
+
     /// Makes room for a payload of which `here` octets have arrived and `remaining` are to come
     /// with them: at once for a short one, twice as much each time for a long one.
     fn make_room(&mut self, remaining: usize, here: usize) {

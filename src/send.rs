@@ -2,13 +2,10 @@
 //! at all, and the fragments of two messages never mix.
 
 use crate::error::SendError;
-use crate::frame::{Header, Opcode};
+use crate::frame::{Header, MAX_CONTROL_LEN, Opcode};
 use crate::mask::Mask;
 use crate::masking_key::MaskingKeys;
 use bytes::BytesMut;
-
-/// The longest payload of a control frame (RFC 6455, section 5.5).
-pub(crate) const MAX_CONTROL_LEN: usize = 125;
 
 /// A payload is copied and masked in steps of this size, so that its octets are still in the
 /// fastest cache when they are masked.
