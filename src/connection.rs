@@ -3,6 +3,8 @@
 
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Config;
+#[cfg(feature = "deflate")]
+use crate::deflate::{Compression, Deflate, DeflateParams, Inflation};
 use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::frame::{MAX_CONTROL_LEN, Opcode};
@@ -45,6 +47,7 @@ use bytes::BytesMut;
 pub struct Connection {
     receiver: Receiver,
     sender: Sender,
+    role: Role,
     answer_pings: bool,
     /// Whether a Close frame of ours is in the output.
     close_sent: bool,
@@ -122,8 +125,9 @@ impl Connection {
 
     const fn new(role: Role, keys: Option<MaskingKeys>, config: &Config) -> Self {
         Self {
-            receiver: Receiver::new(role, config),
+            receiver: Receiver::new(config),
             sender: Sender::new(keys),
+            role,
             answer_pings: config.answer_pings,
             close_sent: false,
             close_received: None,
@@ -131,6 +135,22 @@ impl Connection {
             error: None,
             transport_ended: false,
         }
+    }
+
+    /// The same connection with permessage-deflate, which the opening handshake has agreed on
+    /// (RFC 7692).
+    ///
+    /// The handshakes of this crate do it for you. Call it yourself, before anything is received
+    /// or sent, where somebody else did the handshake: see
+    /// [`Deflate::accept`] and [`Deflate::agree`] for the parameters.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, deflate: &Deflate, params: &DeflateParams) -> Self {
+        let inflation = Inflation::new(deflate, params, self.role);
+        self.receiver.set_inflation(inflation);
+        let compression = Compression::new(deflate, params, self.role);
+        self.sender.set_compression(compression);
+        self
     }
 
     /// Takes what came from the peer and returns the next event, `None` when all of `input` is
@@ -147,7 +167,7 @@ impl Connection {
             input.take_rest();
             return None;
         }
-        match self.receiver.receive(input) {
+        match self.receiver.receive(self.role, input) {
             Ok(Some(event)) => {
                 if !matches!(event, Event::Text(_) | Event::Binary(_)) {
                     self.answer(&event, out);
@@ -264,6 +284,36 @@ impl Connection {
         self.sender.next(data.into(), true, out)
     }
 
+    /// Whether messages are compressed that begin from now on; they are unless you say no.
+    ///
+    /// Say no for a message that holds a secret beside text which somebody else can choose
+    /// (see [`Deflate`]), or that is compressed already, such as an image. A message is compressed
+    /// only if permessage-deflate was agreed on, and if it has at least
+    /// [`DeflateConfig::min_size`](crate::DeflateConfig::min_size) octets or comes in fragments.
+    ///
+    /// ```
+    /// # use bytes::BytesMut;
+    /// # use sansocket::{Connection, SendError};
+    /// # fn send(ws: &mut Connection, out: &mut BytesMut, token: &str) -> Result<(), SendError> {
+    /// ws.set_compression(false);
+    /// ws.send_text(token, out)?;
+    /// ws.set_compression(true);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "deflate")]
+    pub const fn set_compression(&mut self, on: bool) {
+        self.sender.want_compression(on);
+    }
+
+    /// Whether permessage-deflate was agreed on (RFC 7692, section 5); `false` once the
+    /// connection is closing.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn has_deflate(&self) -> bool {
+        self.sender.compresses()
+    }
+
     /// Appends a Ping to `out`, with at most 125 octets of payload, which come back in the
     /// Pong (RFC 6455, section 5.5.2).
     ///
@@ -311,7 +361,7 @@ impl Connection {
             // RFC 6455, section 7.4.1: a server does not send 1010.
             Some(code)
                 if !code.is_on_wire()
-                    || (code == CloseCode::MANDATORY_EXTENSION && self.role() == Role::Server) =>
+                    || (code == CloseCode::MANDATORY_EXTENSION && self.role == Role::Server) =>
             {
                 return Err(SendError::CloseCode(code));
             }
@@ -338,7 +388,7 @@ impl Connection {
     /// Which side this endpoint is.
     #[must_use]
     pub const fn role(&self) -> Role {
-        self.receiver.role()
+        self.role
     }
 
     /// "The WebSocket connection close code" (RFC 6455, section 7.1.5), once it is known.
@@ -391,7 +441,7 @@ impl Connection {
     /// last octets are not lost to a reset: shut down writing, read to the end, then close.
     #[must_use]
     pub const fn must_close_transport(&self) -> bool {
-        match self.role() {
+        match self.role {
             Role::Server => self.has_stopped_reading(),
             Role::Client => self.transport_ended,
         }
@@ -476,5 +526,7 @@ impl Connection {
             .sender
             .control(Opcode::Close, body.get(..len).unwrap_or_default(), out);
         debug_assert_eq!(sent, Ok(()));
+        #[cfg(feature = "deflate")]
+        self.sender.set_compression(Compression::OFF);
     }
 }

@@ -39,13 +39,19 @@ pub enum ProtocolError {
     /// [`Config::max_frame_size`](crate::Config::max_frame_size).
     FrameTooBig,
     /// RFC 6455, section 10.4: the message is longer than
-    /// [`Config::max_message_size`](crate::Config::max_message_size).
+    /// [`Config::max_message_size`](crate::Config::max_message_size), after inflating if it is
+    /// compressed.
     MessageTooBig,
     /// RFC 6455, section 10.4: the message has more fragments than
     /// [`Config::max_fragments`](crate::Config::max_fragments).
     TooManyFragments,
     /// RFC 6455, section 8.1: text is UTF-8.
     TextNotUtf8,
+    /// RFC 7692, section 7.2.2: the payload of a compressed message is DEFLATE data (RFC 1951),
+    /// which refers to nothing before the window.
+    CompressedDataInvalid,
+    /// RFC 7692, section 7.2.1: a compressed message ends at the end of a block.
+    CompressedDataCut,
     /// RFC 6455, section 5.5.1: the body of a Close frame is empty or begins with two octets
     /// of code.
     CloseBodyTooShort,
@@ -66,7 +72,10 @@ impl ProtocolError {
         match self {
             Self::FrameTooBig | Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFragments => CloseCode::POLICY_VIOLATION,
-            Self::TextNotUtf8 | Self::CloseReasonNotUtf8 => CloseCode::INVALID_DATA,
+            Self::TextNotUtf8
+            | Self::CompressedDataInvalid
+            | Self::CompressedDataCut
+            | Self::CloseReasonNotUtf8 => CloseCode::INVALID_DATA,
             Self::TransportEnded => CloseCode::ABNORMAL,
             _ => CloseCode::PROTOCOL_ERROR,
         }
@@ -89,6 +98,8 @@ impl ProtocolError {
             Self::MessageTooBig => "the message is too big",
             Self::TooManyFragments => "the message has too many fragments",
             Self::TextNotUtf8 => "text must be UTF-8",
+            Self::CompressedDataInvalid => "the compressed data is invalid",
+            Self::CompressedDataCut => "the compressed data is cut off",
             Self::CloseBodyTooShort => "a Close body of one octet",
             Self::CloseCodeInvalid(_) => "the close code is not allowed",
             Self::CloseReasonNotUtf8 => "a close reason must be UTF-8",
@@ -99,18 +110,22 @@ impl ProtocolError {
     /// Where the rule stands.
     const fn section(self) -> &'static str {
         match self {
-            Self::FrameNotMasked | Self::FrameMasked => "5.1",
+            Self::CompressedDataInvalid => "RFC 7692, section 7.2.2",
+            Self::CompressedDataCut => "RFC 7692, section 7.2.1",
+            Self::FrameNotMasked | Self::FrameMasked => "RFC 6455, section 5.1",
             Self::ReservedBit
             | Self::ReservedOpcode
             | Self::LengthNotMinimal
-            | Self::LengthTopBit => "5.2",
-            Self::ContinuationUnexpected | Self::ContinuationExpected => "5.4",
-            Self::ControlFrameFragmented | Self::ControlFrameTooLong => "5.5",
-            Self::CloseBodyTooShort | Self::CloseReasonNotUtf8 => "5.5.1",
-            Self::TransportEnded => "7.1.5",
-            Self::CloseCodeInvalid(_) => "7.4",
-            Self::TextNotUtf8 => "8.1",
-            Self::FrameTooBig | Self::MessageTooBig | Self::TooManyFragments => "10.4",
+            | Self::LengthTopBit => "RFC 6455, section 5.2",
+            Self::ContinuationUnexpected | Self::ContinuationExpected => "RFC 6455, section 5.4",
+            Self::ControlFrameFragmented | Self::ControlFrameTooLong => "RFC 6455, section 5.5",
+            Self::CloseBodyTooShort | Self::CloseReasonNotUtf8 => "RFC 6455, section 5.5.1",
+            Self::TransportEnded => "RFC 6455, section 7.1.5",
+            Self::CloseCodeInvalid(_) => "RFC 6455, section 7.4",
+            Self::TextNotUtf8 => "RFC 6455, section 8.1",
+            Self::FrameTooBig | Self::MessageTooBig | Self::TooManyFragments => {
+                "RFC 6455, section 10.4"
+            }
         }
     }
 }
@@ -121,7 +136,7 @@ impl fmt::Display for ProtocolError {
         if let Self::CloseCodeInvalid(code) = self {
             write!(f, ": {code}")?;
         }
-        write!(f, " (RFC 6455, section {})", self.section())
+        write!(f, " ({})", self.section())
     }
 }
 

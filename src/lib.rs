@@ -114,6 +114,8 @@ extern crate alloc;
 mod close;
 mod config;
 mod connection;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod error;
 mod event;
 mod frame;
@@ -122,6 +124,7 @@ mod headers;
 mod input;
 mod mask;
 mod masking_key;
+mod message;
 pub mod negotiation;
 mod receive;
 mod response;
@@ -133,6 +136,8 @@ mod utf8;
 pub use close::{CloseCode, CloseFrame};
 pub use config::Config;
 pub use connection::{ClosedBy, Connection, State};
+#[cfg(feature = "deflate")]
+pub use deflate::{Deflate, DeflateConfig, DeflateParams, WindowBits};
 pub use error::{ProtocolError, RequestError, ResponseError, SendError};
 pub use event::Event;
 pub use frame::{Header, Opcode};

@@ -4,37 +4,30 @@
 
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Config;
+#[cfg(feature = "deflate")]
+use crate::deflate::Inflation;
 use crate::error::ProtocolError;
 use crate::event::Event;
 use crate::frame::{Header, MAX_CONTROL_LEN, Opcode};
 use crate::input::Input;
 use crate::mask::Mask;
+use crate::message::Message;
 use crate::role::Role;
-use crate::utf8::{self, PartialChar};
+use crate::utf8;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::mem;
 
 /// The receiving half of a connection.
 #[derive(Debug)]
 pub(crate) struct Receiver {
-    role: Role,
-    limits: Limits,
+    max_frame_size: usize,
+    max_fragments: u32,
     partial: Partial,
     /// What there is of a control frame's payload that was cut.
     control: Option<Box<Control>>,
     message: Message,
     /// Fragments of the message so far.
     fragments: u32,
-}
-
-#[derive(Debug)]
-struct Limits {
-    max_message_size: usize,
-    max_frame_size: usize,
-    max_fragments: u32,
 }
 
 /// What there is of a frame that was cut.
@@ -81,59 +74,53 @@ impl Frame {
     }
 }
 
-/// The message that is gathered.
-#[derive(Debug)]
-enum Message {
-    None,
-    Text(String, PartialChar),
-    Binary(Vec<u8>),
-}
-
 /// A payload is unmasked, checked and gathered in steps of this size, so that its octets are
 /// still in the fastest cache when they are touched again.
 const STEP: usize = 16 << 10;
 
-/// Room may be made for so many octets more than have been received, but for no more than 8
-/// times as many: memory follows octets received, never lengths announced.
-const AHEAD: usize = 64 << 10;
-
 impl Receiver {
-    pub(crate) const fn new(role: Role, config: &Config) -> Self {
+    pub(crate) const fn new(config: &Config) -> Self {
         Self {
-            role,
-            limits: Limits {
-                max_message_size: config.max_message_size,
-                max_frame_size: config.max_frame_size,
-                max_fragments: config.max_fragments,
-            },
+            max_frame_size: config.max_frame_size,
+            max_fragments: config.max_fragments,
             partial: Partial::NONE,
             control: None,
-            message: Message::None,
+            message: Message::new(config.max_message_size),
             fragments: 0,
         }
     }
 
-    pub(crate) const fn role(&self) -> Role {
-        self.role
+    /// From now on messages may come compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn set_inflation(&mut self, inflation: Inflation) {
+        self.message.set_inflation(inflation);
     }
 
-    /// The next event, or `None` when all of `input` has been taken.
+    /// Whether messages may come compressed.
+    #[inline]
+    pub(crate) const fn inflates(&self) -> bool {
+        self.message.inflates()
+    }
+
+    /// The next event for an endpoint in this role, or `None` when all of `input` has been taken.
     #[inline]
     pub(crate) fn receive<'b>(
         &mut self,
+        role: Role,
         input: &mut Input<'b>,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
         loop {
             let frame = match self.partial {
                 Partial::Payload(frame) => frame,
                 Partial::Header { len, .. } => {
-                    let Some(header) = self.next_header(len, input)? else {
+                    let Some(header) = self.next_header(role, len, input)? else {
                         return Ok(None);
                     };
                     let frame = self.judge(&header)?;
-                    if frame.remaining <= input.len() && frame.is_whole() {
+                    if frame.remaining <= input.len() && frame.is_whole() && !header.rsv1 {
                         return lend(frame, input.take(frame.remaining)).map(Some);
                     }
+                    self.message.begin(header.opcode, header.rsv1);
                     frame
                 }
             };
@@ -150,27 +137,35 @@ impl Receiver {
     pub(crate) fn stop(&mut self) {
         self.partial = Partial::NONE;
         self.control = None;
-        self.message = Message::None;
+        self.message.stop();
     }
 
     /// Takes a header, whole from the input or put together from octets kept before.
     #[inline]
     fn next_header(
         &mut self,
+        role: Role,
         kept: u8,
         input: &mut Input<'_>,
     ) -> Result<Option<Header>, ProtocolError> {
+        // RFC 7692, section 6, is the only use of RSV1.
+        let rsv1_allowed = self.inflates();
         if kept == 0
-            && let Some((header, len)) = Header::parse(input.remaining(), self.role, false)?
+            && let Some((header, len)) = Header::parse(input.remaining(), role, rsv1_allowed)?
         {
             input.take(len);
             return Ok(Some(header));
         }
-        self.gather_header(input)
+        self.gather_header(role, input)
     }
 
     #[cold]
-    fn gather_header(&mut self, input: &mut Input<'_>) -> Result<Option<Header>, ProtocolError> {
+    fn gather_header(
+        &mut self,
+        role: Role,
+        input: &mut Input<'_>,
+    ) -> Result<Option<Header>, ProtocolError> {
+        let rsv1_allowed = self.inflates();
         let Partial::Header { octets, len } = &mut self.partial else {
             return Ok(None);
         };
@@ -184,7 +179,7 @@ impl Receiver {
                 *place = *kept;
             }
             let so_far = header.get(..=end).unwrap_or_default();
-            if let Some((header, _)) = Header::parse(so_far, self.role, false)? {
+            if let Some((header, _)) = Header::parse(so_far, role, rsv1_allowed)? {
                 self.partial = Partial::NONE;
                 return Ok(Some(header));
             }
@@ -200,28 +195,27 @@ impl Receiver {
     /// (RFC 6455, section 10.4), all before any payload.
     #[inline]
     fn judge(&mut self, header: &Header) -> Result<Frame, ProtocolError> {
-        let gathered = match (&self.message, header.opcode) {
-            (Message::None, Opcode::Continuation) => {
+        let is_under_way = self.message.is_under_way();
+        match header.opcode {
+            Opcode::Continuation if !is_under_way => {
                 return Err(ProtocolError::ContinuationUnexpected);
             }
-            (Message::Text(..) | Message::Binary(_), Opcode::Text | Opcode::Binary) => {
+            Opcode::Text | Opcode::Binary if is_under_way => {
                 return Err(ProtocolError::ContinuationExpected);
             }
-            (Message::Text(text, partial), Opcode::Continuation) => text.len() + partial.len(),
-            (Message::Binary(data), Opcode::Continuation) => data.len(),
-            _ => 0,
-        };
+            _ => {}
+        }
         // A length above `usize` is above every limit.
         let remaining = match usize::try_from(header.payload_len) {
-            Ok(len) if header.opcode.is_control() || len <= self.limits.max_frame_size => len,
+            Ok(len) if header.opcode.is_control() || len <= self.max_frame_size => len,
             _ => return Err(ProtocolError::FrameTooBig),
         };
         if !header.opcode.is_control() {
-            if remaining > self.limits.max_message_size.saturating_sub(gathered) {
+            if remaining > self.message.room(header.rsv1) {
                 return Err(ProtocolError::MessageTooBig);
             }
-            if !(header.fin && matches!(self.message, Message::None)) {
-                if self.fragments >= self.limits.max_fragments {
+            if !header.fin || is_under_way {
+                if self.fragments >= self.max_fragments {
                     return Err(ProtocolError::TooManyFragments);
                 }
                 self.fragments += 1;
@@ -242,7 +236,6 @@ impl Receiver {
         input: &mut Input<'_>,
     ) -> Result<bool, ProtocolError> {
         if !frame.opcode.is_control() {
-            self.begin_message(frame.opcode);
             self.message.make_room(frame.remaining, input.len());
         }
         for octets in input.take(frame.remaining).chunks_mut(STEP) {
@@ -265,16 +258,6 @@ impl Receiver {
         Ok(is_over)
     }
 
-    fn begin_message(&mut self, opcode: Opcode) {
-        match (opcode, &self.message) {
-            (Opcode::Text, Message::None) => {
-                self.message = Message::Text(String::new(), PartialChar::default());
-            }
-            (Opcode::Binary, Message::None) => self.message = Message::Binary(Vec::new()),
-            _ => {}
-        }
-    }
-
     /// A frame whose payload has been gathered is over.
     fn finish<'b>(&mut self, frame: Frame) -> Result<Option<Event<'b>>, ProtocolError> {
         if frame.opcode.is_control() {
@@ -285,14 +268,7 @@ impl Receiver {
             return Ok(None);
         }
         self.fragments = 0;
-        Ok(match mem::replace(&mut self.message, Message::None) {
-            Message::Text(text, partial) => {
-                partial.finish().map_err(|_| ProtocolError::TextNotUtf8)?;
-                Some(Event::Text(Cow::Owned(text)))
-            }
-            Message::Binary(data) => Some(Event::Binary(Cow::Owned(data))),
-            Message::None => None,
-        })
+        self.message.finish()
     }
 }
 
@@ -315,41 +291,6 @@ impl Default for Control {
         Self {
             octets: [0; MAX_CONTROL_LEN],
             len: 0,
-        }
-    }
-}
-
-impl Message {
-    /// Appends a part of the payload; text is checked.
-    fn append(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
-        match self {
-            Self::Text(text, partial) => {
-                let checked = partial.append(part, text);
-                checked.map_err(|_| ProtocolError::TextNotUtf8)?;
-            }
-            Self::Binary(data) => data.extend_from_slice(part),
-            Self::None => {}
-        }
-        Ok(())
-    }
-
-    /// Makes room for a payload of which `here` octets have arrived and `remaining` are to come
-    /// with them: at once for a short one, twice as much each time for a long one.
-    fn make_room(&mut self, remaining: usize, here: usize) {
-        let (len, free) = match self {
-            Self::Text(text, _) => (text.len(), text.capacity() - text.len()),
-            Self::Binary(data) => (data.len(), data.capacity() - data.len()),
-            Self::None => return,
-        };
-        if free >= remaining.min(here) {
-            return;
-        }
-        let received = len.saturating_add(here);
-        let room = remaining.min(received.max(AHEAD.min(received.saturating_mul(8))));
-        match self {
-            Self::Text(text, _) => text.reserve(room),
-            Self::Binary(data) => data.reserve(room),
-            Self::None => {}
         }
     }
 }

@@ -13,3 +13,14 @@ pub enum Role {
     /// Answered the opening handshake; never masks; closes the transport first.
     Server,
 }
+
+impl Role {
+    /// The other side.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn peer(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! Messages to octets (RFC 6455, sections 5 and 6.1). Its law: a frame is appended whole or not
 //! at all, and the fragments of two messages never mix.
 
+#[cfg(feature = "deflate")]
+use crate::deflate::Compression;
 use crate::error::SendError;
 use crate::frame::{Header, MAX_CONTROL_LEN, Opcode};
 use crate::mask::Mask;
@@ -68,6 +70,11 @@ pub(crate) struct Sender {
     keys: Option<MaskingKeys>,
     /// The type of the fragmented message that is being sent.
     message: Option<Opcode>,
+    #[cfg(feature = "deflate")]
+    compression: Compression,
+    /// Whether the application wants its messages compressed.
+    #[cfg(feature = "deflate")]
+    wants_compression: bool,
 }
 
 impl Sender {
@@ -75,7 +82,29 @@ impl Sender {
         Self {
             keys,
             message: None,
+            #[cfg(feature = "deflate")]
+            compression: Compression::OFF,
+            #[cfg(feature = "deflate")]
+            wants_compression: true,
         }
+    }
+
+    /// From now on messages may be sent compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn set_compression(&mut self, compression: Compression) {
+        self.compression = compression;
+    }
+
+    /// Whether messages may be sent compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn compresses(&self) -> bool {
+        self.compression.is_agreed()
+    }
+
+    /// Whether messages that begin from now on are to be compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn want_compression(&mut self, wants: bool) {
+        self.wants_compression = wants;
     }
 
     /// Appends a whole message.
@@ -83,6 +112,11 @@ impl Sender {
     pub(crate) fn message(&mut self, data: Data<'_>, out: &mut BytesMut) -> Result<(), SendError> {
         if self.message.is_some() {
             return Err(SendError::MessageUnfinished);
+        }
+        #[cfg(feature = "deflate")]
+        if self.wants_compression && self.compression.is_worth(data.octets().len()) {
+            self.compressed_message(data, out);
+            return Ok(());
         }
         self.frame(data.opcode(), true, data.octets(), out);
         Ok(())
@@ -94,6 +128,11 @@ impl Sender {
             return Err(SendError::MessageUnfinished);
         }
         self.message = Some(data.opcode());
+        #[cfg(feature = "deflate")]
+        if self.wants_compression && self.compresses() {
+            self.compressed_frame(data.opcode(), false, data.octets(), out);
+            return Ok(());
+        }
         self.frame(data.opcode(), false, data.octets(), out);
         Ok(())
     }
@@ -110,6 +149,11 @@ impl Sender {
             Some(opcode) if opcode != data.opcode() => return Err(SendError::OtherType),
             Some(_) if fin => self.message = None,
             Some(_) => {}
+        }
+        #[cfg(feature = "deflate")]
+        if self.compression.is_under_way() {
+            self.compressed_frame(Opcode::Continuation, fin, data.octets(), out);
+            return Ok(());
         }
         self.frame(Opcode::Continuation, fin, data.octets(), out);
         Ok(())
@@ -145,6 +189,55 @@ impl Sender {
             None => out.extend_from_slice(payload),
             Some(key) => append_masked(payload, Mask::new(key), out),
         }
+    }
+}
+
+/// Compressed messages (RFC 7692, section 6.1).
+#[cfg(feature = "deflate")]
+impl Sender {
+    #[cold]
+    fn compressed_message(&mut self, data: Data<'_>, out: &mut BytesMut) {
+        let start = out.len();
+        let (opcode, octets) = (data.opcode(), data.octets());
+        let compressed_len = self.compressed_frame(opcode, true, octets, out);
+        if compressed_len >= octets.len() && self.compression.forgets() {
+            out.truncate(start);
+            self.frame(opcode, true, octets, out);
+        }
+    }
+
+    /// Appends a frame with `part` compressed; returns the length of its payload.
+    fn compressed_frame(
+        &mut self,
+        opcode: Opcode,
+        fin: bool,
+        part: &[u8],
+        out: &mut BytesMut,
+    ) -> usize {
+        // The header tells the length, so it comes after the payload, which then moves up to it.
+        let start = out.len();
+        let gap_end = start + Header::MAX_LEN;
+        out.resize(gap_end, 0);
+        self.compression.compress(part, fin, out);
+        let masking_key = self.keys.as_mut().map(MaskingKeys::next_key);
+        let payload = out.get_mut(gap_end..).unwrap_or_default();
+        if let Some(key) = masking_key {
+            Mask::new(key).apply(payload);
+        }
+        let payload_len = payload.len();
+        let header = Header {
+            fin,
+            rsv1: opcode != Opcode::Continuation,
+            opcode,
+            masking_key,
+            payload_len: payload_len as u64,
+        };
+        let mut gap = out.get_mut(start..gap_end).unwrap_or_default();
+        header.put(&mut gap);
+        let unused = gap.len();
+        out.copy_within(gap_end.., gap_end - unused);
+        out.truncate(out.len() - unused);
+        payload_len
     }
 }
 

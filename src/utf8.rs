@@ -39,6 +39,12 @@ impl PartialChar {
         cut_off.iter().try_for_each(|&octet| self.push(octet, text))
     }
 
+    /// The octets that are kept.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn octets(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
     /// How many octets are kept.
     pub(crate) const fn len(self) -> usize {
         self.len as usize

@@ -84,16 +84,15 @@ mod protocol_error {
 
     /// The octets fail a connection in this role, in any cuts.
     fn fails(role: Role, config: &Config, octets: &[u8], error: ProtocolError, section: &str) {
-        assert_eq!(
-            error
-                .to_string()
-                .rsplit_once(" (RFC 6455, section ")
-                .unwrap()
-                .1,
-            format!("{section})")
-        );
+        let section = format!("RFC 6455, section {section}");
+        fails_each(|| connection(role, config), octets, error, &section);
+    }
+
+    fn fails_each(ws: impl Fn() -> Connection, octets: &[u8], error: ProtocolError, section: &str) {
+        let text = error.to_string();
+        assert_eq!(text.rsplit_once(" (").unwrap().1, format!("{section})"));
         for cuts in Cuts::ALL {
-            let mut run = Run::with_config(role, config);
+            let mut run = Run::of(ws());
             run.feed_cut(octets, cuts);
             ends(&mut run, error);
             // What came before the fault may have been answered; the Close is the last.
@@ -101,7 +100,7 @@ mod protocol_error {
             assert_eq!(close.close_code(), Some(error.close_code().0));
 
             // A Close of our own that had gone out stays the only one.
-            let mut run = Run::with_config(role, config);
+            let mut run = Run::of(ws());
             run.ws.close(CloseCode::NORMAL, "", &mut run.out).unwrap();
             run.feed_cut(octets, cuts);
             ends(&mut run, error);
@@ -305,6 +304,53 @@ mod protocol_error {
             b"\xf4\x90\x80\x80",
         ] {
             both_fail(0x81, text, ProtocolError::TextNotUtf8, "8.1");
+        }
+    }
+
+    /// A compressed message with this payload fails, whole and in fragments.
+    fn compressed_fails(payload: &[u8], error: ProtocolError, section: &str) {
+        for role in ROLES {
+            let ws = || with_deflate(connection(role, &Config::default()));
+            let section = format!("RFC 7692, section {section}");
+            fails_each(ws, &frame(role, 0xc2, payload), error, &section);
+            let (first, last) = payload.split_at(1);
+            let fragments = [(0x42, first), (0x89, &b"between"[..]), (0x80, last)];
+            let ws = || {
+                let mut config = Config::default();
+                config.answer_pings = false;
+                with_deflate(connection(role, &config))
+            };
+            for cuts in Cuts::ALL {
+                let mut run = Run::of(ws());
+                run.feed_cut(&frames(role, &fragments), cuts);
+                assert_eq!(run.events.last(), Some(&Event::Failed(error)));
+            }
+        }
+    }
+
+    #[test]
+    fn compressed_data_invalid() {
+        for payload in [
+            "06",         // the reserved type of block
+            "000500faf0", // lengths of a stored block that do not match
+            "f200110000", // back to before the first octet
+            "ffffffffff",
+        ] {
+            let error = ProtocolError::CompressedDataInvalid;
+            compressed_fails(&unhex(payload), error, "7.2.2");
+        }
+    }
+
+    #[test]
+    fn compressed_data_cut() {
+        for payload in [
+            "f248cdc9",           // inside a block
+            "f248cdc9c907",       // a block, and no header of an empty one
+            "000500faff48656c6c", // inside a stored block
+            "f348cdc9c90700",     // nothing behind a final block
+        ] {
+            let error = ProtocolError::CompressedDataCut;
+            compressed_fails(&unhex(payload), error, "7.2.1");
         }
     }
 

@@ -265,10 +265,16 @@ impl ClientHandshake {
     ) -> Self {
         let mut keys = MaskingKeys::new(seed);
         let key = key(&keys.nonce());
+        #[cfg_attr(not(feature = "deflate"), allow(unused_mut))]
+        let mut request = request.clone();
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &config.deflate {
+            request.extensions.insert(0, deflate.offer());
+        }
         request.write(&key, out);
         let reader = HeadReader::new(config);
         Self {
-            request: request.clone(),
+            request,
             key,
             config: config.clone(),
             state: Reading::Head { reader, interim: 0 },
@@ -382,6 +388,12 @@ impl ClientHandshake {
         }
 
         let mut connection = Connection::with_keys(&self.config.connection, self.keys.clone());
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &self.config.deflate
+            && let Some(params) = deflate.agree(&request.extensions, &extensions)?
+        {
+            connection = connection.with_deflate(deflate, &params);
+        }
         let missing: Vec<&str> = request
             .needed_extensions
             .iter()

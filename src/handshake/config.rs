@@ -2,6 +2,8 @@
 //! its reason stands beside it.
 
 use crate::config::Config;
+#[cfg(feature = "deflate")]
+use crate::deflate::Deflate;
 use crate::negotiation::OriginPolicy;
 
 /// Limits and settings of an opening handshake, and of the connection that comes out of it.
@@ -19,6 +21,12 @@ use crate::negotiation::OriginPolicy;
 pub struct HandshakeConfig {
     /// The connection's own limits and settings.
     pub connection: Config,
+    /// permessage-deflate, which a server accepts and a client offers (RFC 7692); none.
+    ///
+    /// Compression takes time and memory, and must not mix secrets with chosen text: see
+    /// [`Deflate`]. Handshakes that use the same one share its states.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Deflate>,
     /// Which web pages a server takes; those of its own host (RFC 6455, section 10.2).
     pub origin_policy: OriginPolicy,
     /// The longest head of a request or response, in octets; 16 KiB.
@@ -42,6 +50,8 @@ impl Default for HandshakeConfig {
     fn default() -> Self {
         Self {
             connection: Config::default(),
+            #[cfg(feature = "deflate")]
+            deflate: None,
             origin_policy: OriginPolicy::default(),
             max_head_size: 16 << 10,
             max_headers: 128,

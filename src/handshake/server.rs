@@ -6,6 +6,8 @@ use super::head::{Head, HeadError, HeadReader, http_version};
 use super::rejection::{Rejection, is_reserved, write_field, write_fields};
 use crate::config::Config;
 use crate::connection::Connection;
+#[cfg(feature = "deflate")]
+use crate::deflate::{Deflate, DeflateParams};
 use crate::error::RequestError;
 use crate::headers::{FieldError, Headers, is_token};
 use crate::input::Input;
@@ -57,6 +59,8 @@ pub struct ServerHandshake {
     reader: HeadReader,
     origin_policy: OriginPolicy,
     connection: Config,
+    #[cfg(feature = "deflate")]
+    deflate: Option<Deflate>,
     outcome: Option<Result<(), RequestError>>,
 }
 
@@ -68,6 +72,8 @@ impl ServerHandshake {
             reader: HeadReader::new(config),
             origin_policy: config.origin_policy.clone(),
             connection: config.connection,
+            #[cfg(feature = "deflate")]
+            deflate: config.deflate.clone(),
             outcome: None,
         }
     }
@@ -132,6 +138,11 @@ impl ServerHandshake {
         if !self.origin_policy.allows(offer.origin.as_deref(), &host) {
             return Err(RequestError::OriginForbidden);
         }
+        #[cfg(feature = "deflate")]
+        let deflate = self.deflate.as_ref().and_then(|deflate| {
+            let params = deflate.accept(&offer.extensions)?;
+            Some((deflate.clone(), params))
+        });
         Ok(Request {
             target,
             host,
@@ -139,6 +150,8 @@ impl ServerHandshake {
             offer,
             headers,
             connection: self.connection,
+            #[cfg(feature = "deflate")]
+            deflate,
         })
     }
 }
@@ -216,6 +229,9 @@ pub struct Request {
     offer: Offer,
     headers: Headers,
     connection: Config,
+    /// What is agreed on if the request is accepted.
+    #[cfg(feature = "deflate")]
+    deflate: Option<(Deflate, DeflateParams)>,
 }
 
 impl Request {
@@ -292,6 +308,8 @@ impl Request {
         Accept {
             request: self,
             config: self.connection,
+            #[cfg(feature = "deflate")]
+            deflate: self.deflate.as_ref(),
             subprotocol: None,
             extensions: Vec::new(),
             headers: Headers::new(),
@@ -305,6 +323,8 @@ impl Request {
 pub struct Accept<'r> {
     request: &'r Request,
     config: Config,
+    #[cfg(feature = "deflate")]
+    deflate: Option<&'r (Deflate, DeflateParams)>,
     subprotocol: Option<&'r str>,
     extensions: Vec<Extension>,
     headers: Headers,
@@ -333,13 +353,18 @@ impl<'r> Accept<'r> {
     }
 
     /// Accepts an extension which the application implements itself, above the connection
-    /// (RFC 6455, section 9.1).
+    /// (RFC 6455, section 9.1). It cannot use the reserved bits of frames.
     ///
     /// # Errors
     ///
-    /// [`FieldError::ExtensionNotOffered`] if the client did not offer one of this name.
+    /// [`FieldError::ExtensionNotOffered`] if the client did not offer one of this name, or if it
+    /// is accepted already.
     pub fn extension(mut self, extension: Extension) -> Result<Self, FieldError> {
         let is_same = |other: &Extension| other.name() == extension.name();
+        #[cfg(feature = "deflate")]
+        if self.deflate.is_some() && extension.name() == Deflate::NAME {
+            return Err(FieldError::ExtensionNotOffered);
+        }
         if !self.request.extensions().iter().any(is_same) || self.extensions.iter().any(is_same) {
             return Err(FieldError::ExtensionNotOffered);
         }
@@ -367,6 +392,21 @@ impl<'r> Accept<'r> {
         self
     }
 
+    /// Accepts the request without permessage-deflate, although
+    /// [`HandshakeConfig::deflate`](crate::HandshakeConfig::deflate) and the offer allow it.
+    #[cfg(feature = "deflate")]
+    pub const fn without_deflate(mut self) -> Self {
+        self.deflate = None;
+        self
+    }
+
+    /// What is agreed on for permessage-deflate, if it is (RFC 7692, section 7).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate_params(&self) -> Option<DeflateParams> {
+        self.deflate.map(|(_, params)| *params)
+    }
+
     /// The subprotocol that was chosen so far.
     #[must_use]
     pub const fn chosen_subprotocol(&self) -> Option<&'r str> {
@@ -386,15 +426,23 @@ impl<'r> Accept<'r> {
         if let Some(subprotocol) = self.subprotocol {
             write_field("Sec-WebSocket-Protocol", subprotocol.as_bytes(), out);
         }
-        for extension in &self.extensions {
-            write_field(
-                "Sec-WebSocket-Extensions",
-                extension.to_string().as_bytes(),
-                out,
-            );
+        let extensions = self.extensions.iter().map(ToString::to_string);
+        #[cfg(feature = "deflate")]
+        let extensions = {
+            let params = self.deflate_params();
+            let element = params.map(|params| params.to_extension().to_string());
+            element.into_iter().chain(extensions)
+        };
+        for extension in extensions {
+            write_field("Sec-WebSocket-Extensions", extension.as_bytes(), out);
         }
         write_fields(&self.headers, out);
         out.extend_from_slice(b"\r\n");
-        Connection::server(&self.config)
+        let connection = Connection::server(&self.config);
+        #[cfg(feature = "deflate")]
+        if let Some((deflate, params)) = self.deflate {
+            return connection.with_deflate(deflate, params);
+        }
+        connection
     }
 }

@@ -47,6 +47,22 @@ impl Extension {
         Ok(self)
     }
 
+    /// An extension with a name that is known to be a token.
+    #[cfg(feature = "deflate")]
+    pub(super) fn known(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            params: Vec::new(),
+        }
+    }
+
+    /// The same with one more parameter, which is known to be made of tokens.
+    #[cfg(feature = "deflate")]
+    pub(super) fn with(mut self, name: &str, value: Option<String>) -> Self {
+        self.params.push((name.into(), value));
+        self
+    }
+
     /// The name, as `permessage-deflate`.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -33,6 +33,8 @@
 //! # Ok::<(), sansocket::RequestError>(())
 //! ```
 
+#[cfg(feature = "deflate")]
+mod deflate;
 mod extension;
 mod key;
 mod list;

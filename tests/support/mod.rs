@@ -6,11 +6,13 @@
     reason = "each test file uses a part of it"
 )]
 
+pub mod deflate;
+
 use bytes::BytesMut;
 use sansocket::negotiation::accept_key;
 use sansocket::{
-    ClientHandshake, ClientRequest, Config, Connection, Event, HandshakeConfig, Input, Opened,
-    Request, RequestError, ResponseError, Role, ServerHandshake,
+    ClientHandshake, ClientRequest, Config, Connection, Deflate, DeflateParams, Event,
+    HandshakeConfig, Input, Opened, Request, RequestError, ResponseError, Role, ServerHandshake,
 };
 
 /// The key with which the tests mask.
@@ -206,6 +208,11 @@ pub fn connection(role: Role, config: &Config) -> Connection {
         Role::Server => Connection::server(config),
         Role::Client => Connection::client(config, [7; 32]),
     }
+}
+
+/// The connection with permessage-deflate, as plain `permessage-deflate` is agreed on.
+pub fn with_deflate(ws: Connection) -> Connection {
+    ws.with_deflate(&Deflate::default(), &DeflateParams::default())
 }
 
 pub fn other(role: Role) -> Role {

@@ -1,0 +1,268 @@
+//! Inflates messages (RFC 7692, section 7.2.2). Its law: at most one step of output is made
+//! before the receiver has judged it, and the stream must be whole where the message ends.
+//!
+//! Between messages a connection keeps only its history: the window that later messages may
+//! refer to. The inflater itself, with its tables and a window of its own, belongs to the pool.
+
+use super::params::{DeflateParams, Terms, WindowBits};
+use super::pool::Owner;
+use super::{Deflate, Direction, TAIL};
+use crate::error::ProtocolError;
+use crate::role::Role;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec;
+use core::fmt;
+use zlib_rs::{Inflate, InflateError, InflateFlush, Status};
+
+/// Output is made in steps of this size, in octets, which stay in the fastest cache until they
+/// have been checked and moved to the message.
+const STEP: usize = 16 << 10;
+
+/// Where inflated octets go: the message that is gathered.
+pub(crate) trait Sink {
+    /// Appends the next part, as far as the rules for messages let it.
+    fn append(&mut self, part: &[u8]) -> Result<(), ProtocolError>;
+
+    /// The message so far, in two parts.
+    fn so_far(&self) -> [&[u8]; 2];
+}
+
+/// The inflating half of permessage-deflate on one connection.
+#[derive(Debug)]
+pub(crate) struct Inflation(Direction<Inflating>);
+
+#[derive(Debug)]
+struct Inflating {
+    deflate: Deflate,
+    terms: Terms,
+    owner: Owner,
+    /// The last octets of the messages before, as far as the window reaches.
+    history: VecDeque<u8>,
+    /// Whether the message under way is compressed.
+    is_under_way: bool,
+    /// Of the message under way, once there are octets of it.
+    inflater: Option<Box<Inflater>>,
+    /// Octets of the message under way as they came in.
+    compressed_len: usize,
+}
+
+impl Inflation {
+    pub(crate) const OFF: Self = Self(Direction::Off);
+
+    /// For an endpoint in this role.
+    pub(crate) fn new(deflate: &Deflate, params: &DeflateParams, role: Role) -> Self {
+        Self(Direction::Agreed(
+            deflate.clone(),
+            params.terms(role.peer()),
+        ))
+    }
+
+    #[inline]
+    pub(crate) const fn is_agreed(&self) -> bool {
+        self.0.is_agreed()
+    }
+
+    /// How many octets of the message under way have come in, if it is compressed.
+    pub(crate) const fn compressed_len(&self) -> Option<usize> {
+        match self.0.get() {
+            Some(state) if state.is_under_way => Some(state.compressed_len),
+            _ => None,
+        }
+    }
+
+    /// A compressed message begins.
+    pub(crate) fn begin_message(&mut self) {
+        if let Some(state) = self.0.begin(Inflating::new) {
+            state.is_under_way = true;
+            state.compressed_len = 0;
+        }
+    }
+
+    /// Inflates a part of the payload into `message`.
+    pub(crate) fn inflate(
+        &mut self,
+        part: &[u8],
+        mut message: impl Sink,
+    ) -> Result<(), ProtocolError> {
+        match self.0.begin(Inflating::new) {
+            Some(state) => state.inflate(part, &mut message),
+            None => Ok(()),
+        }
+    }
+
+    /// The message has ended, compressed or not.
+    pub(crate) fn end_message(&mut self, mut message: impl Sink) -> Result<(), ProtocolError> {
+        match &mut self.0 {
+            Direction::Begun(state) if state.is_under_way => state.end(&mut message),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Inflating {
+    fn new(deflate: Deflate, terms: Terms) -> Self {
+        let owner = deflate.pool().new_owner();
+        Self {
+            deflate,
+            terms,
+            owner,
+            history: VecDeque::new(),
+            is_under_way: false,
+            inflater: None,
+            compressed_len: 0,
+        }
+    }
+
+    fn inflate(&mut self, mut octets: &[u8], message: &mut impl Sink) -> Result<(), ProtocolError> {
+        // A compressed message without any octet is empty, and no DEFLATE stream.
+        if octets.is_empty() {
+            return Ok(());
+        }
+        self.compressed_len = self.compressed_len.saturating_add(octets.len());
+        let mut inflater = match self.inflater.take() {
+            Some(inflater) => inflater,
+            None => self.take_inflater()?,
+        };
+        loop {
+            let step = inflater.step(octets, InflateFlush::NoFlush);
+            octets = octets.get(step.taken..).unwrap_or_default();
+            // What was inflated before an error is judged first, as if it had come by itself.
+            message.append(step.output)?;
+            match step.result {
+                Ok(Status::Ok) if octets.is_empty() && step.output.len() < STEP => break,
+                Ok(Status::Ok) => {}
+                // A final block ends the stream, not the context (RFC 7692, section 7.2.3.4).
+                Ok(Status::StreamEnd) => inflater.restart(&self.history, message.so_far())?,
+                Ok(Status::BufError) if octets.is_empty() => break,
+                Ok(Status::BufError) | Err(_) => return Err(ProtocolError::CompressedDataInvalid),
+            }
+        }
+        self.inflater = Some(inflater);
+        Ok(())
+    }
+
+    /// RFC 7692, section 7.2.2: with the tail, the data must end where a block does.
+    fn end(&mut self, message: &mut impl Sink) -> Result<(), ProtocolError> {
+        self.is_under_way = false;
+        let Some(mut inflater) = self.inflater.take() else {
+            return Ok(());
+        };
+        // One octet more, to see that the inflater stops before it: it does only at the end of
+        // a block.
+        let [a, b, c, d] = TAIL;
+        let step = inflater.step(&[a, b, c, d, 0], InflateFlush::Block);
+        if (step.result, step.taken) != (Ok(Status::Ok), TAIL.len()) {
+            return Err(ProtocolError::CompressedDataCut);
+        }
+        // Nothing, unless a sender has left out the empty block that comes last.
+        message.append(step.output)?;
+        let is_plain = step.output.is_empty();
+        if self.terms.context_takeover {
+            for part in message.so_far() {
+                self.remember(part);
+            }
+        }
+        if is_plain {
+            self.deflate.pool().give_inflater(self.owner, inflater);
+        }
+        Ok(())
+    }
+
+    fn take_inflater(&self) -> Result<Box<Inflater>, ProtocolError> {
+        let Some((mut inflater, is_own)) = self.deflate.pool().take_inflater(self.owner) else {
+            let mut inflater = Inflater::new();
+            inflater.remind(&self.history)?;
+            return Ok(inflater);
+        };
+        // What an inflater remembers by itself is as long as the longest window, so a shorter
+        // one is always set: the same octets must give the same events.
+        let remembers = self.terms.context_takeover && self.terms.window == WindowBits::MAX;
+        if !(is_own && remembers) {
+            inflater.restart(&self.history, [&[], &[]])?;
+        }
+        Ok(inflater)
+    }
+
+    /// Adds a part of a message to the history.
+    fn remember(&mut self, part: &[u8]) {
+        let window = self.terms.window.octets();
+        let part = part
+            .get(part.len().saturating_sub(window)..)
+            .unwrap_or_default();
+        let len = self.history.len();
+        let forgotten = (len + part.len()).saturating_sub(window);
+        self.history.drain(..forgotten);
+        // Exactly what is needed at first, never more than the window.
+        let needed = len - forgotten + part.len();
+        if needed > self.history.capacity() {
+            let capacity = needed.next_power_of_two().min(window);
+            self.history.reserve_exact(capacity - (len - forgotten));
+        }
+        self.history.extend(part);
+    }
+}
+
+/// A DEFLATE decoder with the room for one step of output.
+pub(super) struct Inflater {
+    stream: Inflate,
+    output: Box<[u8]>,
+}
+
+/// What one step has done.
+struct Step<'a> {
+    taken: usize,
+    output: &'a [u8],
+    result: Result<Status, InflateError>,
+}
+
+impl Inflater {
+    fn new() -> Box<Self> {
+        Box::new(Self {
+            // The codec has one size of window: the longest.
+            stream: Inflate::new(false, WindowBits::MAX.get()),
+            output: vec![0; STEP].into_boxed_slice(),
+        })
+    }
+
+    fn step(&mut self, octets: &[u8], flush: InflateFlush) -> Step<'_> {
+        let (taken, made) = (self.stream.total_in(), self.stream.total_out());
+        let result = self.stream.decompress(octets, &mut self.output, flush);
+        let taken = (self.stream.total_in() - taken) as usize;
+        let made = (self.stream.total_out() - made) as usize;
+        Step {
+            taken,
+            output: self.output.get(..made).unwrap_or_default(),
+            result,
+        }
+    }
+
+    /// Begins a new stream with this window: the history, and what has come behind it.
+    fn restart(&mut self, history: &VecDeque<u8>, behind: [&[u8]; 2]) -> Result<(), ProtocolError> {
+        self.stream.reset(false);
+        self.remind(history)?;
+        behind.iter().try_for_each(|part| self.extend_window(part))
+    }
+
+    fn remind(&mut self, history: &VecDeque<u8>) -> Result<(), ProtocolError> {
+        let (older, newer) = history.as_slices();
+        self.extend_window(older)?;
+        self.extend_window(newer)
+    }
+
+    fn extend_window(&mut self, octets: &[u8]) -> Result<(), ProtocolError> {
+        let start = octets.len().saturating_sub(WindowBits::MAX.octets());
+        let octets = octets.get(start..).unwrap_or_default();
+        // A raw stream takes a dictionary at any time.
+        match self.stream.set_dictionary(octets) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(ProtocolError::CompressedDataInvalid),
+        }
+    }
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Inflater")
+    }
+}
