@@ -1,10 +1,12 @@
 //! Runs every case of the Autobahn testsuite's fuzzing server: an echo client over blocking
 //! `std::net`.
 //!
-//!     cargo run --release --example autobahn_client -- URL
+//!     cargo run --release --example autobahn_client -- URL [--deflate]
 
 use bytes::BytesMut;
-use sansocket::{ClientHandshake, ClientRequest, Connection, Event, HandshakeConfig, Input};
+use sansocket::{
+    ClientHandshake, ClientRequest, Connection, Deflate, Event, HandshakeConfig, Input,
+};
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -15,11 +17,20 @@ use std::time::Duration;
 const SILENCE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    let Some(url) = std::env::args().nth(1) else {
-        eprintln!("usage: autobahn_client URL");
-        return ExitCode::FAILURE;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut config = HandshakeConfig::default();
+    let url = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [url] => url,
+        [url, "--deflate"] => {
+            config.deflate = Some(Deflate::default());
+            url
+        }
+        _ => {
+            eprintln!("usage: autobahn_client URL [--deflate]");
+            return ExitCode::FAILURE;
+        }
     };
-    match run(url.trim_end_matches('/')) {
+    match run(url.trim_end_matches('/'), &config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("autobahn_client: {error}");
@@ -28,9 +39,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(url: &str) -> Result<(), Box<dyn Error>> {
+fn run(url: &str, config: &HandshakeConfig) -> Result<(), Box<dyn Error>> {
     let mut count = String::new();
-    converse(&format!("{url}/getCaseCount"), |_, event, _| {
+    let count_url = format!("{url}/getCaseCount");
+    converse(&count_url, config, |_, event, _| {
         if let Event::Text(text) = event {
             count = text.into_owned();
         }
@@ -39,16 +51,15 @@ fn run(url: &str) -> Result<(), Box<dyn Error>> {
     let count: usize = count.parse()?;
     for case in 1..=count {
         println!("case {case} of {count}");
-        let result = converse(&format!("{url}/runCase?case={case}&agent=sansocket"), echo);
+        let case_url = format!("{url}/runCase?case={case}&agent=sansocket");
+        let result = converse(&case_url, config, echo);
         if let Err(error) = result {
             // Many cases end in a broken connection; the suite judges.
             println!("  {error}");
         }
     }
-    converse(
-        &format!("{url}/updateReports?agent=sansocket"),
-        |_, _, _| Ok(()),
-    )
+    let reports_url = format!("{url}/updateReports?agent=sansocket");
+    converse(&reports_url, config, |_, _, _| Ok(()))
 }
 
 fn echo(ws: &mut Connection, event: Event<'_>, out: &mut BytesMut) -> Result<(), Box<dyn Error>> {
@@ -64,6 +75,7 @@ fn echo(ws: &mut Connection, event: Event<'_>, out: &mut BytesMut) -> Result<(),
 /// Connects and handles events until the server ends the transport.
 fn converse(
     url: &str,
+    config: &HandshakeConfig,
     mut handle: impl FnMut(&mut Connection, Event<'_>, &mut BytesMut) -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     let request = ClientRequest::new(url.parse()?);
@@ -74,7 +86,7 @@ fn converse(
     stream.set_read_timeout(Some(SILENCE))?;
 
     let mut out = BytesMut::new();
-    let mut handshake = ClientHandshake::new(&request, &HandshakeConfig::default(), &mut out)?;
+    let mut handshake = ClientHandshake::new(&request, config, &mut out)?;
     let mut ws: Option<Connection> = None;
     let mut buffer = vec![0; 64 << 10];
     loop {

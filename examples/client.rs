@@ -3,14 +3,14 @@
 //! once the replies are in.
 //!
 //!     cargo run --release --example client -- [URL] [--subprotocol NAME]… [--origin O]
-//!         [--header 'Name: value']…
+//!         [--header 'Name: value']… [--deflate]
 //!
-//! Without URL the environment variable WS_URL names it.
+//! Without URL the environment variable WS_URL names it. `--deflate` offers permessage-deflate.
 
 use bytes::{Buf, BytesMut};
 use sansocket::{
-    ClientHandshake, ClientRequest, CloseCode, ClosedBy, Connection, Event, HandshakeConfig, Input,
-    ResponseError, State,
+    ClientHandshake, ClientRequest, CloseCode, ClosedBy, Connection, Deflate, Event,
+    HandshakeConfig, Input, ResponseError, State,
 };
 use std::error::Error;
 use std::ffi::OsString;
@@ -29,7 +29,7 @@ const CLOSE_TIME: Duration = Duration::from_secs(5);
 const WRITE_TIME: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
-    match arguments().and_then(|request| run(&request)) {
+    match arguments().and_then(|(request, config)| run(&request, &config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("client: {error}");
@@ -38,10 +38,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn arguments() -> Result<ClientRequest, Box<dyn Error>> {
+fn arguments() -> Result<(ClientRequest, HandshakeConfig), Box<dyn Error>> {
     const USAGE: &str = "usage: client [URL] [--subprotocol NAME]… [--origin O] \
-                         [--header 'Name: value']…, URL also from WS_URL";
+                         [--header 'Name: value']… [--deflate], URL also from WS_URL";
     let (mut url, mut options) = (None, Vec::new());
+    let mut config = HandshakeConfig::default();
     let arguments = std::env::args_os().skip(1).map(OsString::into_string);
     let arguments = arguments.collect::<Result<Vec<_>, _>>();
     let mut arguments = arguments
@@ -55,6 +56,7 @@ fn arguments() -> Result<ClientRequest, Box<dyn Error>> {
                     .ok_or_else(|| format!("{argument} needs a value"))?;
                 options.push((argument, value));
             }
+            "--deflate" => config.deflate = Some(Deflate::default()),
             option if option.starts_with('-') => {
                 return Err(format!("unknown option {option}; {USAGE}").into());
             }
@@ -83,7 +85,7 @@ fn arguments() -> Result<ClientRequest, Box<dyn Error>> {
     if request.uri().is_secure() {
         return Err("wss:// needs TLS, which this example does not speak".into());
     }
-    Ok(request)
+    Ok((request, config))
 }
 
 /// What the two reading threads tell the main one.
@@ -94,8 +96,8 @@ enum Incoming {
     EndOfTransport,
 }
 
-fn run(request: &ClientRequest) -> Result<(), Box<dyn Error>> {
-    let (stream, ws, early) = connect(request)?;
+fn run(request: &ClientRequest, config: &HandshakeConfig) -> Result<(), Box<dyn Error>> {
+    let (stream, ws, early) = connect(request, config)?;
     stream.set_read_timeout(None)?;
     // A short time-out: while the server takes nothing, what it sends must still be read.
     stream.set_write_timeout(Some(Duration::from_millis(50)))?;
@@ -122,7 +124,10 @@ fn run(request: &ClientRequest) -> Result<(), Box<dyn Error>> {
 }
 
 /// Connects and does the opening handshake. Returns what came behind it, too.
-fn connect(request: &ClientRequest) -> Result<(TcpStream, Connection, Vec<u8>), Box<dyn Error>> {
+fn connect(
+    request: &ClientRequest,
+    config: &HandshakeConfig,
+) -> Result<(TcpStream, Connection, Vec<u8>), Box<dyn Error>> {
     let deadline = Instant::now() + HANDSHAKE_TIME;
     let uri = request.uri();
     let mut last_error = io::Error::from(ErrorKind::NotFound);
@@ -139,7 +144,7 @@ fn connect(request: &ClientRequest) -> Result<(TcpStream, Connection, Vec<u8>), 
     stream.set_nodelay(true)?;
 
     let mut out = BytesMut::new();
-    let mut handshake = ClientHandshake::new(request, &HandshakeConfig::default(), &mut out)?;
+    let mut handshake = ClientHandshake::new(request, config, &mut out)?;
     stream.write_all(&out)?;
     let mut buffer = vec![0; 16 << 10];
     loop {

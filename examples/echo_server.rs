@@ -1,12 +1,15 @@
 //! An echo server: blocking `std::net`, a thread for each connection.
 //!
-//!     cargo run --release --example echo_server -- [ADDR] [--max-message BYTES]
+//!     cargo run --release --example echo_server -- [ADDR] [--max-message BYTES] [--deflate]
 //!
-//! ADDR is 127.0.0.1:9001 if it is not given; with port 0 the system picks one.
+//! ADDR is 127.0.0.1:9001 if it is not given; with port 0 the system picks one. `--deflate`
+//! accepts permessage-deflate.
 
 use bytes::BytesMut;
 use sansocket::negotiation::OriginPolicy;
-use sansocket::{Connection, Event, HandshakeConfig, Input, Rejection, SendError, ServerHandshake};
+use sansocket::{
+    Connection, Deflate, Event, HandshakeConfig, Input, Rejection, SendError, ServerHandshake,
+};
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read, Write};
@@ -61,7 +64,7 @@ fn run() -> Result<(), Box<dyn Error>> {
 }
 
 fn arguments() -> Result<(String, HandshakeConfig), String> {
-    const USAGE: &str = "usage: echo_server [ADDR] [--max-message BYTES]";
+    const USAGE: &str = "usage: echo_server [ADDR] [--max-message BYTES] [--deflate]";
     let mut config = HandshakeConfig::default();
     // An echo has no secrets: pages of any site may connect. Yours should not say this.
     config.origin_policy = OriginPolicy::Any;
@@ -79,6 +82,8 @@ fn arguments() -> Result<(String, HandshakeConfig), String> {
                 config.connection.max_message_size = bytes;
                 config.connection.max_frame_size = bytes;
             }
+            // The threads share its states.
+            "--deflate" => config.deflate = Some(Deflate::default()),
             option if option.starts_with('-') => {
                 return Err(format!("unknown option {option}; {USAGE}"));
             }
