@@ -15,9 +15,13 @@ use alloc::vec;
 use core::fmt;
 use zlib_rs::{Inflate, InflateError, InflateFlush, Status};
 
-/// Output is made in steps of this size, in octets, which stay in the fastest cache until they
-/// have been checked and moved to the message.
-const STEP: usize = 16 << 10;
+/// Output is made in steps of at most this size, in octets: as long as the window, so that the
+/// codec copies what it remembers but once.
+///
+/// A step goes into memory that the inflater keeps, and is moved to the message once it has been
+/// checked. The message is then written once, at its right size; writing into it directly would
+/// take a pass of zeroing instead, and a guess at the size.
+const STEP: usize = 32 << 10;
 
 /// Where inflated octets go: the message that is gathered.
 pub(crate) trait Sink {
