@@ -85,6 +85,7 @@
 //! - How the octets are cut into reads never changes the events.
 //! - Memory follows octets received, never lengths announced, and everything that a peer
 //!   controls has a finite limit: see [`Config`] and [`HandshakeConfig`].
+//! - What a compressed message inflates to is bounded before it is written.
 //! - No panic, whatever the octets, and no `unsafe` code.
 //!
 //! # Features
@@ -93,9 +94,11 @@
 //! |---|---|---|
 //! | `std` | yes | run-time choice of SIMD instructions for checking UTF-8 |
 //! | `entropy` | yes | seeds from the operating system: `ClientHandshake::new` |
+//! | `deflate` | yes | permessage-deflate (RFC 7692): `HandshakeConfig::deflate`; needs `std` |
 //! | `idna` | no | host names that are not ASCII in a [`Uri`] |
 //!
-//! The crate is `no_std` with `alloc`, with and without them.
+//! The crate itself is `no_std` with `alloc`. The codec behind `deflate` is not, so a device without
+//! `std` leaves that feature out: nothing of it is compiled then, and offers are declined.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::disallowed_methods)]

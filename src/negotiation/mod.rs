@@ -32,6 +32,28 @@
 //! }
 //! # Ok::<(), sansocket::RequestError>(())
 //! ```
+//!
+//! permessage-deflate on top of that, with the feature `deflate`; a client has `Deflate::offer` and
+//! `Deflate::agree` for it:
+//!
+//! ```
+//! # #[cfg(feature = "deflate")] {
+//! use sansocket::{Config, Connection, Deflate, negotiation::Offer};
+//!
+//! # fn add_header(_name: &str, _value: &str) {}
+//! # let request = [
+//! #     ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Extensions", "permessage-deflate"),
+//! # ];
+//! # let offer = Offer::read(request.iter().map(|(n, v)| (*n, v.as_bytes()))).unwrap();
+//! let deflate = Deflate::default(); // one for all connections of a thread
+//! let mut ws = Connection::server(&Config::default());
+//! if let Some(params) = deflate.accept(&offer.extensions) {
+//!     add_header("Sec-WebSocket-Extensions", &params.to_extension().to_string());
+//!     ws = ws.with_deflate(&deflate, &params);
+//! }
+//! # assert!(ws.has_deflate());
+//! # }
+//! ```
 
 #[cfg(feature = "deflate")]
 mod deflate;
