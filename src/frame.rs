@@ -3,7 +3,7 @@
 
 use crate::error::ProtocolError;
 use crate::role::Role;
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 /// The longest payload of a control frame (RFC 6455, section 5.5).
 pub(crate) const MAX_CONTROL_LEN: usize = 125;
@@ -180,28 +180,22 @@ impl Header {
     /// Appends the header to `out`, with the length in its shortest form.
     #[inline]
     pub fn encode(&self, out: &mut BytesMut) {
-        self.put(out);
-    }
-
-    /// As [`encode`](Self::encode), to anything that has room.
-    #[inline]
-    pub(crate) fn put(&self, out: &mut impl BufMut) {
         let first = u8::from(self.fin) << 7 | u8::from(self.rsv1) << 6 | self.opcode as u8;
         let masked = u8::from(self.masking_key.is_some()) << 7;
         // One piece of fixed size for each form: an append of known length is a plain store.
         match self.payload_len {
-            len @ ..=125 => out.put_slice(&[first, masked | len as u8]),
+            len @ ..=125 => out.extend_from_slice(&[first, masked | len as u8]),
             len @ ..=0xffff => {
                 let [a, b] = (len as u16).to_be_bytes();
-                out.put_slice(&[first, masked | 126, a, b]);
+                out.extend_from_slice(&[first, masked | 126, a, b]);
             }
             len => {
-                out.put_slice(&[first, masked | 127]);
-                out.put_slice(&len.to_be_bytes());
+                out.extend_from_slice(&[first, masked | 127]);
+                out.extend_from_slice(&len.to_be_bytes());
             }
         }
         if let Some(key) = self.masking_key {
-            out.put_slice(&key);
+            out.extend_from_slice(&key);
         }
     }
 }

@@ -67,6 +67,13 @@ impl Message {
     /// How many octets more may come in: of the message under way, or of one that begins.
     #[inline]
     pub(crate) fn room(&self, begins_compressed: bool) -> usize {
+        if !begins_compressed && !self.is_under_way() {
+            return self.max_size;
+        }
+        self.room_left(begins_compressed)
+    }
+
+    fn room_left(&self, begins_compressed: bool) -> usize {
         match self.compressed_len(begins_compressed) {
             None => self.max_size.saturating_sub(self.gathered.len()),
             // Data that does not shrink grows by a part in thousands. Far beyond that are blocks
@@ -79,7 +86,6 @@ impl Message {
     }
 
     /// How many octets have come in, if the message is compressed.
-    #[inline]
     fn compressed_len(&self, begins_compressed: bool) -> Option<usize> {
         #[cfg(feature = "deflate")]
         if !begins_compressed {

@@ -97,6 +97,7 @@ impl Sender {
 
     /// Whether messages may be sent compressed.
     #[cfg(feature = "deflate")]
+    #[inline]
     pub(crate) const fn compresses(&self) -> bool {
         self.compression.is_agreed()
     }
@@ -114,8 +115,8 @@ impl Sender {
             return Err(SendError::MessageUnfinished);
         }
         #[cfg(feature = "deflate")]
-        if self.wants_compression && self.compression.is_worth(data.octets().len()) {
-            self.compressed_message(data, out);
+        if self.compresses() {
+            self.message_or_compressed(data, out);
             return Ok(());
         }
         self.frame(data.opcode(), true, data.octets(), out);
@@ -195,15 +196,19 @@ impl Sender {
 /// Compressed messages (RFC 7692, section 6.1).
 #[cfg(feature = "deflate")]
 impl Sender {
+    /// Appends a whole message in the form that it is better sent in.
     #[cold]
-    fn compressed_message(&mut self, data: Data<'_>, out: &mut BytesMut) {
+    fn message_or_compressed(&mut self, data: Data<'_>, out: &mut BytesMut) {
         let start = out.len();
         let (opcode, octets) = (data.opcode(), data.octets());
-        let compressed_len = self.compressed_frame(opcode, true, octets, out);
-        if compressed_len >= octets.len() && self.compression.forgets() {
+        if self.wants_compression && self.compression.is_worth(octets.len()) {
+            let compressed_len = self.compressed_frame(opcode, true, octets, out);
+            if compressed_len < octets.len() || !self.compression.forgets() {
+                return;
+            }
             out.truncate(start);
-            self.frame(opcode, true, octets, out);
         }
+        self.frame(opcode, true, octets, out);
     }
 
     /// Appends a frame with `part` compressed; returns the length of its payload.
@@ -214,7 +219,7 @@ impl Sender {
         part: &[u8],
         out: &mut BytesMut,
     ) -> usize {
-        // The header tells the length, so it comes after the payload, which then moves up to it.
+        // The header tells the length, so it comes after the payload, and both then move up.
         let start = out.len();
         let gap_end = start + Header::MAX_LEN;
         out.resize(gap_end, 0);
@@ -232,11 +237,12 @@ impl Sender {
             masking_key,
             payload_len: payload_len as u64,
         };
-        let mut gap = out.get_mut(start..gap_end).unwrap_or_default();
-        header.put(&mut gap);
-        let unused = gap.len();
-        out.copy_within(gap_end.., gap_end - unused);
-        out.truncate(out.len() - unused);
+        let payload_end = out.len();
+        header.encode(out);
+        let header_start = gap_end - (out.len() - payload_end);
+        out.copy_within(payload_end.., header_start);
+        out.copy_within(header_start..payload_end, start);
+        out.truncate(start + payload_end - header_start);
         payload_len
     }
 }

@@ -45,6 +45,7 @@ impl Compression {
         Self(Direction::Agreed(deflate.clone(), terms))
     }
 
+    #[inline]
     pub(crate) const fn is_agreed(&self) -> bool {
         self.0.is_agreed()
     }

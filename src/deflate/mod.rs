@@ -34,6 +34,7 @@ enum Direction<T> {
 }
 
 impl<T> Direction<T> {
+    #[inline]
     const fn is_agreed(&self) -> bool {
         !matches!(self, Self::Off)
     }
