@@ -2,12 +2,15 @@
 //! sent compressed, or the compressor forgets it; the peer's window is never out of step.
 
 use super::params::{DeflateParams, Terms, WindowBits};
-use super::{Deflate, Direction, TAIL};
+use super::{Deflate, Direction};
 use crate::role::Role;
 use alloc::boxed::Box;
 use bytes::BytesMut;
 use core::fmt;
 use zlib_rs::{DeflateConfig as StreamConfig, DeflateFlush, Method, Status, Strategy};
+
+/// What every sync flush ends with, and is not sent (RFC 7692, section 7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// Room in the output is made in steps of at most this size, in octets.
 const STEP: usize = 16 << 10;

@@ -6,7 +6,7 @@
 
 use super::params::{DeflateParams, Terms, WindowBits};
 use super::pool::Owner;
-use super::{Deflate, Direction, TAIL};
+use super::{Deflate, Direction};
 use crate::error::ProtocolError;
 use crate::role::Role;
 use alloc::boxed::Box;
@@ -22,6 +22,12 @@ use zlib_rs::{Inflate, InflateError, InflateFlush, Status};
 /// checked. The message is then written once, at its right size; writing into it directly would
 /// take a pass of zeroing instead, and a guess at the size.
 const STEP: usize = 32 << 10;
+
+/// The end of the empty block which comes last in every message, and an octet more.
+const TAIL_AND_MORE: [u8; 5] = [0x00, 0x00, 0xff, 0xff, 0x00];
+
+/// An empty block, and an octet more.
+const EMPTY_BLOCK_AND_MORE: [u8; 6] = [0x00, 0x00, 0x00, 0xff, 0xff, 0x00];
 
 /// Where inflated octets go: the message that is gathered.
 pub(crate) trait Sink {
@@ -78,8 +84,7 @@ impl Inflation {
     /// A compressed message begins.
     pub(crate) fn begin_message(&mut self) {
         if let Some(state) = self.0.begin(Inflating::new) {
-            state.is_under_way = true;
-            state.compressed_len = 0;
+            (state.is_under_way, state.compressed_len) = (true, 0);
         }
     }
 
@@ -89,9 +94,9 @@ impl Inflation {
         part: &[u8],
         mut message: impl Sink,
     ) -> Result<(), ProtocolError> {
-        match self.0.begin(Inflating::new) {
-            Some(state) => state.inflate(part, &mut message),
-            None => Ok(()),
+        match &mut self.0 {
+            Direction::Begun(state) => state.inflate(part, &mut message),
+            Direction::Off | Direction::Agreed(..) => Ok(()),
         }
     }
 
@@ -152,24 +157,17 @@ impl Inflating {
         let Some(mut inflater) = self.inflater.take() else {
             return Ok(());
         };
-        // One octet more, to see that the inflater stops before it: it does only at the end of
-        // a block.
-        let [a, b, c, d] = TAIL;
-        let step = inflater.step(&[a, b, c, d, 0], InflateFlush::Block);
-        if (step.result, step.taken) != (Ok(Status::Ok), TAIL.len()) {
+        let Some(output) = inflater.end_block(&TAIL_AND_MORE) else {
             return Err(ProtocolError::CompressedDataCut);
-        }
+        };
         // Nothing, unless a sender has left out the empty block that comes last.
-        message.append(step.output)?;
-        let is_plain = step.output.is_empty();
+        message.append(output)?;
         if self.terms.context_takeover {
             for part in message.so_far() {
                 self.remember(part);
             }
         }
-        if is_plain {
-            self.deflate.pool().give_inflater(self.owner, inflater);
-        }
+        self.deflate.pool().give_inflater(self.owner, inflater);
         Ok(())
     }
 
@@ -179,10 +177,14 @@ impl Inflating {
             inflater.remind(&self.history)?;
             return Ok(inflater);
         };
-        // What an inflater remembers by itself is as long as the longest window, so a shorter
-        // one is always set: the same octets must give the same events.
-        let remembers = self.terms.context_takeover && self.terms.window == WindowBits::MAX;
-        if !(is_own && remembers) {
+        // The same octets must give the same events, whichever inflater this is. It may go on as
+        // it was if it remembers no more than the history has, and if no bits of the message before
+        // are left in it, which the next empty block would not begin behind.
+        let goes_on = is_own
+            && self.terms.context_takeover
+            && self.terms.window == WindowBits::MAX
+            && inflater.end_block(&EMPTY_BLOCK_AND_MORE) == Some(&[]);
+        if !goes_on {
             inflater.restart(&self.history, [&[], &[]])?;
         }
         Ok(inflater)
@@ -239,6 +241,14 @@ impl Inflater {
             output: self.output.get(..made).unwrap_or_default(),
             result,
         }
+    }
+
+    /// Takes octets that end a block, but for the last, before which it must stop; returns what
+    /// they inflate to.
+    fn end_block(&mut self, octets: &[u8]) -> Option<&[u8]> {
+        let step = self.step(octets, InflateFlush::Block);
+        let has_stopped = step.result == Ok(Status::Ok) && step.taken + 1 == octets.len();
+        has_stopped.then_some(step.output)
     }
 
     /// Begins a new stream with this window: the history, and what has come behind it.

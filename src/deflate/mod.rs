@@ -20,9 +20,6 @@ pub(crate) use inflate::{Inflation, Sink};
 use alloc::boxed::Box;
 use params::Terms;
 
-/// What ends every sync flush, and is not sent (RFC 7692, section 7.2.1).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
-
 /// One direction of a connection, which owns no heap memory before its first compressed message.
 #[derive(Debug)]
 enum Direction<T> {

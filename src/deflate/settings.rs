@@ -68,9 +68,11 @@ pub struct DeflateConfig {
     pub min_window_bits: WindowBits,
     /// How many inflaters and how many compressors are kept for reuse; 16 of each.
     ///
-    /// They serve all connections that share a [`Deflate`]. An inflater that comes back to the
+    /// They serve all connections that share a [`Deflate`], an inflater of 79 KiB while a message
+    /// comes in, a compressor of up to 371 KiB while one is sent. One that comes back to the
     /// connection which it served last goes on at once; otherwise it is given the connection's
-    /// window first. More are made when they are needed, and dropped afterwards.
+    /// window first, up to 32 KiB. More are made when they are needed, and dropped afterwards.
+    /// The list is searched from end to end: keep it in the hundreds.
     pub max_pooled: usize,
 }
 
