@@ -1,27 +1,24 @@
 //! The golden vectors (`tests/data/vectors.json`, or the file that `SANSOCKET_VECTORS` names):
-//! every section on RFC 6455. What is received is fed whole, octet by octet and in random
-//! cuts, with the same result.
+//! every section but that on HTTP/2 and HTTP/3. What is received is fed whole, octet by octet
+//! and in random cuts, with the same result. No vector is skipped unseen.
 
 mod support;
 
 use bytes::BytesMut;
-use sansocket::negotiation::{Extension, OriginPolicy, accept_key, is_valid_key};
+use sansocket::negotiation::{Agreement, Extension, OriginPolicy, accept_key, is_valid_key};
 use sansocket::{
-    ClientHandshake, ClientRequest, CloseCode, Config, Event, FieldError, HandshakeConfig, Header,
-    Input, Mask, ProtocolError, Rejection, ResponseError, Role, SendError, State, Uri,
+    ClientHandshake, ClientRequest, CloseCode, Config, Deflate, DeflateConfig, DeflateParams,
+    Event, FieldError, HandshakeConfig, Header, Input, Mask, ProtocolError, Rejection,
+    ResponseError, Role, SendError, State, Uri, WindowBits,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::panic::RefUnwindSafe;
+use support::deflate::Oracle;
 use support::*;
 
 /// Sections of which this crate has nothing yet; their features come with their own vectors.
-const OTHER_FEATURES: [&str; 5] = [
-    "pmd_offer",
-    "pmd_response",
-    "pmd_payload",
-    "pmd_compress",
-    "extended_connect",
-];
+const OTHER_FEATURES: [&str; 1] = ["extended_connect"];
 
 fn file() -> Value {
     let path = std::env::var("SANSOCKET_VECTORS")
@@ -30,19 +27,41 @@ fn file() -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
+/// Whether the vectors are ours, not those of `SANSOCKET_VECTORS`.
+fn is_our_file() -> bool {
+    std::env::var("SANSOCKET_VECTORS").is_err()
+}
+
 /// Runs every vector of a section, and names those that fail.
 fn section(name: &str, run: fn(&Value)) {
+    run_section(name, |vector| {
+        run(vector);
+        1
+    });
+}
+
+/// As [`section`], with vectors that are run in several ways: each says in how many it was, and
+/// all together were run in so many, if the file is ours.
+fn counted_section(name: &str, ways: usize, run: fn(&Value) -> usize) {
+    let ran = run_section(name, run);
+    assert!(ran == ways || !is_our_file(), "{name} was run {ran} times");
+}
+
+fn run_section(name: &str, run: impl Fn(&Value) -> usize + RefUnwindSafe) -> usize {
     let file = file();
     let vectors = file["sections"][name].as_array();
     // A file of one's own may have a part of the sections; ours has all.
-    assert!(vectors.is_some() || std::env::var("SANSOCKET_VECTORS").is_ok());
-    let mut failed = Vec::new();
+    assert!(vectors.is_some() || !is_our_file());
+    let (mut ran, mut failed) = (0, Vec::new());
     for vector in vectors.into_iter().flatten() {
-        if std::panic::catch_unwind(|| run(vector)).is_err() {
-            failed.push(vector["id"].as_str().unwrap());
+        match std::panic::catch_unwind(|| run(vector)) {
+            Ok(ways @ 1..) => ran += ways,
+            // Not run at all, or not with the result that was wanted.
+            Ok(0) | Err(_) => failed.push(vector["id"].as_str().unwrap()),
         }
     }
     assert!(failed.is_empty(), "{name}: {failed:?}");
+    ran
 }
 
 #[test]
@@ -60,6 +79,12 @@ fn every_section_is_known() {
 fn str<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key]
         .as_str()
+        .unwrap_or_else(|| panic!("{key} of {value}"))
+}
+
+fn number(value: &Value, key: &str) -> u64 {
+    value[key]
+        .as_u64()
         .unwrap_or_else(|| panic!("{key} of {value}"))
 }
 
@@ -177,10 +202,6 @@ fn client_requests() {
             if let Some(origin) = options["origin"].as_str() {
                 request = request.origin(origin)?;
             }
-            if options["permessage_deflate"] == "default" {
-                let offer = Extension::new("permessage-deflate")?;
-                request = request.extension(offer.param("client_max_window_bits", None)?);
-            }
             for header in options["extra_headers"].as_array().into_iter().flatten() {
                 request =
                     request.header(header[0].as_str().unwrap(), header[1].as_str().unwrap())?;
@@ -191,34 +212,27 @@ fn client_requests() {
             assert!(build().is_err());
             return;
         }
+        let mut config = HandshakeConfig::default();
+        config.deflate = match options["permessage_deflate"].as_str() {
+            None => None,
+            Some("default") => Some(Deflate::default()),
+            Some(other) => panic!("permessage_deflate {other}"),
+        };
         let mut out = BytesMut::new();
-        let config = HandshakeConfig::default();
         let _ = ClientHandshake::with_seed(&build().unwrap(), &config, [9; 32], &mut out);
         let text = String::from_utf8(out.to_vec()).unwrap();
-        let (head, rest) = text.split_once("\r\n\r\n").unwrap();
-        assert_eq!(rest, "");
-        let mut lines = head.split("\r\n");
-        assert_eq!(lines.next().unwrap(), str(expect, "request_line"));
-        let fields: Vec<(String, &str)> = lines
-            .map(|line| line.split_once(": ").unwrap())
-            .map(|(name, value)| (name.to_ascii_lowercase(), value))
-            .collect();
-        let get = |name: &str| -> Vec<&str> {
-            fields
-                .iter()
-                .filter(|(n, _)| n == name)
-                .map(|(_, value)| *value)
-                .collect()
-        };
+        assert!(text.ends_with("\r\n\r\n"));
+        let request_line = text.split("\r\n").next().unwrap();
+        assert_eq!(request_line, str(expect, "request_line"));
         for (name, value) in expect["headers"].as_object().unwrap() {
             match &**name {
                 // The vector fixes the key; a request of ours has a fresh one.
-                "sec-websocket-key" => assert!(is_valid_key(get(name)[0])),
-                _ => assert_eq!(get(name), [value.as_str().unwrap()], "{name}"),
+                "sec-websocket-key" => assert!(is_valid_key(fields(&text, name)[0])),
+                _ => assert_eq!(fields(&text, name), [value.as_str().unwrap()], "{name}"),
             }
         }
         for name in strings(&expect["absent"]) {
-            assert!(get(name).is_empty(), "{name}");
+            assert!(fields(&text, name).is_empty(), "{name}");
         }
     });
 }
@@ -226,6 +240,7 @@ fn client_requests() {
 /// The settings of a vector's server.
 fn settings(config: &Value) -> HandshakeConfig {
     let mut settings = HandshakeConfig::default();
+    settings.deflate = (config["permessage_deflate"] == true).then(Deflate::default);
     settings.origin_policy = match config["allowed_origins"].as_array() {
         None => OriginPolicy::Any,
         Some(list) => OriginPolicy::list(list.iter().map(|o| o.as_str().unwrap())),
@@ -244,31 +259,29 @@ fn answer<'s>(served: &'s Served, config: &Value, out: &mut BytesMut) -> Option<
     let supported = strings(&config["subprotocols"]);
     let accept = request.accept().subprotocol_among(&supported);
     let subprotocol = accept.chosen_subprotocol();
-    assert_eq!(accept.send(out).state(), State::Open);
+    let ws = accept.send(out);
+    assert_eq!(ws.state(), State::Open);
+    let response = std::str::from_utf8(out).unwrap();
+    let extensions = fields(response, "sec-websocket-extensions");
+    assert_eq!(ws.has_deflate(), !extensions.is_empty());
     subprotocol
 }
 
-fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
-    head.split("\r\n\r\n")
-        .next()?
-        .split("\r\n")
-        .skip(1)
-        .find_map(|line| {
-            let (n, value) = line.split_once(": ")?;
-            n.eq_ignore_ascii_case(name).then_some(value)
-        })
+/// The values of all fields of a head that have this name.
+fn fields<'h>(head: &'h str, name: &str) -> Vec<&'h str> {
+    let (head, _) = head.split_once("\r\n\r\n").unwrap();
+    let lines = head.split("\r\n").skip(1);
+    lines
+        .map(|line| line.split_once(": ").unwrap())
+        .filter(|(n, _)| n.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+        .collect()
 }
 
 #[test]
 fn handshake_requests() {
-    section("handshake_request", |v| {
+    counted_section("handshake_request", 75 * 6, |v| {
         let (config, expect) = (&v["config"], &v["expect"]);
-        if expect["response_headers"]
-            .get("sec-websocket-extensions")
-            .is_some()
-        {
-            return; // an answer of permessage-deflate
-        }
         for cuts in Cuts::ALL {
             let served = serve(&raw(v), cuts, &settings(config));
             let (mut out, mut subprotocol) = (served.out.clone(), None);
@@ -292,14 +305,16 @@ fn handshake_requests() {
             }
             for (name, value) in expect["response_headers"].as_object().into_iter().flatten() {
                 let want = value.as_str().unwrap();
-                let is = field(&response, name).unwrap_or_else(|| panic!("{name} in {response}"));
+                let [is] = fields(&response, name)[..] else {
+                    panic!("{name}, once, in {response}")
+                };
                 match &**name {
                     "connection" | "upgrade" => assert!(is.eq_ignore_ascii_case(want), "{name}"),
                     _ => assert_eq!(is, want, "{name}"),
                 }
             }
             for name in strings(&expect["absent_headers"]) {
-                assert_eq!(field(&response, name), None);
+                assert!(fields(&response, name).is_empty(), "{name}");
             }
             if expect["verdict"] == "accept" {
                 let request = served.request();
@@ -315,6 +330,7 @@ fn handshake_requests() {
                 assert_eq!(hex(&served.rest), rest, "octets for the connection");
             }
         }
+        Cuts::ALL.len()
     });
 }
 
@@ -347,11 +363,12 @@ fn answering(response: &[u8], vector_key: &str, key: &str) -> Vec<u8> {
 /// Verdict, subprotocol, extensions, octets left.
 fn connect(
     request: &ClientRequest,
+    config: &HandshakeConfig,
     response: &[u8],
     vector_key: &str,
     cuts: Cuts,
 ) -> (&'static str, Option<String>, Option<String>, usize) {
-    let (mut handshake, key) = client_handshake(request, &HandshakeConfig::default());
+    let (mut handshake, key) = client_handshake(request, config);
     let response = answering(response, vector_key, &key);
     let mut out = BytesMut::new();
     let mut rest = response.len();
@@ -365,6 +382,8 @@ fn connect(
                 let extensions: Vec<_> = opened.extensions.iter().map(|e| e.to_string()).collect();
                 let extensions = (!extensions.is_empty()).then(|| extensions.join(", "));
                 assert_eq!(opened.connection.state(), State::Open);
+                let is_our_own = config.deflate.is_some() && extensions.is_some();
+                assert_eq!(opened.connection.has_deflate(), is_our_own);
                 return ("accept", opened.subprotocol, extensions, rest);
             }
             Err(_) => return ("fail", None, None, 0),
@@ -378,28 +397,45 @@ fn connect(
 
 #[test]
 fn handshake_responses() {
-    section("handshake_response", |v| {
+    counted_section("handshake_response", (59 + 2 + 1) * 6, |v| {
         let (offered, expect) = (&v["offered"], &v["expect"]);
-        for cuts in Cuts::ALL {
-            let request = offering(offered);
-            let key = str(offered, "key");
-            let (verdict, subprotocol, extensions, rest) = connect(&request, &raw(v), key, cuts);
-            let also_ok = v["also_ok"].as_array().into_iter().flatten();
-            let verdicts: Vec<_> = also_ok.chain([expect]).map(|e| str(e, "verdict")).collect();
-            assert!(verdicts.contains(&verdict), "{verdict} {cuts:?}");
-            if verdict == "accept" && expect["verdict"] == "accept" {
-                assert_eq!(subprotocol.as_deref(), expect["subprotocol"].as_str());
-                assert_eq!(extensions.as_deref(), expect["extensions"].as_str());
-                assert_eq!(
-                    rest,
-                    expect["rest_hex"].as_str().map_or(0, |hex| hex.len() / 2)
-                );
+        let (response, key) = (raw(v), str(offered, "key"));
+        let run = |request: &ClientRequest, config: &HandshakeConfig| {
+            for cuts in Cuts::ALL {
+                let (verdict, subprotocol, extensions, rest) =
+                    connect(request, config, &response, key, cuts);
+                let also_ok = v["also_ok"].as_array().into_iter().flatten();
+                let verdicts: Vec<_> = also_ok.chain([expect]).map(|e| str(e, "verdict")).collect();
+                assert!(verdicts.contains(&verdict), "{verdict} {cuts:?}");
+                if verdict == "accept" && expect["verdict"] == "accept" {
+                    assert_eq!(subprotocol.as_deref(), expect["subprotocol"].as_str());
+                    assert_eq!(extensions.as_deref(), expect["extensions"].as_str());
+                    assert_eq!(
+                        rest,
+                        expect["rest_hex"].as_str().map_or(0, |hex| hex.len() / 2)
+                    );
+                }
             }
-            if let Some(strict) = v["strict"].as_object() {
-                let (verdict, ..) = connect(&request.needs_subprotocol(), &raw(v), key, cuts);
+            Cuts::ALL.len()
+        };
+        let (request, mut config) = (offering(offered), HandshakeConfig::default());
+        let mut ways = run(&request, &config);
+        if let Some(strict) = v["strict"].as_object() {
+            let request = request.needs_subprotocol();
+            for cuts in Cuts::ALL {
+                let (verdict, ..) = connect(&request, &config, &response, key, cuts);
                 assert_eq!(verdict, strict["verdict"]);
+                ways += 1;
             }
         }
+        if offered["extensions"] == Deflate::default().offer().to_string() {
+            // The same offer, made by the handshake.
+            config.deflate = Some(Deflate::default());
+            let mut offered = offered.clone();
+            offered["extensions"] = Value::Null;
+            ways += run(&offering(&offered), &config);
+        }
+        ways
     });
 }
 
@@ -457,7 +493,7 @@ fn frames_encoded() {
         let mut run = Run::new(role);
         for operation in v["operations"].as_array().unwrap() {
             let data = match operation["byte"].as_str() {
-                Some(byte) => unhex(byte).repeat(operation["count"].as_u64().unwrap() as usize),
+                Some(byte) => unhex(byte).repeat(number(operation, "count") as usize),
                 None => unhex(operation["hex"].as_str().unwrap_or_default()),
             };
             let (ws, out) = (&mut run.ws, &mut run.out);
@@ -502,7 +538,7 @@ fn frames_encoded() {
 #[test]
 fn lengths() {
     section("length", |v| {
-        let len = v["payload_length"].as_u64().unwrap();
+        let len = number(v, "payload_length");
         for (receiver, name) in [(Role::Client, "unmasked"), (Role::Server, "masked")] {
             let masking_key =
                 (receiver == Role::Server).then(|| octets(v, "masked_key_hex").try_into().unwrap());
@@ -541,7 +577,7 @@ fn lengths() {
 fn masking() {
     section("masking", |v| {
         let mut mask = Mask::new(octets(v, "key_hex").try_into().unwrap());
-        mask.apply(&mut vec![0; v["phase"].as_u64().unwrap() as usize]);
+        mask.apply(&mut vec![0; number(v, "phase") as usize]);
         if let Some(cuts) = v["cuts"].as_array() {
             let mut data: Vec<u8> = (0..1000).map(|i| ((7 * i + 3) % 256) as u8).collect();
             assert_eq!(hex(&Sha256::digest(&data)), str(v, "input_sha256"));
@@ -568,7 +604,7 @@ fn masking() {
 #[test]
 fn close_codes() {
     section("close_code", |v| {
-        let code = CloseCode(v["code"].as_u64().unwrap() as u16);
+        let code = CloseCode(number(v, "code") as u16);
         for (receiver, name) in [(Role::Client, "unmasked_hex"), (Role::Server, "masked_hex")] {
             let mut run = Run::new(receiver);
             run.feed(&octets(v, name));
@@ -692,6 +728,393 @@ fn utf8() {
     });
 }
 
+// ---- permessage-deflate ----
+
+fn window_bits(value: &Value) -> Option<WindowBits> {
+    let bits = value.as_u64()?;
+    Some(WindowBits::new(bits.try_into().unwrap()).unwrap())
+}
+
+/// Parameters that were agreed on.
+fn params(agreed: &Value) -> DeflateParams {
+    let mut params = DeflateParams::default();
+    for (name, value) in agreed.as_object().unwrap() {
+        match &**name {
+            "server_no_context_takeover" => params.server_no_context_takeover = value == true,
+            "client_no_context_takeover" => params.client_no_context_takeover = value == true,
+            "server_max_window_bits" => params.server_max_window_bits = window_bits(value),
+            "client_max_window_bits" => params.client_max_window_bits = window_bits(value),
+            other => panic!("parameter {other}"),
+        }
+    }
+    params
+}
+
+/// The same with the roles changed over.
+fn changed_over(params: DeflateParams) -> DeflateParams {
+    DeflateParams {
+        server_no_context_takeover: params.client_no_context_takeover,
+        client_no_context_takeover: params.server_no_context_takeover,
+        server_max_window_bits: params.client_max_window_bits,
+        client_max_window_bits: params.server_max_window_bits,
+    }
+}
+
+/// An element with these parameters, in which `true` stands for one without a value.
+fn element(params: &Value) -> Extension {
+    let mut element = Extension::new("permessage-deflate").unwrap();
+    for (name, value) in params.as_object().unwrap() {
+        assert!(value == true || value.is_u64(), "{name}: {value}");
+        let number = value.as_u64().map(|number| number.to_string());
+        element = element.param(name, number.as_deref()).unwrap();
+    }
+    element
+}
+
+/// The parts of an element, whose parameters have no order.
+fn parts(element: &str) -> Vec<String> {
+    let mut parts: Vec<_> = element.split("; ").map(String::from).collect();
+    parts[1..].sort();
+    parts
+}
+
+/// What an endpoint with these wishes is set to.
+fn deflate(wishes: &Value, min_window_bits: &Value) -> Deflate {
+    let mut config = DeflateConfig::default();
+    config.server_no_context_takeover = wishes["server_no_context_takeover"] == true;
+    config.client_no_context_takeover = wishes["client_no_context_takeover"] == true;
+    config.server_max_window_bits = window_bits(&wishes["server_max_window_bits"]);
+    config.client_max_window_bits = window_bits(&wishes["client_max_window_bits"]);
+    config.min_window_bits = window_bits(min_window_bits).unwrap();
+    Deflate::new(config)
+}
+
+#[test]
+fn deflate_offers() {
+    counted_section("pmd_offer", 40 * (1 + 6), |v| {
+        let (offer, server) = (str(v, "offer"), &v["server"]);
+        let deflate = deflate(server, &server["min_server_bits"]);
+        let offered = Extension::parse_list([offer.as_bytes()].into_iter()).unwrap();
+        let agreed = deflate.accept(&offered);
+        let is = |outcome: &&Value| match outcome["accepted"].as_bool().unwrap() {
+            true => agreed == Some(params(&outcome["agreed"])),
+            false => agreed.is_none(),
+        };
+        let outcomes = outcomes(v);
+        let outcome = outcomes.iter().find(is);
+        let outcome = outcome.unwrap_or_else(|| panic!("{agreed:?}"));
+        let elements = agreed.map(|_| parts(&element(&outcome["agreed"]).to_string()));
+
+        let mut config = HandshakeConfig::default();
+        config.deflate = Some(deflate);
+        let request = with_line(REQUEST, &format!("Sec-WebSocket-Extensions: {offer}"));
+        for cuts in Cuts::ALL {
+            let served = serve(request.as_bytes(), cuts, &config);
+            let accept = served.request().accept();
+            assert_eq!(accept.deflate_params(), agreed);
+            let mut out = BytesMut::new();
+            assert_eq!(accept.send(&mut out).has_deflate(), agreed.is_some());
+            let response = std::str::from_utf8(&out).unwrap();
+            assert!(response.starts_with("HTTP/1.1 101 "));
+            let answered = fields(response, "sec-websocket-extensions");
+            let answered: Vec<_> = answered.into_iter().map(parts).collect();
+            assert_eq!(answered, Vec::from_iter(elements.clone()));
+        }
+        1 + Cuts::ALL.len()
+    });
+}
+
+#[test]
+fn deflate_responses() {
+    counted_section("pmd_response", 26 + 23 + 19 * 6, |v| {
+        let offers = v["offer"].as_array().unwrap();
+        let offered: Vec<_> = offers.iter().map(element).collect();
+        let deflate = deflate(&offers[0], &v["min_client_bits"]);
+        let response = str(v, "response");
+        let headers = [("Sec-WebSocket-Extensions", response.as_bytes())].into_iter();
+        let agreed = Agreement::read(headers, &[""; 0], &offered)
+            .and_then(|agreement| deflate.agree(&offered, &agreement.extensions));
+        let is = |outcome: &Value| match str(outcome, "verdict") {
+            "accept" => agreed == Ok(Some(params(&outcome["agreed"]))),
+            "fail" => agreed == Err(ResponseError::Extensions),
+            other => panic!("verdict {other}"),
+        };
+        assert!(outcomes(v).iter().any(is), "{agreed:?}");
+        let mut ways = 1;
+
+        // By itself it judges only elements of permessage-deflate.
+        let accepted = Extension::parse_list([response.as_bytes()].into_iter()).unwrap();
+        if accepted.iter().all(|e| e.name() == Deflate::NAME) {
+            assert_eq!(deflate.agree(&offered, &accepted), agreed);
+            ways += 1;
+        }
+
+        // A handshake makes one offer, always with `client_max_window_bits`.
+        let own_offer = deflate.offer();
+        let is_own = |offer: &Extension| parts(&offer.to_string()) == parts(&own_offer.to_string());
+        let [offer] = &offered[..] else { return ways };
+        if !is_own(offer) {
+            return ways;
+        }
+        let mut config = HandshakeConfig::default();
+        config.deflate = Some(deflate.clone());
+        let response = with_line(RESPONSE, &format!("Sec-WebSocket-Extensions: {response}"));
+        for cuts in Cuts::ALL {
+            let mut asked = ask(&client_request(), &response, b"", cuts, &config);
+            match &agreed {
+                Ok(_) => {
+                    let opened = asked.opened();
+                    assert!(opened.connection.has_deflate());
+                    assert_eq!(deflate.agree(&offered, &opened.extensions), agreed);
+                }
+                Err(error) => assert_eq!(asked.error(), Some(error)),
+            }
+            ways += 1;
+        }
+        ways
+    });
+}
+
+/// A compressed message as a peer of `receiver` sends it, in fragments with a Ping behind each
+/// but the last.
+fn compressed(receiver: Role, opcode: u8, payload: &[u8], fragments: Cuts) -> Vec<u8> {
+    let mut pieces = fragments.cut(payload);
+    // No octets are a frame, too.
+    let last = pieces.pop().unwrap_or_default();
+    let mut octets = Vec::new();
+    let mut first = 0x40 | opcode;
+    for piece in pieces {
+        octets.extend(frame(receiver, first, &piece));
+        octets.extend(frame(receiver, 0x89, b"ping"));
+        first = 0;
+    }
+    octets.extend(frame(receiver, 0x80 | first, &last));
+    octets
+}
+
+/// The messages that came out, and the close code if the connection failed then. Each Ping was
+/// answered.
+fn delivered(run: &Run) -> (Vec<Event<'static>>, Option<u16>) {
+    let (mut events, mut answers) = (run.events.clone(), run.sent());
+    let code = match events.last() {
+        Some(Event::Failed(error)) => Some(error.close_code().0),
+        _ => None,
+    };
+    if code.is_some() {
+        events.pop();
+        assert_eq!(answers.pop().unwrap().close_code(), code);
+    }
+    let answer = Sent {
+        fin: true,
+        opcode: 10,
+        payload: b"ping".to_vec(),
+    };
+    assert!(answers.iter().all(|sent| *sent == answer));
+    let (pings, messages): (Vec<_>, _) = events
+        .into_iter()
+        .partition(|event| matches!(event, Event::Ping(_)));
+    assert_eq!(answers.len(), pings.len());
+    (messages, code)
+}
+
+#[test]
+fn deflate_payloads() {
+    counted_section("pmd_payload", (18 + 13) * 2 * 36, |v| {
+        let deflate = Deflate::default();
+        let messages = v["messages"].as_array().unwrap();
+        let agreed = params(&v["agreed"]);
+        let receiver = match str(v, "direction") {
+            "server_to_client" => Role::Client,
+            "client_to_server" => Role::Server,
+            other => panic!("direction {other}"),
+        };
+        // The message that fails and its close code, or none, in each conformant outcome.
+        let conformant: Vec<_> = match v["expect_any"].as_array() {
+            Some(any) => any
+                .iter()
+                .map(|outcome| match outcome.as_str() {
+                    Some("accept") => None,
+                    _ => Some((number(outcome, "at_message"), number(outcome, "error"))),
+                })
+                .collect(),
+            None => {
+                let at = messages.iter().position(|m| m.get("error").is_some());
+                vec![at.map(|at| (at as u64, number(&messages[at], "error")))]
+            }
+        };
+        let plain = |m: &Value| m.get("error").is_none().then(|| octets(m, "plain_hex"));
+        let plain: Vec<_> = messages.iter().map(plain).collect();
+        let is_text = |data: &Option<Vec<u8>>| match data {
+            Some(data) => std::str::from_utf8(data).is_ok(),
+            None => true,
+        };
+
+        let (mut ways, mut outcome) = (0, None);
+        for (receiver, agreed) in [(receiver, agreed), (other(receiver), changed_over(agreed))] {
+            for kind in [1, 2] {
+                // All messages are binary, or all that can be are text.
+                let opcode = |data: &Option<Vec<u8>>| if is_text(data) { kind } else { 2 };
+                let opcodes: Vec<u8> = plain.iter().map(opcode).collect();
+                if !opcodes.contains(&kind) {
+                    continue;
+                }
+                for (fragments, cuts) in Cuts::ALL.map(|f| Cuts::ALL.map(|c| (f, c))).concat() {
+                    let sent = messages.iter().zip(&opcodes).map(|(message, opcode)| {
+                        let payload = octets(message, "payload_hex");
+                        compressed(receiver, *opcode, &payload, fragments)
+                    });
+                    let sent = sent.collect::<Vec<_>>().concat();
+                    let ws = connection(receiver, &Config::default());
+                    let mut run = Run::of(ws.with_deflate(&deflate, &agreed));
+                    run.feed_cut(&sent, cuts);
+
+                    let (events, code) = delivered(&run);
+                    let failed = code.map(|code| (events.len() as u64, u64::from(code)));
+                    assert!(conformant.contains(&failed), "{failed:?}");
+                    // The same in all ways.
+                    assert_eq!(
+                        *outcome.get_or_insert(failed),
+                        failed,
+                        "{fragments:?} {cuts:?}"
+                    );
+                    assert!(failed.is_some() || events.len() == messages.len());
+                    let expected = plain.iter().flatten().zip(&opcodes);
+                    let expected = expected.map(|(data, opcode)| match opcode {
+                        1 => text(std::str::from_utf8(data).unwrap()),
+                        _ => Event::Binary(data.clone().into()),
+                    });
+                    assert_eq!(events, Vec::from_iter(expected.take(events.len())));
+                    ways += 1;
+                }
+            }
+        }
+        ways
+    });
+}
+
+/// Reads what an endpoint with permessage-deflate has written: frames, and whether they have RSV1.
+fn sent_compressed(octets: &[u8], sender: Role) -> Vec<(bool, Sent)> {
+    let (mut octets, mut at, mut rsv1) = (octets.to_vec(), 0, Vec::new());
+    while at < octets.len() {
+        let header = Header::parse(&octets[at..], other(sender), true);
+        let (header, len) = header.unwrap().unwrap();
+        rsv1.push(header.rsv1);
+        octets[at] &= !0x40;
+        at += len + header.payload_len as usize;
+    }
+    rsv1.into_iter().zip(sent_frames(&octets, sender)).collect()
+}
+
+/// Sends a message whole, as text or binary, or binary in two or more fragments.
+#[derive(Clone, Copy, Debug)]
+enum Sending {
+    Text,
+    Binary,
+    Fragments(Cuts),
+}
+
+impl Sending {
+    fn send(self, run: &mut Run, message: &[u8]) {
+        let (ws, out) = (&mut run.ws, &mut run.out);
+        match self {
+            Self::Text => ws.send_text(std::str::from_utf8(message).unwrap(), out),
+            Self::Binary => ws.send_binary(message, out),
+            Self::Fragments(cuts) => {
+                let mut pieces = cuts.cut(message);
+                pieces.resize(pieces.len().max(2), Vec::new());
+                let [first, middle @ .., last] = &pieces[..] else {
+                    unreachable!("two or more")
+                };
+                ws.send_first_fragment(&first[..], out).unwrap();
+                for piece in middle {
+                    ws.send_next_fragment(&piece[..], out).unwrap();
+                }
+                ws.send_last_fragment(&last[..], out)
+            }
+        }
+        .unwrap();
+    }
+}
+
+#[test]
+fn deflate_compressed() {
+    counted_section("pmd_compress", (7 * 4 + 5) * 2 * 9, |v| {
+        let messages: Vec<Vec<u8>> = strings(&v["plain_hex"]).into_iter().map(unhex).collect();
+        let check = &v["check"];
+        let payloads = check["payload_hex"].as_array().unwrap();
+        assert_eq!(payloads.len(), messages.len());
+        let context_takeover = match check["context"].as_str() {
+            None | Some("shared") => true,
+            Some("fresh_each") => false,
+            Some(other) => panic!("context {other}"),
+        };
+        let agreed = DeflateParams {
+            server_no_context_takeover: !context_takeover,
+            server_max_window_bits: window_bits(&v["max_window_bits"]),
+            ..DeflateParams::default()
+        };
+        let bits = window_bits(&check["inflate_bits"]).unwrap_or(WindowBits::MAX);
+        let mut sendings = vec![Sending::Binary];
+        let fragments = [Cuts::Whole, Cuts::Random(1), Cuts::Random(2)];
+        sendings.extend(fragments.map(Sending::Fragments));
+        if messages.iter().all(|m| std::str::from_utf8(m).is_ok()) {
+            sendings.push(Sending::Text);
+        }
+
+        let mut ways = 0;
+        for level in 1..=9 {
+            let mut config = DeflateConfig::default();
+            config.level = level;
+            config.min_size = 0;
+            let deflate = Deflate::new(config);
+            let roles = [(Role::Server, agreed), (Role::Client, changed_over(agreed))];
+            for ((sender, agreed), sending) in roles
+                .iter()
+                .flat_map(|role| sendings.iter().map(move |s| (role, *s)))
+            {
+                let ws = connection(*sender, &Config::default());
+                let mut run = Run::of(ws.with_deflate(&deflate, agreed));
+                let mut oracle = Oracle::new(bits.octets());
+                for (message, exact) in messages.iter().zip(payloads) {
+                    run.out.clear();
+                    sending.send(&mut run, message);
+                    let frames = sent_compressed(&run.out, *sender);
+                    let is_compressed = frames[0].0;
+                    for (at, (rsv1, frame)) in frames.iter().enumerate() {
+                        let opcode = match sending {
+                            _ if at > 0 => 0,
+                            Sending::Text => 1,
+                            Sending::Binary | Sending::Fragments(_) => 2,
+                        };
+                        assert_eq!(*rsv1, at == 0 && is_compressed);
+                        assert_eq!(frame.opcode, opcode);
+                        assert_eq!(frame.fin, at + 1 == frames.len());
+                    }
+                    let payloads = frames.iter().map(|(_, frame)| &frame.payload[..]);
+                    let payload = payloads.collect::<Vec<_>>().concat();
+                    if !is_compressed {
+                        // Where no window can lose step, what does not shrink goes as it is;
+                        // but it is known only of a whole message.
+                        assert!(!context_takeover && frames.len() == 1);
+                        assert_eq!(payload, *message);
+                        continue;
+                    }
+                    if let Some(exact) = exact.as_str() {
+                        assert_eq!(hex(&payload), exact);
+                    }
+                    if let Some(suffix) = check["not_suffix_hex"].as_str() {
+                        assert!(!payload.ends_with(&unhex(suffix)));
+                    }
+                    let inflated = oracle.message(&payload, context_takeover);
+                    assert_eq!(inflated.as_ref(), Ok(message), "{sending:?}, level {level}");
+                }
+                ways += 1;
+            }
+        }
+        ways
+    });
+}
+
 // ---- sessions ----
 
 fn event_json(event: &Event<'_>) -> Value {
@@ -736,17 +1159,20 @@ fn is_sent(sent: &[Sent], expected: &Value) -> bool {
 
 #[test]
 fn sessions() {
-    section("session", |v| {
-        if !v["config"]["permessage_deflate"].is_null() {
-            return; // of permessage-deflate
-        }
+    counted_section("session", 106 * 7, |v| {
+        let deflate = Deflate::default();
         let mut config = Config::default();
         if let Some(max) = v["config"]["max_message_size"].as_u64() {
             config.max_message_size = max as usize;
         }
         let chunks: Vec<Vec<u8>> = strings(&v["input_hex"]).into_iter().map(unhex).collect();
         let run_with = |pieces: Vec<Vec<u8>>| {
-            let mut run = Run::with_config(role(v, "role"), &config);
+            let mut ws = connection(role(v, "role"), &config);
+            let agreed = &v["config"]["permessage_deflate"];
+            if !agreed.is_null() {
+                ws = ws.with_deflate(&deflate, &params(agreed));
+            }
+            let mut run = Run::of(ws);
             for piece in pieces {
                 run.feed(&piece);
             }
@@ -773,6 +1199,7 @@ fn sessions() {
             };
             assert!(outcomes(v).iter().any(matches), "{run:?}");
         }
+        Cuts::ALL.len() + 1
     });
 }
 
