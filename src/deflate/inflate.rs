@@ -124,10 +124,6 @@ impl Inflating {
     }
 
     fn inflate(&mut self, mut octets: &[u8], message: &mut impl Sink) -> Result<(), ProtocolError> {
-        // A compressed message without any octet is empty, and no DEFLATE stream.
-        if octets.is_empty() {
-            return Ok(());
-        }
         self.compressed_len = self.compressed_len.saturating_add(octets.len());
         let mut inflater = match self.inflater.take() {
             Some(inflater) => inflater,
@@ -154,6 +150,7 @@ impl Inflating {
     /// RFC 7692, section 7.2.2: with the tail, the data must end where a block does.
     fn end(&mut self, message: &mut impl Sink) -> Result<(), ProtocolError> {
         self.is_under_way = false;
+        // A compressed message without any octet is empty, and no DEFLATE stream.
         let Some(mut inflater) = self.inflater.take() else {
             return Ok(());
         };
