@@ -192,6 +192,7 @@ impl Connection {
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         self.transport_ended = true;
         self.receiver.stop();
+        self.sender.stop();
         self.closed_first.get_or_insert(ClosedBy::Peer);
         if self.close_handshake_done() {
             return Ok(());
@@ -526,7 +527,6 @@ impl Connection {
             .sender
             .control(Opcode::Close, body.get(..len).unwrap_or_default(), out);
         debug_assert_eq!(sent, Ok(()));
-        #[cfg(feature = "deflate")]
-        self.sender.set_compression(Compression::OFF);
+        self.sender.stop();
     }
 }

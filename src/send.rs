@@ -108,6 +108,13 @@ impl Sender {
         self.wants_compression = wants;
     }
 
+    /// Drops all that is kept: no message will be sent any more.
+    pub(crate) fn stop(&mut self) {
+        self.message = None;
+        #[cfg(feature = "deflate")]
+        self.set_compression(Compression::OFF);
+    }
+
     /// Appends a whole message.
     #[inline]
     pub(crate) fn message(&mut self, data: Data<'_>, out: &mut BytesMut) -> Result<(), SendError> {
