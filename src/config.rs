@@ -17,11 +17,15 @@ pub struct Config {
     /// Checked from each header before its payload, over all fragments of a message (RFC 6455,
     /// section 10.4); a longer one fails the connection with 1009. 16 MiB is far above what
     /// applications send and still an amount that one connection may hold.
+    ///
+    /// For a compressed message it is checked while inflating, too. As it comes in, that one may
+    /// have an eighth more and 64 octets, and 16 for each fragment: as data that does not shrink
+    /// needs.
     pub max_message_size: usize,
     /// The longest payload of one frame that is received, in octets; 16 MiB.
     ///
     /// As [`max_message_size`](Self::max_message_size), of which it is a part: lower it to make
-    /// peers fragment.
+    /// peers fragment. The frame of a compressed message may have an eighth more and 64 octets.
     pub max_frame_size: usize,
     /// The most fragments that a received message may have; 262,144.
     ///

@@ -34,6 +34,14 @@ enum Gathered {
 /// times as many.
 const AHEAD: usize = 64 << 10;
 
+/// How long what may be this long may be when it is compressed.
+///
+/// Data that does not shrink grows by a part in thousands. Far beyond that are blocks without
+/// data, of which there could be no end.
+pub(crate) const fn max_compressed(max: usize) -> usize {
+    max.saturating_add(max / 8).saturating_add(64)
+}
+
 impl Message {
     pub(crate) const fn new(max_size: usize) -> Self {
         Self {
@@ -64,34 +72,44 @@ impl Message {
         !matches!(self.gathered, Gathered::None)
     }
 
-    /// How many octets more may come in: of the message under way, or of one that begins.
+    /// Whether the message under way is compressed.
     #[inline]
-    pub(crate) fn room(&self, begins_compressed: bool) -> usize {
-        if !begins_compressed && !self.is_under_way() {
-            return self.max_size;
-        }
-        self.room_left(begins_compressed)
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.is_under_way() && self.compressed_len().is_some()
     }
 
-    fn room_left(&self, begins_compressed: bool) -> usize {
-        match self.compressed_len(begins_compressed) {
+    /// How many octets more may come in: of the message under way, of which there are so many
+    /// fragments, or of one that begins.
+    #[inline]
+    pub(crate) fn room(&self, begins_compressed: bool, fragments: u32) -> usize {
+        if begins_compressed {
+            max_compressed(self.max_size)
+        } else if self.is_under_way() {
+            self.room_left(fragments)
+        } else {
+            self.max_size
+        }
+    }
+
+    fn room_left(&self, fragments: u32) -> usize {
+        match self.compressed_len() {
             None => self.max_size.saturating_sub(self.gathered.len()),
-            // Data that does not shrink grows by a part in thousands. Far beyond that are blocks
-            // without data, of which there could be no end.
             Some(len) => {
-                let max = self.max_size.saturating_add(self.max_size / 8);
-                max.saturating_add(64).saturating_sub(len)
+                // A flush at the end of each fragment takes about 5 octets.
+                let flushes = usize::try_from(fragments).unwrap_or(usize::MAX);
+                max_compressed(self.max_size)
+                    .saturating_add(flushes.saturating_mul(16))
+                    .saturating_sub(len)
             }
         }
     }
 
-    /// How many octets have come in, if the message is compressed.
-    fn compressed_len(&self, begins_compressed: bool) -> Option<usize> {
+    /// How many octets have come in of the message under way, if it is compressed.
+    fn compressed_len(&self) -> Option<usize> {
         #[cfg(feature = "deflate")]
-        if !begins_compressed {
-            return self.inflation.compressed_len();
-        }
-        begins_compressed.then_some(0)
+        return self.inflation.compressed_len();
+        #[cfg(not(feature = "deflate"))]
+        return None;
     }
 
     /// A message begins, if it is with this opcode that one does.
@@ -113,7 +131,7 @@ impl Message {
     /// with them: at once for a short one, twice as much each time for a long one.
     pub(crate) fn make_room(&mut self, remaining: usize, here: usize) {
         // What compressed octets need shows when they are inflated.
-        if self.gathered.free() >= remaining.min(here) || self.compressed_len(false).is_some() {
+        if self.gathered.free() >= remaining.min(here) || self.is_compressed() {
             return;
         }
         let received = self.gathered.len().saturating_add(here);

@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::frame::{Header, MAX_CONTROL_LEN, Opcode};
 use crate::input::Input;
 use crate::mask::Mask;
-use crate::message::Message;
+use crate::message::{self, Message};
 use crate::role::Role;
 use crate::utf8;
 use alloc::borrow::Cow;
@@ -205,13 +205,17 @@ impl Receiver {
             }
             _ => {}
         }
+        let max_frame_size = match header.rsv1 || self.message.is_compressed() {
+            true => message::max_compressed(self.max_frame_size),
+            false => self.max_frame_size,
+        };
         // A length above `usize` is above every limit.
         let remaining = match usize::try_from(header.payload_len) {
-            Ok(len) if header.opcode.is_control() || len <= self.max_frame_size => len,
+            Ok(len) if header.opcode.is_control() || len <= max_frame_size => len,
             _ => return Err(ProtocolError::FrameTooBig),
         };
         if !header.opcode.is_control() {
-            if remaining > self.message.room(header.rsv1) {
+            if remaining > self.message.room(header.rsv1, self.fragments) {
                 return Err(ProtocolError::MessageTooBig);
             }
             if !header.fin || is_under_way {
