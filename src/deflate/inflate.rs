@@ -159,10 +159,14 @@ impl Inflating {
         };
         // Nothing, unless a sender has left out the empty block that comes last.
         message.append(output)?;
+        let ending = inflater.ending().ok_or(ProtocolError::CompressedDataCut)?;
         if self.terms.context_takeover {
             for part in message.so_far() {
                 self.remember(part);
             }
+        }
+        if ending == Ending::Stream {
+            inflater.restart(&self.history, [&[], &[]])?;
         }
         self.deflate.pool().give_inflater(self.owner, inflater);
         Ok(())
@@ -174,13 +178,9 @@ impl Inflating {
             inflater.remind(&self.history)?;
             return Ok(inflater);
         };
-        // The same octets must give the same events, whichever inflater this is. It may go on as
-        // it was if it remembers no more than the history has, and if no bits of the message before
-        // are left in it, which the next empty block would not begin behind.
-        let goes_on = is_own
-            && self.terms.context_takeover
-            && self.terms.window == WindowBits::MAX
-            && inflater.end_block(&EMPTY_BLOCK_AND_MORE) == Some(&[]);
+        // The same octets must give the same events, whichever inflater this is: it may go on as it
+        // was if what it remembers is what the history has.
+        let goes_on = is_own && self.terms.context_takeover && self.terms.window == WindowBits::MAX;
         if !goes_on {
             inflater.restart(&self.history, [&[], &[]])?;
         }
@@ -210,6 +210,14 @@ impl Inflating {
 pub(super) struct Inflater {
     stream: Inflate,
     output: Box<[u8]>,
+}
+
+/// What has ended where a message does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Block,
+    /// A final block, and so the codec's stream: what is left of its last octet is padding.
+    Stream,
 }
 
 /// What one step has done.
@@ -246,6 +254,20 @@ impl Inflater {
         let step = self.step(octets, InflateFlush::Block);
         let has_stopped = step.result == Ok(Status::Ok) && step.taken + 1 == octets.len();
         has_stopped.then_some(step.output)
+    }
+
+    /// What ended in front of an octet; `None` if nothing did.
+    fn ending(&mut self) -> Option<Ending> {
+        let step = self.step(&EMPTY_BLOCK_AND_MORE, InflateFlush::Block);
+        if step.result == Ok(Status::StreamEnd) {
+            return Some(Ending::Stream);
+        }
+        // Bits of the tail that are left, which are ones, begin another type of block, or a final
+        // one, behind which there is no other.
+        let has_stopped = step.result == Ok(Status::Ok)
+            && (step.taken, step.output.len()) == (EMPTY_BLOCK_AND_MORE.len() - 1, 0);
+        let stops_again = has_stopped && self.end_block(&EMPTY_BLOCK_AND_MORE) == Some(&[]);
+        stops_again.then_some(Ending::Block)
     }
 
     /// Begins a new stream with this window: the history, and what has come behind it.
