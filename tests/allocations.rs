@@ -2,64 +2,14 @@
 //! lies whole in a read, nothing while idle, and for a message under way as much as has
 //! arrived, never as much as was announced. Each test counts the allocations of its own thread.
 
+#[path = "support/allocator.rs"]
+mod allocator;
 mod support;
 
+use allocator::{allocations, held, live};
 use bytes::BytesMut;
 use sansocket::{CloseCode, Config, Connection, Event, HandshakeConfig, Input, Role};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use support::*;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-fn count(allocations: usize, octets: isize) {
-    // The thread may be at its end already; then nothing is counted any more.
-    let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + allocations));
-    let _ = LIVE.try_with(|n| n.set(n.get() + octets));
-}
-
-// SAFETY: all is left to the system's allocator; the counters allocate nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(1, layout.size() as isize);
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, octets: *mut u8, layout: Layout) {
-        count(0, -(layout.size() as isize));
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(octets, layout) }
-    }
-
-    unsafe fn realloc(&self, octets: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(1, size as isize - layout.size() as isize);
-        // SAFETY: as the caller promised.
-        unsafe { System.realloc(octets, layout, size) }
-    }
-}
-
-/// How often `run` allocates.
-fn allocations<T>(run: impl FnOnce() -> T) -> (T, usize) {
-    let before = ALLOCATIONS.get();
-    let result = run();
-    (result, ALLOCATIONS.get() - before)
-}
-
-/// How many octets `run` allocates and leaves behind.
-fn held<T>(run: impl FnOnce() -> T) -> (T, isize) {
-    let before = LIVE.get();
-    let result = run();
-    (result, LIVE.get() - before)
-}
 
 /// Feeds octets and drops the events; returns how many there were.
 fn feed(ws: &mut Connection, octets: &mut [u8], out: &mut BytesMut) -> usize {
@@ -283,11 +233,11 @@ fn a_message_under_way_holds_at_most_twice_what_arrived() {
                 }
                 let (mut ws, mut out, mut arrived) =
                     (connection(role, &Config::default()), warm(), 0);
-                let before = LIVE.get();
+                let before = live();
                 for read in wire.chunks_mut(read_len) {
                     arrived += read.len() as isize;
                     feed(&mut ws, read, &mut out);
-                    let octets = LIVE.get() - before;
+                    let octets = live() - before;
                     assert!(
                         octets <= 2 * arrived + (64 << 10),
                         "{octets} octets for {arrived}, {read_len} a read"
@@ -328,9 +278,9 @@ fn small_fragments_cost_a_message_no_more_than_large_ones() {
         let (mut ws, mut out) = (connection(role, &Config::default()), warm());
         let fragment = frame(role, 0, b"x");
         let mut octets = [frame(role, 2, b"x"), fragment.repeat(100_000)].concat();
-        let before = LIVE.get();
+        let before = live();
         let (_, count) = allocations(|| feed(&mut ws, &mut octets, &mut out));
-        let octets = LIVE.get() - before;
+        let octets = live() - before;
         assert!(octets <= 2 * 100_001 + (64 << 10), "{octets} octets");
         assert!(count < 40, "{count} allocations: not one for each fragment");
     }
@@ -342,20 +292,20 @@ fn a_head_under_way_holds_at_most_twice_what_arrived() {
     let mut octets = with_line(REQUEST, &format!("X: {}", "a".repeat(10_000))).into_bytes();
     octets.truncate(10_000);
     let mut out = warm();
-    let before = LIVE.get();
+    let before = live();
     let mut handshake = sansocket::ServerHandshake::new(&config);
-    assert_eq!(LIVE.get() - before, 0, "nothing before the first octet");
+    assert_eq!(live() - before, 0, "nothing before the first octet");
     for (arrived, octet) in octets.chunks_mut(1).enumerate() {
         let result = handshake.receive(&mut Input::new(octet), &mut out);
         assert!(matches!(result, Ok(None)));
-        let held = LIVE.get() - before;
+        let held = live() - before;
         assert!(
             held <= 2 * arrived as isize + 64,
             "{held} octets for {arrived}"
         );
     }
     drop(handshake);
-    assert_eq!(LIVE.get() - before, 0);
+    assert_eq!(live() - before, 0);
 }
 
 #[test]

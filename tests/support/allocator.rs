@@ -1,0 +1,80 @@
+//! An allocator that counts. A test file that includes it has it for all its tests; each test
+//! counts the allocations of its own thread.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn count(allocations: usize, octets: isize) {
+    // The thread may be at its end already; then nothing is counted any more.
+    let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + allocations));
+    let live = LIVE.try_with(|n| {
+        n.set(n.get() + octets);
+        n.get()
+    });
+    let _ = PEAK.try_with(|n| n.set(n.get().max(live.unwrap_or(0))));
+}
+
+// SAFETY: all is left to the system's allocator; the counters allocate nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, layout.size() as isize);
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, octets: *mut u8, layout: Layout) {
+        count(0, -(layout.size() as isize));
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(octets, layout) }
+    }
+
+    /// A block that grows counts once, as one block.
+    unsafe fn realloc(&self, octets: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(1, size as isize - layout.size() as isize);
+        // SAFETY: as the caller promised.
+        unsafe { System.realloc(octets, layout, size) }
+    }
+}
+
+/// How many octets are allocated.
+pub fn live() -> isize {
+    LIVE.get()
+}
+
+/// How often `run` allocates.
+pub fn allocations<T>(run: impl FnOnce() -> T) -> (T, usize) {
+    let before = ALLOCATIONS.get();
+    let result = run();
+    (result, ALLOCATIONS.get() - before)
+}
+
+/// How many octets `run` allocates and leaves behind.
+pub fn held<T>(run: impl FnOnce() -> T) -> (T, isize) {
+    let before = LIVE.get();
+    let result = run();
+    (result, LIVE.get() - before)
+}
+
+/// How many octets `run` has at most at any time, beyond those before it.
+pub fn peak<T>(run: impl FnOnce() -> T) -> (T, isize) {
+    let before = LIVE.get();
+    PEAK.set(before);
+    let result = run();
+    (result, PEAK.get() - before)
+}
