@@ -56,39 +56,15 @@ fn limited(role: Role, config: &Config) -> Run {
     Run::of(with_deflate(connection(role, config)))
 }
 
-/// The frames that an endpoint in the role of `sender` has written, with their first octets.
-fn sent(mut octets: &[u8], sender: Role) -> Vec<(u8, Vec<u8>)> {
-    let mut frames = Vec::new();
-    while let [first, len, ..] = *octets {
-        assert_eq!(len & 0x80 != 0, sender == Role::Client, "masked by clients");
-        let (len, at) = match len & 0x7f {
-            126 => (usize::from(u16::from_be_bytes([octets[2], octets[3]])), 4),
-            127 => {
-                let len = u64::from_be_bytes(octets[2..10].try_into().unwrap());
-                (len as usize, 10)
-            }
-            len => (usize::from(len), 2),
-        };
-        let (key, at) = match sender {
-            Role::Client => (octets[at..at + 4].try_into().unwrap(), at + 4),
-            Role::Server => ([0; 4], at),
-        };
-        frames.push((first, xor(&octets[at..at + len], key)));
-        octets = &octets[at + len..];
-    }
-    assert!(octets.is_empty(), "whole frames");
-    frames
-}
-
 /// Takes what a connection has written.
 fn taken(run: &mut Run) -> Vec<(u8, Vec<u8>)> {
     let octets = run.out.split();
-    sent(&octets, run.ws.role())
+    raw_frames(&octets, run.ws.role())
 }
 
 /// The code of the Close frame that a connection has written, its only one and its last frame.
 fn close_code(run: &Run) -> Option<u16> {
-    let frames = sent(&run.out, run.ws.role());
+    let frames = raw_frames(&run.out, run.ws.role());
     let closes: Vec<_> = frames.iter().filter(|(first, _)| *first == 0x88).collect();
     assert_eq!((closes.len(), closes[0]), (1, frames.last().unwrap()));
     let code = closes[0].1.first_chunk()?;
@@ -477,7 +453,7 @@ fn data_that_does_not_shrink_may_have_max_message_size() {
                     let params = DeflateParams::default();
                     let mut sender = agreed(other(role), &Config::default(), &deflate, &params);
                     sender.ws.send_binary(&data, &mut sender.out).unwrap();
-                    let frames = sent(&sender.out, other(role));
+                    let frames = raw_frames(&sender.out, other(role));
                     assert_eq!(frames[0].0, 0xc2);
                     assert!(frames[0].1.len() > len, "it does not shrink");
                     let mut run = agreed(role, &config, &deflate, &params);
@@ -2655,7 +2631,7 @@ fn a_client_that_needs_it_closes_without_it() {
     assert!(with_it.out.is_empty());
     let mut without = ask(&needs, RESPONSE, b"", Cuts::Whole, &config);
     assert_eq!(without.opened().connection.state(), State::Closing);
-    let frames = sent(&without.out, Role::Client);
+    let frames = raw_frames(&without.out, Role::Client);
     assert_eq!(frames[0].1[..2], 1010_u16.to_be_bytes());
 }
 

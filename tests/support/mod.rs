@@ -103,17 +103,27 @@ impl Sent {
     }
 }
 
-/// Reads what an endpoint in the role of `sender` has written.
-pub fn sent_frames(mut octets: &[u8], sender: Role) -> Vec<Sent> {
+/// Reads what an endpoint in the role of `sender` has written, in which no bit is reserved.
+pub fn sent_frames(octets: &[u8], sender: Role) -> Vec<Sent> {
+    let frames = raw_frames(octets, sender).into_iter();
+    let sent = frames.map(|(first, payload)| {
+        assert_eq!(first & 0x70, 0, "no reserved bits");
+        Sent {
+            fin: first & 0x80 != 0,
+            opcode: first & 0x0f,
+            payload,
+        }
+    });
+    sent.collect()
+}
+
+/// As [`sent_frames`], whatever the reserved bits: the first octet of each frame, and its payload.
+pub fn raw_frames(mut octets: &[u8], sender: Role) -> Vec<(u8, Vec<u8>)> {
     let mut frames = Vec::new();
-    while !octets.is_empty() {
-        assert_eq!(octets[0] & 0x70, 0, "no reserved bits");
-        assert_eq!(
-            octets[1] & 0x80 != 0,
-            sender == Role::Client,
-            "masked by clients only"
-        );
-        let (len, at) = match octets[1] & 0x7f {
+    while let [first, len, ..] = *octets {
+        let is_masked = len & 0x80 != 0;
+        assert_eq!(is_masked, sender == Role::Client, "masked by clients only");
+        let (len, at) = match len & 0x7f {
             126 => (
                 u16::from_be_bytes(octets[2..4].try_into().unwrap()) as usize,
                 4,
@@ -122,19 +132,16 @@ pub fn sent_frames(mut octets: &[u8], sender: Role) -> Vec<Sent> {
                 u64::from_be_bytes(octets[2..10].try_into().unwrap()) as usize,
                 10,
             ),
-            len => (len as usize, 2),
+            len => (usize::from(len), 2),
         };
         let (key, at) = match sender {
             Role::Client => (octets[at..at + 4].try_into().unwrap(), at + 4),
             Role::Server => ([0; 4], at),
         };
-        frames.push(Sent {
-            fin: octets[0] & 0x80 != 0,
-            opcode: octets[0] & 0x0f,
-            payload: xor(&octets[at..at + len], key),
-        });
+        frames.push((first, xor(&octets[at..at + len], key)));
         octets = &octets[at + len..];
     }
+    assert!(octets.is_empty(), "whole frames");
     frames
 }
 

@@ -1,0 +1,1473 @@
+//! permessage-deflate for all inputs (RFC 7692). The law: what one end compresses, the other end
+//! and an independent reader inflate to the same; of what a peer sends, exactly the legal is
+//! received; and no event depends on how octets are cut or on who shares the `Deflate`.
+
+mod support;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{FileFailurePersistence, TestRunner};
+use sansocket::negotiation::Extension;
+use sansocket::{
+    Config, Connection, Data, Deflate, DeflateConfig, DeflateParams, Event, ProtocolError,
+    ResponseError, Role, SendError, State, WindowBits,
+};
+use std::collections::VecDeque;
+use support::deflate::*;
+use support::*;
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            "proptest-regressions/deflate_properties.txt",
+        ))),
+        ..ProptestConfig::default()
+    }
+}
+
+/// The same inputs on each run, to see that a strategy reaches what it is for.
+fn samples<S: Strategy>(strategy: S, count: usize) -> impl Iterator<Item = S::Value> {
+    let mut runner = TestRunner::deterministic();
+    (0..count).map(move |_| strategy.new_tree(&mut runner).unwrap().current())
+}
+
+// ---- what is agreed on (section 7.1) ----
+
+fn roles() -> impl Strategy<Value = Role> {
+    select(ROLES.to_vec())
+}
+
+fn windows() -> impl Strategy<Value = WindowBits> {
+    (8..=15_u8).prop_map(|bits| WindowBits::new(bits).unwrap())
+}
+
+fn params() -> impl Strategy<Value = DeflateParams> {
+    let windows = || prop::option::of(windows());
+    (any::<bool>(), any::<bool>(), windows(), windows()).prop_map(|(server, client, s, c)| {
+        DeflateParams {
+            server_no_context_takeover: server,
+            client_no_context_takeover: client,
+            server_max_window_bits: s,
+            client_max_window_bits: c,
+        }
+    })
+}
+
+fn settings() -> impl Strategy<Value = DeflateConfig> {
+    let min_sizes = prop_oneof![3 => Just(0), 3 => 0..2_000_usize, 1 => Just(usize::MAX)];
+    let least = prop_oneof![3 => Just(WindowBits::MIN), 1 => windows()];
+    let numbers = (0..=10_u8, 0..=10_u8, min_sizes, 0..=3_usize);
+    (params(), numbers, least).prop_map(
+        |(wishes, (level, mem_level, min_size, max_pooled), min)| {
+            let mut config = DeflateConfig::default();
+            config.level = level;
+            config.mem_level = mem_level;
+            config.min_size = min_size;
+            config.server_no_context_takeover = wishes.server_no_context_takeover;
+            config.client_no_context_takeover = wishes.client_no_context_takeover;
+            config.server_max_window_bits = wishes.server_max_window_bits;
+            config.client_max_window_bits = wishes.client_max_window_bits;
+            config.min_window_bits = min;
+            config.max_pooled = max_pooled;
+            config
+        },
+    )
+}
+
+fn pool_of(max_pooled: usize) -> Deflate {
+    let mut config = DeflateConfig::default();
+    config.max_pooled = max_pooled;
+    Deflate::new(config)
+}
+
+fn octets_of(bits: Option<WindowBits>) -> usize {
+    1 << bits.map_or(15, WindowBits::get)
+}
+
+/// Whether what `sender` compresses may refer to earlier messages, and how far back.
+fn terms(params: &DeflateParams, sender: Role) -> (bool, usize) {
+    let (alone, bits) = match sender {
+        Role::Server => (
+            params.server_no_context_takeover,
+            params.server_max_window_bits,
+        ),
+        Role::Client => (
+            params.client_no_context_takeover,
+            params.client_max_window_bits,
+        ),
+    };
+    (!alone, octets_of(bits))
+}
+
+fn message_event(is_text: bool, octets: Vec<u8>) -> Event<'static> {
+    match is_text {
+        true => Event::Text(String::from_utf8(octets).unwrap().into()),
+        false => Event::Binary(octets.into()),
+    }
+}
+
+// ---- two ends (sections 6 and 7.2) ----
+
+#[derive(Clone, Debug)]
+enum Content {
+    Octets(Vec<u8>),
+    Text(String),
+    /// Does not shrink, unless the same has been sent before.
+    Noise(u64, usize),
+    /// Shrinks as most of what is sent: the same words, near and far.
+    Words(u64, usize),
+    Repeated(Vec<u8>, usize),
+}
+
+impl Content {
+    fn octets(&self) -> Vec<u8> {
+        match self {
+            Self::Octets(octets) => octets.clone(),
+            Self::Text(text) => text.clone().into_bytes(),
+            Self::Noise(seed, len) => noise(*seed, *len),
+            Self::Words(seed, len) => {
+                let words = [
+                    "{\"id\": ",
+                    "ключ",
+                    ", ",
+                    "é",
+                    "😀",
+                    "null, ",
+                    "position",
+                    "x",
+                ];
+                let (mut random, mut octets) = (Random(*seed), Vec::new());
+                while octets.len() < *len {
+                    match random.below(4) {
+                        0 => octets.extend(random.below(1 << 20).to_string().bytes()),
+                        _ => octets.extend(words[random.below(words.len())].bytes()),
+                    }
+                }
+                octets
+            }
+            Self::Repeated(unit, len) => unit.iter().copied().cycle().take(*len).collect(),
+        }
+    }
+}
+
+fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut random = Random(seed);
+    (0..len).map(|_| random.below(256) as u8).collect()
+}
+
+fn contents() -> impl Strategy<Value = Content> {
+    let lens = || {
+        prop_oneof![
+            40 => 0..300_usize,
+            20 => 300..3_000_usize,
+            6 => 3_000..40_000_usize,
+            1 => 40_000..200_000_usize,
+        ]
+    };
+    prop_oneof![
+        1 => vec(any::<u8>(), 0..40).prop_map(Content::Octets),
+        2 => "\\PC{0,40}".prop_map(Content::Text),
+        2 => (0..3_u64, lens()).prop_map(|(seed, len)| Content::Noise(seed, len)),
+        3 => (0..3_u64, lens()).prop_map(|(seed, len)| Content::Words(seed, len)),
+        1 => (vec(any::<u8>(), 1..30), lens())
+            .prop_map(|(unit, len)| Content::Repeated(unit, len)),
+    ]
+}
+
+#[derive(Clone, Debug)]
+enum Action {
+    /// A message, text or binary.
+    Whole(bool, Content),
+    /// A fragment: the first, or the next of the message that is under way.
+    Part(bool, Content),
+    Last(Content),
+    Compression(bool),
+    Ping(Vec<u8>),
+    /// So many octets of its output reach the peer.
+    Deliver(usize),
+}
+
+fn actions() -> impl Strategy<Value = Action> {
+    let deliveries = prop_oneof![0..20_usize, 0..2_000_usize, Just(usize::MAX)];
+    prop_oneof![
+        6 => (any::<bool>(), contents()).prop_map(|(text, content)| Action::Whole(text, content)),
+        4 => (any::<bool>(), contents()).prop_map(|(text, content)| Action::Part(text, content)),
+        3 => contents().prop_map(Action::Last),
+        1 => any::<bool>().prop_map(Action::Compression),
+        1 => vec(any::<u8>(), 0..=125).prop_map(Action::Ping),
+        8 => deliveries.prop_map(Action::Deliver),
+    ]
+}
+
+/// Who acts: one of the pairs, its first end or not.
+type Steps = Vec<(Index, bool, Action)>;
+
+fn steps(most: usize) -> impl Strategy<Value = Steps> {
+    vec((any::<Index>(), any::<bool>(), actions()), 0..most)
+}
+
+/// A message that was sent.
+#[derive(Debug)]
+struct Message {
+    is_text: bool,
+    octets: Vec<u8>,
+    is_whole: bool,
+    /// Whether the application wanted it to be compressed.
+    wanted: bool,
+}
+
+/// One end, and what it has sent.
+struct End {
+    run: Run,
+    deflate: Deflate,
+    params: DeflateParams,
+    wants: bool,
+    under_way: Option<Message>,
+    messages: Vec<Message>,
+    /// What the other end must see, but for Pongs.
+    events: Vec<Event<'static>>,
+    wire: Vec<u8>,
+}
+
+impl End {
+    fn new(role: Role, deflate: &Deflate, params: &DeflateParams) -> Self {
+        let ws = connection(role, &Config::default());
+        Self {
+            run: Run::of(ws.with_deflate(deflate, params)),
+            deflate: deflate.clone(),
+            params: *params,
+            wants: true,
+            under_way: None,
+            messages: Vec::new(),
+            events: Vec::new(),
+            wire: Vec::new(),
+        }
+    }
+
+    fn act(&mut self, action: &Action) {
+        match action {
+            Action::Whole(is_text, content) => self.whole(*is_text, content),
+            Action::Part(is_text, content) => self.part(*is_text, content, false),
+            Action::Last(content) if self.under_way.is_some() => self.part(false, content, true),
+            Action::Last(_) | Action::Deliver(_) => {}
+            Action::Compression(on) => {
+                self.wants = *on;
+                self.run.ws.set_compression(*on);
+            }
+            Action::Ping(payload) => {
+                self.run.ws.send_ping(payload, &mut self.run.out).unwrap();
+                self.events.push(Event::Ping(payload.clone().into()));
+            }
+        }
+    }
+
+    fn whole(&mut self, is_text: bool, content: &Content) {
+        let message = Message {
+            is_text,
+            octets: octets_as(is_text, content),
+            is_whole: true,
+            wanted: self.wants,
+        };
+        let (ws, out) = (&mut self.run.ws, &mut self.run.out);
+        let sent = match data(is_text, &message.octets) {
+            Data::Text(text) => ws.send_text(text, out),
+            Data::Binary(data) => ws.send_binary(data, out),
+        };
+        match &self.under_way {
+            Some(_) => assert_eq!(sent, Err(SendError::MessageUnfinished)),
+            None => {
+                assert_eq!(sent, Ok(()));
+                self.has_sent(message);
+            }
+        }
+    }
+
+    fn part(&mut self, is_text: bool, content: &Content, is_last: bool) {
+        let (ws, out) = (&mut self.run.ws, &mut self.run.out);
+        let Some(message) = &mut self.under_way else {
+            let octets = octets_as(is_text, content);
+            ws.send_first_fragment(data(is_text, &octets), out).unwrap();
+            self.under_way = Some(Message {
+                is_text,
+                octets,
+                is_whole: false,
+                wanted: self.wants,
+            });
+            return;
+        };
+        let octets = octets_as(message.is_text, content);
+        let data = data(message.is_text, &octets);
+        message.octets.extend(&octets);
+        if is_last {
+            ws.send_last_fragment(data, out).unwrap();
+            let message = self.under_way.take().unwrap();
+            self.has_sent(message);
+        } else {
+            ws.send_next_fragment(data, out).unwrap();
+        }
+    }
+
+    fn has_sent(&mut self, message: Message) {
+        let event = message_event(message.is_text, message.octets.clone());
+        self.events.push(event);
+        self.messages.push(message);
+    }
+
+    /// Reads the wire as somebody else would: each message is there, compressed if it should be,
+    /// and refers back no further than agreed.
+    fn judge(&self) -> Oracle {
+        let (role, settings) = (self.run.ws.role(), self.deflate.config());
+        let (takeover, mut window) = terms(&self.params, role);
+        if role == Role::Client {
+            // What it has announced in its offer binds a client, whatever the answer.
+            window = window.min(octets_of(settings.client_max_window_bits));
+        }
+        let mut oracle = Oracle::new(window);
+        let frames = raw_frames(&self.wire, role).into_iter();
+        let mut frames = frames.filter(|(first, _)| !matches!(first, 0x89 | 0x8a));
+        for message in &self.messages {
+            let (first, mut payload) = frames.next().unwrap();
+            let is_compressed = first & 0x40 != 0;
+            assert_eq!(first & 0x3f, if message.is_text { 1 } else { 2 });
+            assert_eq!(first & 0x80 != 0, message.is_whole);
+            let mut fin = message.is_whole;
+            while !fin {
+                let (first, more) = frames.next().unwrap();
+                assert!(matches!(first, 0x00 | 0x80), "RSV1 comes once");
+                payload.extend(more);
+                fin = first == 0x80;
+            }
+            if is_compressed {
+                assert!(!payload.ends_with(&[0x00, 0x00, 0xff, 0xff]));
+                let inflated = oracle.message(&payload, takeover);
+                assert_eq!(inflated.as_ref(), Ok(&message.octets));
+            } else {
+                assert_eq!(payload, message.octets);
+            }
+            let is_worth = !message.is_whole || message.octets.len() >= settings.min_size;
+            match message.wanted && is_worth {
+                // By itself it is sent as it is where that is not longer.
+                true if message.is_whole && !takeover => {
+                    assert!(!is_compressed || payload.len() < message.octets.len());
+                }
+                should_be => assert_eq!(is_compressed, should_be),
+            }
+        }
+        assert!(frames.next().is_none());
+        assert!(oracle.largest_distance() <= window);
+        oracle
+    }
+}
+
+/// The content, or the text that it becomes.
+fn octets_as(is_text: bool, content: &Content) -> Vec<u8> {
+    let octets = content.octets();
+    match is_text {
+        true => String::from_utf8_lossy(&octets).into_owned().into_bytes(),
+        false => octets,
+    }
+}
+
+fn data(is_text: bool, octets: &[u8]) -> Data<'_> {
+    match is_text {
+        true => Data::Text(std::str::from_utf8(octets).unwrap()),
+        false => Data::Binary(octets),
+    }
+}
+
+fn deliver(from: &mut End, to: &mut End, most: usize) {
+    let octets = from.run.out.split_to(from.run.out.len().min(most));
+    from.wire.extend(&octets);
+    to.run.feed(&octets);
+}
+
+/// Pairs of a server and a client that share the `Deflate` of their side do these steps, then
+/// all that is left is delivered in reads of `most` octets. Returns what read the wires.
+fn talk(
+    [server, client]: [&Deflate; 2],
+    agreed: &[DeflateParams],
+    steps: &Steps,
+    most: usize,
+) -> Vec<Oracle> {
+    let pair = |params| {
+        [(Role::Server, server), (Role::Client, client)]
+            .map(|(role, deflate)| End::new(role, deflate, params))
+    };
+    let mut pairs: Vec<_> = agreed.iter().map(pair).collect();
+    for (index, at_first, action) in steps {
+        let pair = index.index(pairs.len());
+        let [first, second] = &mut pairs[pair];
+        let (here, there) = match at_first {
+            true => (first, second),
+            false => (second, first),
+        };
+        match action {
+            Action::Deliver(len) => deliver(here, there, *len),
+            action => here.act(action),
+        }
+    }
+    for end in pairs.iter_mut().flatten() {
+        end.act(&Action::Last(Content::Octets(Vec::new())));
+    }
+    while pairs.iter().flatten().any(|end| !end.run.out.is_empty()) {
+        for [first, second] in &mut pairs {
+            deliver(first, second, most);
+            deliver(second, first, most);
+        }
+    }
+    let mut oracles = Vec::new();
+    for [first, second] in &pairs {
+        for (here, there) in [(first, second), (second, first)] {
+            let is_pong = |event: &&Event<'_>| matches!(event, Event::Pong(_));
+            let (pongs, events): (Vec<_>, Vec<_>) = there.run.events.iter().partition(is_pong);
+            assert!(events.into_iter().eq(&here.events), "what was sent");
+            let pings = there.events.iter();
+            let pings = pings.filter(|event| matches!(event, Event::Ping(_)));
+            assert_eq!(pongs.len(), pings.count());
+            assert_eq!(there.run.ws.state(), State::Open);
+            oracles.push(here.judge());
+        }
+    }
+    oracles
+}
+
+/// Settings, what each pair has agreed on, what they do, and the length of the last reads.
+type Talk = (DeflateConfig, Vec<DeflateParams>, Steps, usize);
+
+fn talks() -> impl Strategy<Value = Talk> {
+    let reads = prop_oneof![1 => 1..40_usize, 3 => 1_000..100_000_usize];
+    (settings(), vec(params(), 1..4), steps(24), reads)
+}
+
+proptest! {
+    #![proptest_config(config(150))]
+
+    #[test]
+    fn what_is_sent_is_received_and_legal((settings, agreed, steps, most) in talks()) {
+        let deflate = Deflate::new(settings);
+        talk([&deflate, &deflate], &agreed, &steps, most);
+    }
+}
+
+// ---- all that a peer may send (section 7.2.2; RFC 1951) ----
+
+/// A part of a block that is to be written where it stands.
+#[derive(Clone, Debug)]
+enum Piece {
+    Literal(u8),
+    Text(String),
+    Noise(u64, usize),
+    Match(u16, Back),
+}
+
+/// How far a match reaches back.
+#[derive(Clone, Debug)]
+enum Back {
+    Near(usize),
+    /// Anywhere within the window.
+    Any(Index),
+    /// To the end of the window, or to the first octet.
+    Farthest,
+    /// Anywhere within the octets that the receiver has, also beyond the window.
+    Lenient(Index),
+    /// By so many octets before the first that the receiver has, one at least.
+    Beyond(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Stored,
+    Fixed,
+    Dynamic,
+}
+
+/// A message that is to be written where it stands.
+#[derive(Clone, Debug)]
+struct Planned {
+    is_text: bool,
+    is_compressed: bool,
+    /// The blocks, each with its BFINAL.
+    blocks: Vec<(Kind, Vec<Piece>, bool)>,
+    /// Where the payload is cut into fragments.
+    places: Vec<Index>,
+}
+
+fn pieces(legal: bool) -> impl Strategy<Value = Piece> {
+    let lens = prop_oneof![
+        12 => 0..60_usize,
+        6 => 0..600_usize,
+        4 => 0..6_000_usize,
+        1 => 0..20_000_usize,
+        1 => 30_000..70_000_usize,
+    ];
+    let illegal = u32::from(!legal);
+    let backs = prop_oneof![
+        8 => (1..9_usize).prop_map(Back::Near),
+        8 => any::<Index>().prop_map(Back::Any),
+        8 => Just(Back::Farthest),
+        illegal => any::<Index>().prop_map(Back::Lenient),
+        illegal => prop_oneof![Just(0), 0..40_000_usize].prop_map(Back::Beyond),
+    ];
+    let lengths = prop_oneof![4 => 3..=258_u16, 1 => Just(258)];
+    prop_oneof![
+        6 => any::<u8>().prop_map(Piece::Literal),
+        2 => "[a-zé€😀]{0,12}".prop_map(Piece::Text),
+        1 => (any::<u64>(), lens).prop_map(|(seed, len)| Piece::Noise(seed, len)),
+        8 => (lengths, backs).prop_map(|(length, back)| Piece::Match(length, back)),
+    ]
+}
+
+fn planned(legal: bool) -> impl Strategy<Value = Planned> {
+    let kinds = select(vec![Kind::Stored, Kind::Fixed, Kind::Dynamic]);
+    let blocks = vec(
+        (kinds, vec(pieces(legal), 0..8), prop::bool::weighted(0.2)),
+        0..5,
+    );
+    let flags = (prop::bool::weighted(0.3), prop::bool::weighted(0.85));
+    (flags, blocks, vec(any::<Index>(), 0..4)).prop_map(
+        |((is_text, is_compressed), blocks, places)| Planned {
+            is_text,
+            is_compressed,
+            blocks,
+            places,
+        },
+    )
+}
+
+/// What the messages of a sender may refer to.
+struct History {
+    octets: Vec<u8>,
+    takeover: bool,
+    window: usize,
+}
+
+impl History {
+    fn new((takeover, window): (bool, usize)) -> Self {
+        Self {
+            octets: Vec::new(),
+            takeover,
+            window,
+        }
+    }
+
+    fn remember(&mut self, message: &[u8]) {
+        if self.takeover {
+            self.octets.extend(message);
+            let old = self.octets.len().saturating_sub(self.window);
+            self.octets.drain(..old);
+        }
+    }
+
+    /// The blocks as planned, behind what is remembered.
+    fn blocks(&self, planned: &Planned) -> Vec<(Block, bool)> {
+        let mut before = self.octets.len();
+        let block = |(kind, pieces, bfinal): &(Kind, Vec<Piece>, bool)| {
+            let mut tokens = Vec::new();
+            for piece in pieces {
+                match piece {
+                    Piece::Literal(octet) => tokens.push(Token::Literal(*octet)),
+                    Piece::Text(text) => tokens.extend(text.bytes().map(Token::Literal)),
+                    Piece::Noise(seed, len) => {
+                        tokens.extend(noise(*seed, *len).into_iter().map(Token::Literal));
+                    }
+                    Piece::Match(length, back) => {
+                        let here = before + expanded_len(&tokens);
+                        let distance = match back {
+                            Back::Beyond(more) => 32_768.min(here + 1 + more),
+                            // There is nothing to refer to.
+                            _ if here == 0 => continue,
+                            Back::Near(distance) => here.min(*distance),
+                            Back::Any(index) => 1 + index.index(here.min(self.window)),
+                            Back::Farthest => here.min(self.window),
+                            Back::Lenient(index) => 1 + index.index(here.min(32_768)),
+                        };
+                        tokens.push(Token::Match {
+                            length: *length,
+                            distance: distance as u16,
+                        });
+                    }
+                }
+            }
+            if matches!(kind, Kind::Stored) {
+                tokens.retain(|token| matches!(token, Token::Literal(_)));
+            }
+            before += expanded_len(&tokens);
+            let block = match kind {
+                Kind::Stored => Block::Stored(expand(&[], &tokens)),
+                Kind::Fixed => Block::Fixed(tokens),
+                Kind::Dynamic => Block::Dynamic(tokens),
+            };
+            (block, *bfinal)
+        };
+        planned.blocks.iter().map(block).collect()
+    }
+
+    /// What a legal message says, behind what is remembered.
+    fn expand(&self, blocks: &[(Block, bool)]) -> Vec<u8> {
+        let mut octets = self.octets.clone();
+        for (block, _) in blocks {
+            let more = match block {
+                Block::Stored(more) => more.clone(),
+                Block::Fixed(tokens) | Block::Dynamic(tokens) => expand(&octets, tokens),
+            };
+            octets.extend(more);
+        }
+        octets.split_off(self.octets.len())
+    }
+
+    /// Reads a payload as a receiver may: of earlier messages no more than the window is there,
+    /// but of the message itself everything that the format reaches.
+    fn reader(&self) -> impl Fn(&[u8]) -> Result<Vec<u8>, Corrupt> + use<> {
+        let mut oracle = Oracle::new(32_768);
+        let remembered = write_message(&[(Block::Stored(self.octets.clone()), false)]);
+        assert!(oracle.message(&remembered, true).is_ok());
+        move |payload| oracle.clone().message(payload, true)
+    }
+}
+
+/// What [`History::reader`] returns.
+type Read<'r> = &'r dyn Fn(&[u8]) -> Result<Vec<u8>, Corrupt>;
+
+fn expanded_len(tokens: &[Token]) -> usize {
+    let len = |token: &Token| match token {
+        Token::Literal(_) => 1,
+        Token::Match { length, .. } => usize::from(*length),
+    };
+    tokens.iter().map(len).sum()
+}
+
+/// Where the fragments of a payload end that is cut at these places.
+fn fragment_ends(payload: &[u8], places: &[Index]) -> Vec<usize> {
+    let places = places.iter();
+    let mut ends: Vec<_> = places.map(|p| p.index(payload.len() + 1)).collect();
+    ends.push(payload.len());
+    ends.sort_unstable();
+    ends
+}
+
+/// The frames of a message, with a Ping between the last two if there are two.
+fn message_frames(receiver: Role, first: u8, payload: &[u8], places: &[Index]) -> Vec<u8> {
+    let (mut wire, mut begin, last) = (Vec::new(), 0, places.len());
+    for (index, end) in fragment_ends(payload, places).into_iter().enumerate() {
+        if index > 0 && index == last {
+            wire.extend(frame(receiver, 0x89, b"between"));
+        }
+        let fin = u8::from(index == last) << 7;
+        let first = if index == 0 { first } else { 0 };
+        wire.extend(frame(receiver, fin | first, &payload[begin..end]));
+        begin = end;
+    }
+    wire
+}
+
+fn cuts() -> impl Strategy<Value = Cuts> {
+    prop_oneof![
+        2 => Just(Cuts::Whole),
+        1 => Just(Cuts::Octets),
+        4 => any::<u64>().prop_map(Cuts::Random),
+    ]
+}
+
+/// What one connection is sent.
+type Stream = (Role, DeflateParams, Vec<Planned>, Cuts);
+
+/// Connections that share a `Deflate` with so many places, and in which order they read.
+type Streams = (usize, Vec<Stream>, u64);
+
+fn streams() -> impl Strategy<Value = Streams> {
+    let stream = (roles(), params(), vec(planned(true), 0..6), cuts());
+    (0..=3_usize, vec(stream, 1..4), any::<u64>())
+}
+
+/// The messages as the writer writes them and the oracle reads them; with the oracle of each.
+fn received((max_pooled, streams, order): &Streams) -> Vec<Oracle> {
+    let deflate = pool_of(*max_pooled);
+    let (mut runs, mut oracles) = (Vec::new(), Vec::new());
+    for (role, params, messages, cuts) in streams {
+        let (takeover, window) = terms(params, other(*role));
+        let mut oracle = Oracle::new(window);
+        let mut history = History::new((takeover, window));
+        let (mut wire, mut events) = (Vec::new(), Vec::new());
+        for message in messages {
+            let blocks = history.blocks(message);
+            let plain = history.expand(&blocks);
+            let is_text = message.is_text && std::str::from_utf8(&plain).is_ok();
+            let first = if is_text { 1 } else { 2 };
+            let places = &message.places;
+            if message.is_compressed {
+                let payload = write_message(&blocks);
+                assert_eq!(oracle.message(&payload, takeover).as_ref(), Ok(&plain));
+                wire.extend(message_frames(*role, 0x40 | first, &payload, places));
+                history.remember(&plain);
+            } else {
+                wire.extend(message_frames(*role, first, &plain, places));
+            }
+            if !places.is_empty() {
+                events.push(Event::Ping(b"between".into()));
+            }
+            events.push(message_event(is_text, plain));
+        }
+        let ws = connection(*role, &Config::default()).with_deflate(&deflate, params);
+        runs.push((Run::of(ws), VecDeque::from(cuts.cut(&wire)), events));
+        oracles.push(oracle);
+    }
+    let mut order = Random(*order);
+    while runs.iter().any(|(_, pieces, _)| !pieces.is_empty()) {
+        let next = order.below(runs.len());
+        let (run, pieces, _) = &mut runs[next];
+        // A row of reads, so that a few connections with many do not keep the others out.
+        for piece in pieces.drain(..pieces.len().min(1 + order.below(3))) {
+            run.feed(&piece);
+        }
+    }
+    for (run, _, events) in &runs {
+        assert!(run.events == *events, "what the writer wrote");
+        assert_eq!(run.ws.state(), State::Open);
+    }
+    oracles
+}
+
+proptest! {
+    #![proptest_config(config(300))]
+
+    #[test]
+    fn every_legal_stream_is_received(streams in streams()) {
+        received(&streams);
+    }
+}
+
+// ---- all that a peer may not send (sections 7.2.1 and 7.2.2; RFC 1951) ----
+
+/// What happens to a payload before it is sent.
+#[derive(Clone, Debug)]
+enum Damage {
+    None,
+    /// These bits are the other way round.
+    Flip(Vec<Index>),
+    Set(Index, u8),
+    Insert(Index, u8),
+    Remove(Index),
+    CutOff(Index),
+    /// It is replaced.
+    Octets(Vec<u8>),
+    /// It is a dynamic block, with or without BFINAL, and behind its header are these octets.
+    Dynamic(bool, Lengths, Vec<u8>),
+}
+
+/// How many bits codes have, legal or not: those of the first literals, of the end of the block,
+/// of the first lengths, of the first distances.
+type Lengths = (Vec<u8>, u8, Vec<u8>, Vec<u8>);
+
+fn damages() -> impl Strategy<Value = Damage> {
+    let place = any::<Index>;
+    let octets = || vec(any::<u8>(), 0..40);
+    let few = || vec(0..4_u8, 0..4);
+    let lengths = prop_oneof![
+        (few(), 0..4_u8, few(), vec(0..3_u8, 1..32)),
+        (1..=15_u8).prop_map(steep),
+    ];
+    prop_oneof![
+        12 => Just(Damage::None),
+        6 => vec(place(), 1..4).prop_map(Damage::Flip),
+        2 => (place(), any::<u8>()).prop_map(|(place, octet)| Damage::Set(place, octet)),
+        2 => (place(), any::<u8>()).prop_map(|(place, octet)| Damage::Insert(place, octet)),
+        2 => place().prop_map(Damage::Remove),
+        4 => place().prop_map(Damage::CutOff),
+        2 => octets().prop_map(Damage::Octets),
+        4 => (any::<bool>(), lengths, octets())
+            .prop_map(|(bfinal, lengths, octets)| Damage::Dynamic(bfinal, lengths, octets)),
+    ]
+}
+
+/// Each literal has one bit more than the one before, the end of the block has ones only: the
+/// tail may well be read as literals and the end.
+fn steep(longest: u8) -> Lengths {
+    ((1..=longest).collect(), longest, vec![], vec![0])
+}
+
+impl Damage {
+    fn apply(&self, payload: &[u8]) -> Vec<u8> {
+        let mut payload = payload.to_vec();
+        let len = payload.len();
+        match self {
+            Self::None => {}
+            Self::Flip(bits) => {
+                for bit in bits.iter().map(|bit| bit.index(8 * len)) {
+                    payload[bit / 8] ^= 1 << (bit % 8);
+                }
+            }
+            Self::Set(place, octet) => payload[place.index(len)] = *octet,
+            Self::Insert(place, octet) => payload.insert(place.index(len + 1), *octet),
+            Self::Remove(place) => drop(payload.remove(place.index(len))),
+            Self::CutOff(place) => payload.truncate(place.index(len)),
+            Self::Octets(octets) => payload = octets.clone(),
+            Self::Dynamic(bfinal, (literals, end, lengths, distances), octets) => {
+                let mut literals = literals.clone();
+                literals.resize(END_OF_BLOCK, 0);
+                literals.push(*end);
+                literals.extend(lengths);
+                let mut writer = BitWriter::default();
+                writer.bits(u32::from(*bfinal) | 2 << 1, 3);
+                writer.dynamic_header(&literals, distances);
+                for octet in octets {
+                    writer.bits((*octet).into(), 8);
+                }
+                payload = writer.octets();
+            }
+        }
+        payload
+    }
+}
+
+/// Who receives what was agreed on how, the longest message, and how the octets are cut.
+type Attack = (
+    Role,
+    DeflateParams,
+    Vec<(Planned, Damage)>,
+    Option<usize>,
+    u64,
+);
+
+fn attacks() -> impl Strategy<Value = Attack> {
+    let messages = vec((planned(false), damages()), 1..5);
+    let max_sizes = prop::option::weighted(0.3, 0..600_usize);
+    (roles(), params(), messages, max_sizes, any::<u64>())
+}
+
+/// What must come of a message.
+#[derive(Clone, Debug, PartialEq)]
+enum Verdict {
+    Event(Event<'static>),
+    /// The connection fails with one of these.
+    Failed(Vec<ProtocolError>),
+    /// Either, as the oracle does not tell: see [`has_lone_end`].
+    Open,
+}
+
+/// What must come of a message with this payload, which was another one before it was damaged.
+fn verdict(
+    planned: &Planned,
+    (original, payload): (&[u8], &[u8]),
+    damage: &Damage,
+    read: Read<'_>,
+    max_size: Option<usize>,
+) -> Verdict {
+    use ProtocolError::{CompressedDataCut, CompressedDataInvalid, MessageTooBig, TextNotUtf8};
+    let plain = match planned.is_compressed {
+        true => read(payload),
+        false => Ok(payload.to_vec()),
+    };
+    let mut errors = Vec::new();
+    match &plain {
+        Ok(plain) => {
+            let is_too_big = max_size.is_some_and(|max| {
+                // The payload may be longer than the message, but not without bounds.
+                let ends = fragment_ends(payload, &planned.places).into_iter();
+                let most = |index| max + max / 8 + 64 + 16 * index;
+                let is_too_long = ends.enumerate().any(|(index, end)| end > most(index));
+                plain.len() > max || planned.is_compressed && is_too_long
+            });
+            if is_too_big {
+                errors.push(MessageTooBig);
+            }
+            if planned.is_text && std::str::from_utf8(plain).is_err() {
+                errors.push(TextNotUtf8);
+            }
+            if errors.is_empty() {
+                return Verdict::Event(message_event(planned.is_text, plain.clone()));
+            }
+        }
+        Err(Corrupt("codes missing")) if has_lone_end(payload, read) => return Verdict::Open,
+        Err(_) => {
+            errors.push(CompressedDataCut);
+            // Where only the end is missing, nothing else can be wrong.
+            if !(matches!(damage, Damage::CutOff(_)) && read(original).is_ok()) {
+                errors.push(CompressedDataInvalid);
+            }
+            if max_size.is_some() {
+                errors.push(MessageTooBig);
+            }
+            if planned.is_text {
+                errors.push(TextNotUtf8);
+            }
+        }
+    }
+    Verdict::Failed(errors)
+}
+
+/// The order in which a dynamic block has the lengths of its code length codes (RFC 1951,
+/// section 3.2.7).
+const ORDER: [usize; 19] = [
+    16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
+];
+
+/// Whether the oracle reads the payload up to a dynamic block with a single code for literals
+/// and lengths: that of the end of the block, of one bit. RFC 1951 does not speak of it; all
+/// inflaters that descend from zlib take it, the oracle does not.
+fn has_lone_end(payload: &[u8], read: Read<'_>) -> bool {
+    let octets = [payload, &[0x00, 0x00, 0xff, 0xff]].concat();
+    let bit = |at: usize| Some(octets.get(at / 8)? >> (at % 8) & 1);
+    // Where a block begins, the oracle sees what is wrong with this one.
+    let begins = |begin: usize| {
+        let mut writer = BitWriter::default();
+        for at in 0..begin {
+            writer.bits(bit(at).unwrap().into(), 1);
+        }
+        writer.bits(0b111, 3);
+        read(&writer.octets()) == Err(Corrupt("a reserved block type"))
+    };
+    let is_lone = |begin: usize| {
+        let mut at = begin + 1;
+        let mut number = |count: usize| {
+            let mut number = 0;
+            for place in 0..count {
+                number |= usize::from(bit(at)?) << place;
+                at += 1;
+            }
+            Some(number)
+        };
+        if number(2)? != 2 {
+            return None;
+        }
+        let (literals, distances) = (257 + number(5)?, 1 + number(5)?);
+        let mut lengths = [0; ORDER.len()];
+        for &symbol in &ORDER[..4 + number(4)?] {
+            lengths[symbol] = number(3)? as u8;
+        }
+        if lengths[1] == 0 {
+            return None;
+        }
+        let set = codes(&lengths);
+        let mut lengths = Vec::new();
+        while lengths.len() < literals + distances {
+            let mut read = (0, 0);
+            let symbol = loop {
+                read = (2 * read.0 + number(1)? as u32, read.1 + 1);
+                let symbol = set.iter().position(|code| *code == read);
+                if symbol.is_some() || read.1 > 7 {
+                    break symbol?;
+                }
+            };
+            let (length, times) = match symbol {
+                16 => (*lengths.last()?, 3 + number(2)?),
+                17 => (0, 3 + number(3)?),
+                18 => (0, 11 + number(7)?),
+                length => (length, 1),
+            };
+            lengths.extend(vec![length; times]);
+        }
+        let used = |(symbol, length): (usize, &usize)| (*length != 0).then_some((symbol, *length));
+        let used = lengths[..literals].iter().enumerate().filter_map(used);
+        used.eq([(END_OF_BLOCK, 1)]).then_some(())
+    };
+    (0..8 * payload.len()).any(|begin| is_lone(begin).is_some() && begins(begin))
+}
+
+/// Feeds a connection on its own, or beside one that takes its inflater before each read.
+fn fed(wire: &[u8], cuts: Cuts, ws: Connection, beside: Option<Connection>) -> Run {
+    let message = write_message(&[(Block::Fixed(vec![Token::Literal(b'x'); 3]), false)]);
+    let (mut run, mut beside) = (Run::of(ws), beside.map(Run::of));
+    for piece in cuts.cut(wire) {
+        if let Some(beside) = &mut beside {
+            beside.feed(&frame(beside.ws.role(), 0xc1, &message));
+            assert_eq!(beside.events.pop(), Some(text("xxx")));
+        }
+        run.feed(&piece);
+    }
+    run
+}
+
+/// The messages one after the other, up to the first that ends the connection. Returns what had
+/// to come of each, and all that came but Pings.
+fn attacked(
+    (role, params, messages, max_size, seed): &Attack,
+) -> (Vec<Verdict>, Vec<Event<'static>>) {
+    let mut limits = Config::default();
+    limits.max_message_size = max_size.unwrap_or(limits.max_message_size);
+
+    let mut history = History::new(terms(params, other(*role)));
+    let (mut wire, mut verdicts) = (Vec::new(), Vec::new());
+    for (planned, damage) in messages {
+        let original = write_message(&history.blocks(planned));
+        let payload = match planned.is_compressed {
+            true => damage.apply(&original),
+            false => original.clone(),
+        };
+        let rsv1 = u8::from(planned.is_compressed) << 6;
+        let first = rsv1 | if planned.is_text { 1 } else { 2 };
+        wire.extend(message_frames(*role, first, &payload, &planned.places));
+        let payloads = (&original[..], &payload[..]);
+        let verdict = verdict(planned, payloads, damage, &history.reader(), *max_size);
+        verdicts.push(verdict.clone());
+        match verdict {
+            Verdict::Event(Event::Text(text)) if planned.is_compressed => {
+                history.remember(text.as_bytes());
+            }
+            Verdict::Event(Event::Binary(data)) if planned.is_compressed => {
+                history.remember(&data);
+            }
+            Verdict::Event(_) => {}
+            Verdict::Failed(_) | Verdict::Open => break,
+        }
+    }
+
+    // The inflater is at hand, made anew each time, taken away between any two reads.
+    let states = [
+        (Cuts::Whole, 3, false),
+        (Cuts::Octets, 0, false),
+        (Cuts::Random(*seed), 1, true),
+    ];
+    let mut runs = states.map(|(cuts, max_pooled, is_shared)| {
+        let deflate = pool_of(max_pooled);
+        let ws = |config: &Config| connection(*role, config).with_deflate(&deflate, params);
+        let beside = is_shared.then(|| ws(&Config::default()));
+        fed(&wire, cuts, ws(&limits), beside)
+    });
+    assert!(runs.iter().all(|run| run.events == runs[0].events));
+    assert!(runs.iter().all(|run| run.out == runs[0].out));
+
+    let [run, ..] = &mut runs;
+    let is_ping = |event: &Event<'_>| matches!(event, Event::Ping(_));
+    let events: Vec<_> = run
+        .events
+        .iter()
+        .filter(|event| !is_ping(event))
+        .cloned()
+        .collect();
+    for (verdict, event) in verdicts.iter().zip(&events) {
+        match (verdict, event) {
+            (Verdict::Event(expected), event) => assert_eq!(event, expected),
+            (Verdict::Failed(errors), Event::Failed(error)) if errors.contains(error) => {}
+            (Verdict::Open, _) => {}
+            (verdict, event) => panic!("{event:?} instead of {verdict:?}"),
+        }
+    }
+    assert_eq!(events.len(), verdicts.len());
+    if let Some(Event::Failed(error)) = events.last() {
+        let code = match error {
+            ProtocolError::MessageTooBig => 1009_u16,
+            _ => 1007,
+        };
+        let frames = raw_frames(&run.out, *role);
+        let closes: Vec<_> = frames.iter().filter(|(first, _)| *first == 0x88).collect();
+        assert_eq!(closes, [frames.last().unwrap()]);
+        assert_eq!(closes[0].1[..2], code.to_be_bytes());
+        let (events, out) = (run.events.len(), run.out.len());
+        run.feed(&frame(*role, 0x82, b"more"));
+        assert_eq!((run.events.len(), run.out.len()), (events, out));
+    }
+    (verdicts, events)
+}
+
+proptest! {
+    #![proptest_config(config(1_000))]
+
+    #[test]
+    fn exactly_the_legal_is_received_however_it_is_cut(attack in attacks()) {
+        attacked(&attack);
+    }
+}
+
+/// A message with this payload.
+fn damaged(is_text: bool, damage: Damage) -> (Planned, Damage) {
+    let planned = Planned {
+        is_text,
+        is_compressed: true,
+        blocks: Vec::new(),
+        places: Vec::new(),
+    };
+    (planned, damage)
+}
+
+/// The message, and behind it a legal one, which must be read the same whatever was before.
+fn what_comes_of(damage: Damage) -> (Vec<Verdict>, Vec<Event<'static>>) {
+    let legal = write_message(&[(Block::Fixed(vec![Token::Literal(b'x'); 3]), false)]);
+    let messages = vec![damaged(false, damage), damaged(true, Damage::Octets(legal))];
+    attacked(&(Role::Server, DeflateParams::default(), messages, None, 0))
+}
+
+fn binary(octets: &[u8]) -> Event<'static> {
+    Event::Binary(octets.to_vec().into())
+}
+
+#[test]
+fn the_tail_may_be_a_part_of_the_message() {
+    let both = |first: &[u8]| vec![binary(first), text("xxx")];
+    // The end of a stored block, with and without BFINAL, and its whole content.
+    for bfinal in 0..=1 {
+        assert_eq!(what_comes_of(Damage::Octets(vec![bfinal])).1, both(b""));
+        let content = vec![bfinal, 0x04, 0x00, 0xfb, 0xff];
+        assert_eq!(
+            what_comes_of(Damage::Octets(content)).1,
+            both(b"\x00\x00\xff\xff")
+        );
+    }
+}
+
+/// The codes have 1 to 15 bits, the end of the block is 15 ones: the 16 zeros of the tail are
+/// literals, 15 of its ones are the end. What is left is padding behind a final block, and the begin
+/// of another block behind others.
+#[test]
+fn the_tail_ends_no_block_within_an_octet_but_a_final_one() {
+    for longest in 9..=15 {
+        for bfinal in [false, true] {
+            let block = Damage::Dynamic(bfinal, steep(longest), vec![]);
+            let events = what_comes_of(block).1;
+            if !bfinal {
+                assert_eq!(events, [Event::Failed(ProtocolError::CompressedDataCut)]);
+                continue;
+            }
+            let Event::Binary(data) = &events[0] else {
+                panic!("{:?}", events[0]);
+            };
+            // Those before are padding of the header.
+            assert!(data.len() >= 16 && data.iter().all(|&octet| octet == 0));
+            assert_eq!(events[1..], [text("xxx")]);
+        }
+    }
+}
+
+/// The tail ends the header of a block, and with 11 of its ones the block, which is empty. The
+/// other 5 are padding or a block, but not the begin of the next message.
+#[test]
+fn the_tail_ends_no_header_and_its_block_within_an_octet_but_of_a_final_one() {
+    for bfinal in 0..=1 {
+        let mut writer = BitWriter::default();
+        writer.bits(bfinal | 2 << 1, 3);
+        writer.bits(0, 5); // 257 literals
+        writer.bits(26, 5); // 27 distances
+        writer.bits(14, 4); // 18 lengths of code length codes
+        let mut lengths = [0; 19];
+        for (length, symbols) in [&[][..], &[0], &[18], &[1], &[2], &[3], &[4], &[16, 17]]
+            .into_iter()
+            .enumerate()
+        {
+            for &symbol in symbols {
+                lengths[symbol] = length as u8;
+            }
+        }
+        for symbol in &ORDER[..18] {
+            writer.bits(lengths[*symbol].into(), 3);
+        }
+        let codes = codes(&lengths);
+        writer.code(codes[1]); // The first literal has a code of one bit,
+        for zeros in [138, 117] {
+            writer.code(codes[18]); // the others have none,
+            writer.bits(zeros - 11, 7);
+        }
+        writer.code(codes[1]); // the end of the block has one.
+        writer.code(codes[0]); // No distance has any: 16 zeros, 7 ones and 3 are 26 such lengths.
+        let payload = writer.octets();
+        assert_eq!(payload.len(), 12);
+        let events = what_comes_of(Damage::Octets(payload)).1;
+        match bfinal {
+            0 => assert_eq!(events, [Event::Failed(ProtocolError::CompressedDataCut)]),
+            _ => assert_eq!(events, [binary(b""), text("xxx")]),
+        }
+    }
+}
+
+#[test]
+fn a_block_with_no_code_but_its_end_is_empty() {
+    for bfinal in [false, true] {
+        for distances in [&[0][..], &[1], &[1, 1]] {
+            let mut literals = vec![0; END_OF_BLOCK];
+            literals.push(1);
+            let mut writer = BitWriter::default();
+            writer.bits(u32::from(bfinal) | 2 << 1, 3);
+            writer.dynamic_header(&literals, distances);
+            writer.code((0, 1));
+            if bfinal {
+                writer.align();
+            }
+            writer.block(&Block::Fixed(vec![Token::Literal(b'y')]), false);
+            let (verdicts, events) = what_comes_of(Damage::Octets(writer.message()));
+            assert_eq!(verdicts, [Verdict::Open]);
+            assert_eq!(events[..1], [binary(b"y")]);
+        }
+    }
+}
+
+// ---- the negotiation (section 7.1) ----
+
+/// An offer, read once more: the two flags, the server's bits, and the client's, which may be
+/// there without a value.
+type Offer = (bool, bool, Option<u8>, Option<Option<u8>>);
+
+/// `None` if it breaks a rule.
+fn offer_in(element: &Extension) -> Option<Offer> {
+    let mut offer: Offer = (false, false, None, None);
+    let bits = |value: &str| (8..=15).find(|bits: &u8| bits.to_string() == value);
+    for (index, (name, value)) in element.params().enumerate() {
+        if element.params().take(index).any(|(other, _)| other == name) {
+            return None;
+        }
+        match (name, value) {
+            ("server_no_context_takeover", None) => offer.0 = true,
+            ("client_no_context_takeover", None) => offer.1 = true,
+            ("server_max_window_bits", Some(value)) => offer.2 = Some(bits(value)?),
+            ("client_max_window_bits", None) => offer.3 = Some(None),
+            ("client_max_window_bits", Some(value)) => offer.3 = Some(Some(bits(value)?)),
+            _ => return None,
+        }
+    }
+    (element.name() == "permessage-deflate").then_some(offer)
+}
+
+fn bits_of(bits: Option<WindowBits>) -> u8 {
+    bits.map_or(15, WindowBits::get)
+}
+
+/// Whether a server with these settings takes the offer: its window is not too small for it.
+fn is_taken(server: &DeflateConfig, offer: &Offer) -> bool {
+    let asked = offer.2.unwrap_or(15);
+    asked.min(bits_of(server.server_max_window_bits)) >= server.min_window_bits.get()
+}
+
+/// Whether the answer keeps to the offer, and to what the server wants as far as the offer lets it.
+fn keeps_to(answer: &DeflateParams, offer: &Offer, server: &DeflateConfig) -> bool {
+    let (alone, _, server_bits, client_bits) = *offer;
+    (answer.server_no_context_takeover || !alone && !server.server_no_context_takeover)
+        && (answer.client_no_context_takeover || !server.client_no_context_takeover)
+        && server_bits.is_none_or(|asked| {
+            answer
+                .server_max_window_bits
+                .is_some_and(|bits| bits.get() <= asked)
+        })
+        && bits_of(answer.server_max_window_bits) <= bits_of(server.server_max_window_bits)
+        && match (answer.client_max_window_bits, client_bits) {
+            (None, None) => true,
+            (None, Some(_)) => server.client_max_window_bits.is_none(),
+            (Some(_), None) => false,
+            (Some(bits), Some(hint)) => {
+                bits.get() <= bits_of(server.client_max_window_bits).min(hint.unwrap_or(15))
+            }
+        }
+}
+
+/// What is said in a header field.
+fn said(elements: &[Extension]) -> Vec<Extension> {
+    let elements: Vec<_> = elements.iter().map(Extension::to_string).collect();
+    match elements.is_empty() {
+        true => Vec::new(),
+        false => Extension::parse_list([elements.join(", ").as_bytes()].into_iter()).unwrap(),
+    }
+}
+
+fn elements() -> impl Strategy<Value = Extension> {
+    let names = prop_oneof![
+        12 => Just("permessage-deflate"),
+        1 => select(vec!["x-webkit-deflate-frame", "permessage-bzip2", "Permessage-Deflate"]),
+    ];
+    let windows = || {
+        prop_oneof![
+            6 => (8..=15_u8).prop_map(|bits| Some(bits.to_string())),
+            1 => select(vec!["", "7", "16", "08", "+9", "0", "1e1", "256", "x"])
+                .prop_map(|value| (!value.is_empty()).then(|| value.to_owned())),
+        ]
+    };
+    let flags = || prop_oneof![9 => Just(None), 1 => Just(Some("1".to_owned()))];
+    let hints = prop_oneof![1 => Just(None), 1 => windows()];
+    let known = (
+        (flags().prop_map(|value| ("server_no_context_takeover", value))),
+        (flags().prop_map(|value| ("client_no_context_takeover", value))),
+        (windows().prop_map(|value| ("server_max_window_bits", value))),
+        (hints.prop_map(|value| ("client_max_window_bits", value))),
+    );
+    let others = (
+        select(vec![
+            "server_max_window_bits",
+            "client_max_window_bits",
+            "server_no_context_takeover",
+            "Client_max_window_bits",
+            "mode",
+        ]),
+        windows(),
+    );
+    let which = vec(prop::bool::weighted(0.4), 4);
+    (
+        names,
+        known,
+        which,
+        prop::option::weighted(0.1, others),
+        any::<u64>(),
+    )
+        .prop_map(|(name, (a, b, c, d), which, other, order)| {
+            let params = [a, b, c, d].into_iter().zip(which);
+            let params = params.filter_map(|(param, is_there)| is_there.then_some(param));
+            let mut params: Vec<_> = params.chain(other).collect();
+            let mut order = Random(order);
+            for index in (1..params.len()).rev() {
+                params.swap(index, order.below(index + 1));
+            }
+            let element = Extension::new(name).unwrap();
+            params.iter().fold(element, |element, (name, value)| {
+                element.param(name, value.as_deref()).unwrap()
+            })
+        })
+}
+
+proptest! {
+    #![proptest_config(config(2_000))]
+
+    #[test]
+    fn an_answer_keeps_to_the_first_offer_that_is_good(
+        server in settings(),
+        client in settings(),
+        offered in vec(elements(), 0..4),
+    ) {
+        let answer = Deflate::new(server).accept(&offered);
+        prop_assert_eq!(Deflate::new(server).accept(&said(&offered)), answer);
+        let mut offers = offered.iter().filter_map(offer_in);
+        let offer = offers.find(|offer| is_taken(&server, offer));
+        prop_assert_eq!(answer.is_some(), offer.is_some());
+        let (Some(answer), Some(offer)) = (answer, offer) else {
+            return Ok(());
+        };
+        prop_assert!(keeps_to(&answer, &offer, &server), "{answer:?}");
+        let accepted = said(&[answer.to_extension()]);
+        prop_assert_eq!(Deflate::default().agree(&offered, &accepted), Ok(Some(answer)));
+        // This client may want to compress with a larger window than it is left.
+        let is_enough = bits_of(answer.client_max_window_bits) >= client.min_window_bits.get();
+        let wanted = if is_enough { Ok(Some(answer)) } else { Err(ResponseError::Extensions) };
+        prop_assert_eq!(Deflate::new(client).agree(&offered, &accepted), wanted);
+    }
+
+    #[test]
+    fn a_client_takes_only_one_answer_that_fits_an_offer(
+        offered in vec(elements(), 0..3),
+        accepted in vec(elements(), 0..3),
+    ) {
+        let answers: Vec<_> =
+            accepted.iter().filter(|element| element.name() == Deflate::NAME).collect();
+        let wanted = match answers[..] {
+            [] => Ok(None),
+            [answer] => {
+                let answer = offer_in(answer).filter(|answer| answer.3 != Some(None));
+                let answer = answer.map(|(server, client, bits, own)| DeflateParams {
+                    server_no_context_takeover: server,
+                    client_no_context_takeover: client,
+                    server_max_window_bits: bits.and_then(WindowBits::new),
+                    client_max_window_bits: own.flatten().and_then(WindowBits::new),
+                });
+                let fits = |answer: &DeflateParams| {
+                    offered.iter().filter_map(offer_in).any(|(alone, _, bits, own)| {
+                        let server_bits = answer.server_max_window_bits;
+                        (answer.server_no_context_takeover || !alone)
+                            && bits.is_none_or(|asked| {
+                                server_bits.is_some_and(|bits| bits.get() <= asked)
+                            })
+                            && (own.is_some() || answer.client_max_window_bits.is_none())
+                    })
+                };
+                answer.filter(fits).map(Some).ok_or(ResponseError::Extensions)
+            }
+            _ => Err(ResponseError::Extensions),
+        };
+        prop_assert_eq!(Deflate::default().agree(&offered, &accepted), wanted);
+    }
+}
+
+proptest! {
+    #![proptest_config(config(150))]
+
+    #[test]
+    fn what_two_ends_agree_on_they_can_talk_with(
+        server in settings(),
+        client in settings(),
+        steps in steps(8),
+    ) {
+        let [server, client] = [server, client].map(Deflate::new);
+        let offered = said(&[client.offer()]);
+        let offer = offer_in(&offered[0]).unwrap();
+        prop_assert_eq!(offer.3, Some(client.config().client_max_window_bits.map(WindowBits::get)));
+        let Some(answer) = server.accept(&offered) else {
+            prop_assert!(!is_taken(server.config(), &offer));
+            return Ok(());
+        };
+        prop_assert!(keeps_to(&answer, &offer, server.config()), "{answer:?}");
+        let least = client.config().min_window_bits.get();
+        match client.agree(&offered, &said(&[answer.to_extension()])) {
+            Ok(agreed) => {
+                prop_assert_eq!(agreed, Some(answer));
+                prop_assert!(bits_of(answer.client_max_window_bits) >= least);
+                talk([&server, &client], &[answer], &steps, 1_000);
+            }
+            // The server leaves it a smaller window than it wants to compress with.
+            Err(error) => {
+                prop_assert_eq!(error, ResponseError::Extensions);
+                prop_assert!(bits_of(answer.client_max_window_bits) < least);
+            }
+        }
+    }
+}
+
+// ---- whether the laws above hold for anything ----
+
+fn add(sum: &mut Blocks, oracle: &Oracle) {
+    let blocks = oracle.blocks();
+    sum.stored += blocks.stored;
+    sum.empty += blocks.empty;
+    sum.fixed += blocks.fixed;
+    sum.dynamic += blocks.dynamic;
+    sum.bfinal += blocks.bfinal;
+}
+
+#[test]
+fn the_strategies_reach_what_they_are_for() {
+    let (mut sent, mut farthest) = (Blocks::default(), 0);
+    for (settings, agreed, steps, most) in samples(talks(), 60) {
+        let deflate = Deflate::new(settings);
+        for oracle in talk([&deflate, &deflate], &agreed, &steps, most) {
+            add(&mut sent, &oracle);
+            farthest = farthest.max(oracle.largest_distance());
+        }
+    }
+    let least = sent
+        .stored
+        .min(sent.empty)
+        .min(sent.fixed)
+        .min(sent.dynamic);
+    assert!(least > 50, "{sent:?}");
+    assert!(farthest > 32_000, "{farthest}");
+
+    let (mut written, mut to_the_end) = (Blocks::default(), [0; 8]);
+    for streams in samples(streams(), 100) {
+        for (oracle, (role, params, ..)) in received(&streams).iter().zip(&streams.1) {
+            add(&mut written, oracle);
+            let (_, window) = terms(params, other(*role));
+            if oracle.largest_distance() == window {
+                to_the_end[window.ilog2() as usize - 8] += 1;
+            }
+        }
+    }
+    let least = written.stored.min(written.fixed).min(written.dynamic);
+    assert!(
+        least.min(written.empty).min(written.bfinal) > 50,
+        "{written:?}"
+    );
+    assert!(to_the_end[0] > 0 && to_the_end[7] > 0, "{to_the_end:?}");
+
+    let (mut errors, mut legal, mut still_legal) = ([0; 4], 0, 0);
+    for attack in samples(attacks(), 250) {
+        for (event, (_, damage)) in attacked(&attack).1.iter().zip(&attack.2) {
+            match (event, damage) {
+                (Event::Failed(error), _) => {
+                    errors[match error {
+                        ProtocolError::CompressedDataInvalid => 0,
+                        ProtocolError::CompressedDataCut => 1,
+                        ProtocolError::TextNotUtf8 => 2,
+                        _ => 3,
+                    }] += 1;
+                }
+                (_, Damage::None) => legal += 1,
+                _ => still_legal += 1,
+            }
+        }
+    }
+    assert!(errors.iter().all(|&error| error > 5), "{errors:?}");
+    assert!(legal > 50 && still_legal > 20, "{legal} {still_legal}");
+}
