@@ -1,11 +1,19 @@
 // The peer in JavaScript: clients and a server made with `ws`, started by `run` beside this file.
 //
-//   node peer.js server      echoes; prints where it listens, then the code of each Close
-//   node peer.js CHECK URL   one of the checks below, against an echo server; exit status 0 if ok
+//   node peer.js server                      echoes; prints where it listens, then the code of
+//                                            each Close and what was agreed on
+//   node peer.js CHECK URL                   one of the checks below, against an echo server;
+//                                            exit status 0 if ok
+//   node peer.js exchange URL OPTIONS FILE   sends the messages in FILE to an echo server
+//   node peer.js server OPTIONS FILE         sends them to autobahn_client, as its only case
+//
+// OPTIONS are ws's own for permessage-deflate, in JSON. Both that have them print a line of JSON:
+// the response's Sec-WebSocket-Extensions, and of how many octets each echo was on the wire.
 'use strict';
 
 const assert = require('assert');
 const { once } = require('events');
+const { readFileSync } = require('fs');
 const WebSocket = require('ws');
 
 // A connected client with ws's defaults, which offer permessage-deflate.
@@ -30,8 +38,40 @@ async function close(ws, code, reason) {
   assert.deepStrictEqual([gotCode, gotReason.toString()], [code, reason]);
 }
 
+// Sends each message in the file, which must come back; gives the octets of each echo.
+async function exchange(ws, socket, file) {
+  const ended = once(ws, 'close').then(([code]) => assert.fail(`closed with ${code}`));
+  ended.catch(() => {}); // after the exchange it is no failure
+  const octets = [];
+  for (const [binary, fragments] of JSON.parse(readFileSync(file))) {
+    const parts = fragments.map((fragment) => Buffer.from(fragment, 'base64'));
+    const before = socket.bytesRead;
+    const reply = once(ws, 'message');
+    parts.forEach((part, i) => {
+      if (i > 0) ws.ping();
+      ws.send(part, { binary, fin: i === parts.length - 1 });
+    });
+    const [data, isBinary] = await Promise.race([reply, ended]);
+    const message = Buffer.concat(parts);
+    assert.strictEqual(isBinary, binary);
+    assert.ok(data.equals(message), `${message.length} went out, ${data.length} came`);
+    octets.push(socket.bytesRead - before);
+  }
+  return octets;
+}
+
+async function exchangeAsClient(url, options, file) {
+  const ws = new WebSocket(url, { perMessageDeflate: { threshold: 0, ...JSON.parse(options) } });
+  const upgraded = once(ws, 'upgrade');
+  await once(ws, 'open');
+  const [response] = await upgraded;
+  const octets = await exchange(ws, response.socket, file);
+  console.log(JSON.stringify([response.headers['sec-websocket-extensions'], octets]));
+  await close(ws, 1000, '');
+}
+
 const checks = {
-  async deflate(url) {
+  async declined(url) {
     const ws = await connect(url);
     assert.strictEqual(ws.extensions, '', 'the server took an extension');
     await echo(ws, 'a'.repeat(5000), { compress: true });
@@ -76,29 +116,60 @@ const checks = {
   },
 };
 
-function serve() {
-  const server = new WebSocket.Server({
-    host: '127.0.0.1', port: 0, perMessageDeflate: true,
-    handleProtocols: (offered) => (offered.has('chat') ? 'chat' : false),
-  });
+function serve(options, respond) {
+  const server = new WebSocket.Server({ host: '127.0.0.1', port: 0, ...options });
   server.on('listening', () => {
     console.log(`listening on ws://127.0.0.1:${server.address().port}/`);
   });
-  server.on('connection', (ws) => {
+  server.on('connection', respond);
+  return server;
+}
+
+function serveEchoes() {
+  const options = {
+    perMessageDeflate: true,
+    handleProtocols: (offered) => (offered.has('chat') ? 'chat' : false),
+  };
+  serve(options, (ws) => {
     ws.ping('are you there?');
     ws.on('pong', (payload) => console.log(`pong ${payload}`));
     ws.on('message', (data, isBinary) => ws.send(data, { binary: isBinary }));
-    ws.on('close', (code) => console.log(`closed ${code} ${ws.protocol}`.trim()));
+    ws.on('close', (code) => {
+      console.log(['closed', code, ws.protocol, ws.extensions].filter(Boolean).join(' '));
+    });
     ws.on('error', (error) => console.log(`error ${error.message}`));
   });
 }
 
-const [mode, url] = process.argv.slice(2);
-if (mode === 'server') {
-  serve();
-} else {
-  checks[mode](url).catch((error) => {
-    console.error(error.message);
-    process.exit(1);
+function serveExchange(options, file) {
+  let header;
+  const perMessageDeflate = { threshold: 0, ...JSON.parse(options) };
+  const server = serve({ perMessageDeflate }, async (ws, request) => {
+    if (request.url === '/getCaseCount') ws.send('1');
+    if (request.url.startsWith('/runCase?')) {
+      try {
+        console.log(JSON.stringify([header, await exchange(ws, request.socket, file)]));
+      } catch (error) {
+        console.log(`error ${error.message}`);
+      }
+    }
+    ws.close(1000);
+  });
+  server.on('headers', (lines) => {
+    const line = lines.find((field) => field.startsWith('Sec-WebSocket-Extensions: '));
+    header = line && line.slice(line.indexOf(' ') + 1);
   });
 }
+
+async function main(mode, ...parameters) {
+  if (mode === 'exchange') return exchangeAsClient(...parameters);
+  if (mode !== 'server') return checks[mode](...parameters);
+  return parameters.length > 0 ? serveExchange(...parameters) : serveEchoes();
+}
+
+// Until the end is reached: a lost connection can leave nothing to wait for.
+process.exitCode = 1;
+main(...process.argv.slice(2)).then(
+  () => { process.exitCode = 0; },
+  (error) => { console.error(error.message); process.exit(1); },
+);
