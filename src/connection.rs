@@ -54,6 +54,8 @@ pub struct Connection {
     /// The code of the first Close frame received; 1005 if it had none.
     close_received: Option<CloseCode>,
     closed_first: Option<ClosedBy>,
+    /// Whether the application has closed it before anything else did.
+    closed_at_will: bool,
     /// The first rule that the peer broke.
     error: Option<ProtocolError>,
     transport_ended: bool,
@@ -132,6 +134,7 @@ impl Connection {
             close_sent: false,
             close_received: None,
             closed_first: None,
+            closed_at_will: false,
             error: None,
             transport_ended: false,
         }
@@ -369,7 +372,10 @@ impl Connection {
             _ if reason.len() > CloseFrame::MAX_REASON_LEN => {
                 return Err(SendError::ReasonTooLong);
             }
-            _ => self.send_close(ClosedBy::Us, code, reason, out),
+            _ => {
+                self.closed_at_will = true;
+                self.send_close(ClosedBy::Us, code, reason, out);
+            }
         }
         Ok(())
     }
@@ -409,6 +415,11 @@ impl Connection {
     #[must_use]
     pub const fn closed_by(&self) -> Option<ClosedBy> {
         self.closed_first
+    }
+
+    /// Whether it was [`close`](Self::close) that ended the connection, whatever came after.
+    pub(crate) const fn is_closed_at_will(&self) -> bool {
+        self.closed_at_will
     }
 
     /// Whether the closing handshake was complete when the transport ended: "closed cleanly"

@@ -114,9 +114,11 @@
 
 extern crate alloc;
 
+mod backoff;
 mod close;
 mod config;
 mod connection;
+mod deadlines;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod error;
@@ -136,9 +138,11 @@ mod send;
 mod uri;
 mod utf8;
 
+pub use backoff::{Backoff, BackoffConfig};
 pub use close::{CloseCode, CloseFrame};
 pub use config::Config;
 pub use connection::{ClosedBy, Connection, State};
+pub use deadlines::{Deadlines, DeadlinesConfig, Expired};
 #[cfg(feature = "deflate")]
 pub use deflate::{Deflate, DeflateConfig, DeflateParams, WindowBits};
 pub use error::{ProtocolError, RequestError, ResponseError, SendError};

@@ -40,19 +40,20 @@ fn roles() -> impl Strategy<Value = Role> {
     select(ROLES.to_vec())
 }
 
+/// Small ones more often: their ends are reached more often.
 fn windows() -> impl Strategy<Value = WindowBits> {
-    (8..=15_u8).prop_map(|bits| WindowBits::new(bits).unwrap())
+    let bits = prop_oneof![8..=10_u8, 8..=15_u8];
+    bits.prop_map(|bits| WindowBits::new(bits).unwrap())
 }
 
 fn params() -> impl Strategy<Value = DeflateParams> {
-    let windows = || prop::option::of(windows());
-    (any::<bool>(), any::<bool>(), windows(), windows()).prop_map(|(server, client, s, c)| {
-        DeflateParams {
-            server_no_context_takeover: server,
-            client_no_context_takeover: client,
-            server_max_window_bits: s,
-            client_max_window_bits: c,
-        }
+    let alone = || prop::bool::weighted(0.3);
+    let windows = || prop::option::weighted(0.6, windows());
+    (alone(), alone(), windows(), windows()).prop_map(|(server, client, s, c)| DeflateParams {
+        server_no_context_takeover: server,
+        client_no_context_takeover: client,
+        server_max_window_bits: s,
+        client_max_window_bits: c,
     })
 }
 
@@ -117,6 +118,8 @@ enum Content {
     Text(String),
     /// Does not shrink, unless the same has been sent before.
     Noise(u64, usize),
+    /// Comes again at once: whether it shrinks depends on the window.
+    Twice(u64, usize),
     /// Shrinks as most of what is sent: the same words, near and far.
     Words(u64, usize),
     Repeated(Vec<u8>, usize),
@@ -128,6 +131,7 @@ impl Content {
             Self::Octets(octets) => octets.clone(),
             Self::Text(text) => text.clone().into_bytes(),
             Self::Noise(seed, len) => noise(*seed, *len),
+            Self::Twice(seed, len) => noise(*seed, *len / 2).repeat(2),
             Self::Words(seed, len) => {
                 let words = [
                     "{\"id\": ",
@@ -171,6 +175,7 @@ fn contents() -> impl Strategy<Value = Content> {
         1 => vec(any::<u8>(), 0..40).prop_map(Content::Octets),
         2 => "\\PC{0,40}".prop_map(Content::Text),
         2 => (0..3_u64, lens()).prop_map(|(seed, len)| Content::Noise(seed, len)),
+        2 => (0..3_u64, lens()).prop_map(|(seed, len)| Content::Twice(seed, len)),
         3 => (0..3_u64, lens()).prop_map(|(seed, len)| Content::Words(seed, len)),
         1 => (vec(any::<u8>(), 1..30), lens())
             .prop_map(|(unit, len)| Content::Repeated(unit, len)),
@@ -509,7 +514,7 @@ fn pieces(legal: bool) -> impl Strategy<Value = Piece> {
         8 => any::<Index>().prop_map(Back::Any),
         8 => Just(Back::Farthest),
         illegal => any::<Index>().prop_map(Back::Lenient),
-        illegal => prop_oneof![Just(0), 0..40_000_usize].prop_map(Back::Beyond),
+        illegal => prop_oneof![4 => 0..100_usize, 1 => 0..40_000_usize].prop_map(Back::Beyond),
     ];
     let lengths = prop_oneof![4 => 3..=258_u16, 1 => Just(258)];
     prop_oneof![
@@ -770,7 +775,7 @@ fn damages() -> impl Strategy<Value = Damage> {
         (1..=15_u8).prop_map(steep),
     ];
     prop_oneof![
-        12 => Just(Damage::None),
+        20 => Just(Damage::None),
         6 => vec(place(), 1..4).prop_map(Damage::Flip),
         2 => (place(), any::<u8>()).prop_map(|(place, octet)| Damage::Set(place, octet)),
         2 => (place(), any::<u8>()).prop_map(|(place, octet)| Damage::Insert(place, octet)),
@@ -847,6 +852,9 @@ enum Verdict {
     Open,
 }
 
+/// What the oracle says of a block of type 3.
+const RESERVED: &str = "a reserved block type";
+
 /// What must come of a message with this payload, which was another one before it was damaged.
 fn verdict(
     planned: &Planned,
@@ -857,7 +865,10 @@ fn verdict(
 ) -> Verdict {
     use ProtocolError::{CompressedDataCut, CompressedDataInvalid, MessageTooBig, TextNotUtf8};
     let plain = match planned.is_compressed {
-        true => read(payload),
+        true => read(payload).or_else(|corrupt| match corrupt.0 {
+            "cut short" | RESERVED => ended_within_an_octet(payload, read).ok_or(corrupt),
+            _ => Err(corrupt),
+        }),
         false => Ok(payload.to_vec()),
     };
     let mut errors = Vec::new();
@@ -898,6 +909,24 @@ fn verdict(
     Verdict::Failed(errors)
 }
 
+/// What a payload says whose last block is ended by the tail, but within its last octet. No
+/// sender writes that. What is left of the octet, the oracle takes for a cut or reserved block,
+/// the crate for padding.
+fn ended_within_an_octet(payload: &[u8], read: Read<'_>) -> Option<Vec<u8>> {
+    (1..8).find_map(|left| {
+        // If a block begins behind the ones that are not left, it may as well be another one.
+        let behind = |bits: u32, count: u32| {
+            let octets = (0xff_u32 >> left | bits << (8 - left)).to_le_bytes();
+            let octets = &octets[..(8 - left + count).div_ceil(8) as usize];
+            read(&[payload, &[0x00, 0x00, 0xff], octets].concat())
+        };
+        let plain = behind(0b000, 3).ok()?;
+        let begins = behind(0b110, 3) == Err(Corrupt(RESERVED))
+            && behind(0b010, 3 + 7 + 3).as_ref() == Ok(&plain);
+        begins.then_some(plain)
+    })
+}
+
 /// The order in which a dynamic block has the lengths of its code length codes (RFC 1951,
 /// section 3.2.7).
 const ORDER: [usize; 19] = [
@@ -917,7 +946,7 @@ fn has_lone_end(payload: &[u8], read: Read<'_>) -> bool {
             writer.bits(bit(at).unwrap().into(), 1);
         }
         writer.bits(0b111, 3);
-        read(&writer.octets()) == Err(Corrupt("a reserved block type"))
+        read(&writer.octets()) == Err(Corrupt(RESERVED))
     };
     let is_lone = |begin: usize| {
         let mut at = begin + 1;
@@ -1108,18 +1137,13 @@ fn the_tail_may_be_a_part_of_the_message() {
 }
 
 /// The codes have 1 to 15 bits, the end of the block is 15 ones: the 16 zeros of the tail are
-/// literals, 15 of its ones are the end. What is left is padding behind a final block, and the begin
-/// of another block behind others.
+/// literals, 15 of its ones are the end. What is left is no block, and does no harm.
 #[test]
-fn the_tail_ends_no_block_within_an_octet_but_a_final_one() {
+fn the_tail_may_end_a_block_within_an_octet() {
     for longest in 9..=15 {
         for bfinal in [false, true] {
             let block = Damage::Dynamic(bfinal, steep(longest), vec![]);
             let events = what_comes_of(block).1;
-            if !bfinal {
-                assert_eq!(events, [Event::Failed(ProtocolError::CompressedDataCut)]);
-                continue;
-            }
             let Event::Binary(data) = &events[0] else {
                 panic!("{:?}", events[0]);
             };
@@ -1131,9 +1155,9 @@ fn the_tail_ends_no_block_within_an_octet_but_a_final_one() {
 }
 
 /// The tail ends the header of a block, and with 11 of its ones the block, which is empty. The
-/// other 5 are padding or a block, but not the begin of the next message.
+/// other 5 are not the begin of the next message.
 #[test]
-fn the_tail_ends_no_header_and_its_block_within_an_octet_but_of_a_final_one() {
+fn the_tail_may_end_a_header_and_its_block_within_an_octet() {
     for bfinal in 0..=1 {
         let mut writer = BitWriter::default();
         writer.bits(bfinal | 2 << 1, 3);
@@ -1163,10 +1187,7 @@ fn the_tail_ends_no_header_and_its_block_within_an_octet_but_of_a_final_one() {
         let payload = writer.octets();
         assert_eq!(payload.len(), 12);
         let events = what_comes_of(Damage::Octets(payload)).1;
-        match bfinal {
-            0 => assert_eq!(events, [Event::Failed(ProtocolError::CompressedDataCut)]),
-            _ => assert_eq!(events, [binary(b""), text("xxx")]),
-        }
+        assert_eq!(events, [binary(b""), text("xxx")]);
     }
 }
 
@@ -1419,7 +1440,7 @@ fn add(sum: &mut Blocks, oracle: &Oracle) {
 #[test]
 fn the_strategies_reach_what_they_are_for() {
     let (mut sent, mut farthest) = (Blocks::default(), 0);
-    for (settings, agreed, steps, most) in samples(talks(), 60) {
+    for (settings, agreed, steps, most) in samples(talks(), 150) {
         let deflate = Deflate::new(settings);
         for oracle in talk([&deflate, &deflate], &agreed, &steps, most) {
             add(&mut sent, &oracle);
@@ -1432,7 +1453,7 @@ fn the_strategies_reach_what_they_are_for() {
         .min(sent.fixed)
         .min(sent.dynamic);
     assert!(least > 50, "{sent:?}");
-    assert!(farthest > 32_000, "{farthest}");
+    assert!(farthest > 16_384, "{farthest}");
 
     let (mut written, mut to_the_end) = (Blocks::default(), [0; 8]);
     for streams in samples(streams(), 100) {

@@ -22,7 +22,7 @@ const FLOORS: &[&[&str]] = &[
     &["message"],
     &["receive", "send"],
     &["connection"],
-    &["negotiation"],
+    &["negotiation", "deadlines", "backoff"],
     &["handshake"],
     &["lib"],
 ];
