@@ -554,7 +554,8 @@ const MONTHS: [&str; 12] = [
 
 impl Calendar {
     fn next(&mut self) {
-        let is_leap = self.year % 400 == 0 || (self.year % 4 == 0 && self.year % 100 != 0);
+        let is_leap = self.year.is_multiple_of(400)
+            || (self.year.is_multiple_of(4) && !self.year.is_multiple_of(100));
         let len = match self.month {
             1 if is_leap => 29,
             1 => 28,
