@@ -7,7 +7,6 @@ mod support;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use proptest::test_runner::FileFailurePersistence;
 use sansocket::{
     Backoff, BackoffConfig, CloseCode, ClosedBy, Config, Connection, Expired, HandshakeConfig,
     ProtocolError, ResponseError, Role,
@@ -102,13 +101,7 @@ fn delays_stay_at_the_longest_however_often_it_fails() {
 }
 
 fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        cases,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
-            "proptest-regressions/backoff.txt",
-        ))),
-        ..ProptestConfig::default()
-    }
+    proptest_config(cases, "proptest-regressions/backoff.txt")
 }
 
 fn times() -> impl Strategy<Value = Duration> {

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::{FileFailurePersistence, TestRunner};
+use proptest::test_runner::TestRunner;
 use sansocket::{
     CloseCode, Config, Connection, Deadlines, DeadlinesConfig, Event, Expired, HandshakeConfig,
     Input, Role, State,
@@ -564,13 +564,7 @@ fn a_write_of_everything_leaves_nothing_to_be_due() {
 // ---- any schedule ----
 
 fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        cases,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
-            "proptest-regressions/deadlines.txt",
-        ))),
-        ..ProptestConfig::default()
-    }
+    proptest_config(cases, "proptest-regressions/deadlines.txt")
 }
 
 fn roles() -> impl Strategy<Value = Role> {

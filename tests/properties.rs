@@ -8,7 +8,6 @@ use bytes::BytesMut;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use proptest::test_runner::FileFailurePersistence;
 use sansocket::negotiation::Extension;
 use sansocket::{
     CloseCode, ClosedBy, Config, Event, HandshakeConfig, Header, Input, Opcode, ProtocolError,
@@ -17,13 +16,7 @@ use sansocket::{
 use support::*;
 
 fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        cases,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
-            "proptest-regressions/properties.txt",
-        ))),
-        ..ProptestConfig::default()
-    }
+    proptest_config(cases, "proptest-regressions/properties.txt")
 }
 
 // ---- what the inputs are made of ----

@@ -9,6 +9,7 @@
 pub mod deflate;
 
 use bytes::BytesMut;
+use proptest::test_runner::{Config as ProptestConfig, FileFailurePersistence};
 use sansocket::negotiation::accept_key;
 use sansocket::{
     ClientHandshake, ClientRequest, Config, Connection, Deflate, DeflateParams, Event,
@@ -30,6 +31,15 @@ pub fn unhex(hex: &str) -> Vec<u8> {
 
 pub fn hex(octets: &[u8]) -> String {
     octets.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// So many cases of a property; those that have failed once are kept in this file.
+pub fn proptest_config(cases: u32, regressions: &'static str) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(regressions))),
+        ..ProptestConfig::default()
+    }
 }
 
 /// XOR as RFC 6455, section 5.3, writes it.
