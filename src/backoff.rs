@@ -71,8 +71,8 @@ impl Backoff {
 
     /// There was no connection to the server: how long to wait.
     ///
-    /// Call it when a name is not found, a transport cannot be opened, or a handshake took too
-    /// long.
+    /// Call it when a name is not found, a transport cannot be opened or ends in a TLS handshake, or a
+    /// handshake took too long. A certificate that is not good will not be better next time.
     pub fn after_failure(&mut self) -> Duration {
         // RFC 6455, section 7.2.3. The first delay is random as a whole.
         let Self { config, tries, .. } = *self;
@@ -114,7 +114,8 @@ impl Backoff {
     /// The connection has ended after this time: how long to wait, or `None` if another try
     /// is not wanted or would end alike.
     ///
-    /// Call it after [`Connection::receive_eof`]. Not worth another try are an end that this
+    /// Call it after [`Connection::receive_eof`], and also after an [`Expired`](crate::Expired) that
+    /// has closed the connection. Not worth another try are an end that this
     /// client wanted, and a close code that says that all is done (1000), that it made a
     /// mistake which it would make again (1002, 1003, 1007 to 1010), or that it may not
     /// come in (3000, 3003). Other codes of applications, above 3000, are worth one: judge them

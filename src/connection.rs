@@ -380,6 +380,13 @@ impl Connection {
         Ok(())
     }
 
+    /// Appends a Close frame that is not the application's will: something took too long.
+    pub(crate) fn give_up(&mut self, code: CloseCode, reason: &str, out: &mut BytesMut) {
+        if self.state() == State::Open {
+            self.send_close(ClosedBy::Us, Some(code), reason, out);
+        }
+    }
+
     /// How far the connection is (RFC 6455, sections 7.1.3 and 7.1.4).
     #[must_use]
     pub const fn state(&self) -> State {

@@ -209,8 +209,11 @@ impl Deadlines {
         None
     }
 
-    /// A write was tried: the transport has taken `written` octets, and `left` are still to be
-    /// written.
+    /// A write was tried, or is about to wait for room: the transport has taken `written` octets,
+    /// and `left` are still to be written, those that TLS holds back among them.
+    ///
+    /// Who does not read a peer while much is left to be written takes it for a sign of life that
+    /// the peer takes some, and calls [`received`](Self::received), too.
     pub const fn wrote(&mut self, written: usize, left: usize, now: Duration) {
         if left == 0 {
             self.stalled = None;
@@ -219,18 +222,29 @@ impl Deadlines {
         }
     }
 
+    /// A request was refused: the transport is to end in the time of a closing handshake.
+    ///
+    /// A server calls it where there is a response and will be no connection, as after
+    /// [`Expired::Handshake`].
+    pub const fn refused(&mut self, now: Duration) {
+        self.phase = Phase::Closing(now);
+    }
+
     /// Does what is due and returns when to call again at the latest; `None` if nothing will be
     /// due.
     ///
     /// `ws` is the connection once there is one. It may get a Ping or a Close in `out`.
     ///
-    /// The time only moves on while octets come in, so a timer may be left as it is set: call when
-    /// it fires, and set it to what comes back.
+    /// Octets that come in only move that time on, so a timer which is set earlier may be left so:
+    /// call when it fires, and set it to what comes back. The begin of a closing handshake or of a
+    /// stall may bring it forward. What is appended to `out` is to be written, so look at `out`
+    /// after this.
     ///
     /// # Errors
     ///
     /// What took too long. After [`Pong`](Expired::Pong) and [`Idle`](Expired::Idle) go on: write
-    /// `out`, read, and call again. After the others the transport is to be closed.
+    /// `out`, read, and call again. After the others the transport is to be closed; before that a
+    /// server may answer [`Handshake`](Expired::Handshake), see [`refused`](Self::refused).
     pub fn check(
         &mut self,
         mut ws: Option<&mut Connection>,
@@ -247,9 +261,7 @@ impl Deadlines {
             && time <= now
         {
             if let (Some(ws), Some(code)) = (ws, expired.close_code()) {
-                // An open connection takes a code that may be on the wire.
-                let closed = ws.close(code, expired.text(), out);
-                debug_assert_eq!(closed, Ok(()));
+                ws.give_up(code, expired.text(), out);
                 self.phase = Phase::Closing(now);
             }
             return Err(expired);

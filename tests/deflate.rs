@@ -2572,6 +2572,8 @@ fn an_answer_that_breaks_a_rule_ends_the_handshake() {
         Ok(Some(DeflateParams::default()))
     );
     assert_eq!(plain.agree(&offer, &[]), Ok(None));
+    let twice = [&offer[..], &offer].concat();
+    assert_eq!(plain.agree(&offer, &twice), Err(ResponseError::Extensions));
 }
 
 #[test]
