@@ -1,35 +1,41 @@
-//! A client for the terminal: blocking `std::net`. Each line of stdin goes out as a text message,
-//! each text message that comes in is a line on stdout. The end of stdin closes the connection,
-//! once the replies are in.
+//! A client for the terminal: blocking `std::net`, with TLS for `wss://`. Each line of stdin goes
+//! out as a text message, each text message that comes in is a line on stdout. The end of stdin
+//! closes the connection, once the replies are in.
 //!
 //!     cargo run --release --example client -- [URL] [--subprotocol NAME]… [--origin O]
-//!         [--header 'Name: value']… [--deflate]
+//!         [--header 'Name: value']… [--deflate] [--cafile FILE] [--reconnect]
+//!         [--keepalive SECONDS [--latency]]
 //!
 //! Without URL the environment variable WS_URL names it. `--deflate` offers permessage-deflate.
+//! `--cafile` names the certificates (PEM) to trust instead of the system's. `--reconnect` tries
+//! again when another try is worth it; a line that is not yet written by then is kept for it.
+//! `--keepalive` sends a Ping after so much silence, and `--latency` tells on stderr how long its
+//! Pong took.
 
 use bytes::{Buf, BytesMut};
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
 use sansocket::{
-    ClientHandshake, ClientRequest, CloseCode, ClosedBy, Connection, Deflate, Event,
-    HandshakeConfig, Input, ResponseError, State,
+    Backoff, BackoffConfig, ClientHandshake, ClientRequest, CloseCode, ClosedBy, Connection,
+    Deadlines, DeadlinesConfig, Deflate, Event, Expired, HandshakeConfig, Input, ResponseError,
+    State, Uri,
 };
 use std::error::Error;
 use std::ffi::OsString;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, BufRead, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// For connecting and the whole opening handshake.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// For a reply after the end of stdin, and then for the closing handshake.
-const CLOSE_TIME: Duration = Duration::from_secs(5);
-/// For a write in which the server takes nothing.
-const WRITE_TIME: Duration = Duration::from_secs(30);
+/// For a reply after the end of stdin.
+const REPLY_TIME: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    match arguments().and_then(|(request, config)| run(&request, &config)) {
+    match arguments().and_then(|options| Ok(run(&options)?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("client: {error}");
@@ -38,182 +44,191 @@ fn main() -> ExitCode {
     }
 }
 
-fn arguments() -> Result<(ClientRequest, HandshakeConfig), Box<dyn Error>> {
+struct Options {
+    request: ClientRequest,
+    config: HandshakeConfig,
+    times: DeadlinesConfig,
+    tls: Option<Arc<ClientConfig>>,
+    reconnect: bool,
+    latency: bool,
+}
+
+fn arguments() -> Result<Options, Box<dyn Error>> {
     const USAGE: &str = "usage: client [URL] [--subprotocol NAME]… [--origin O] \
-                         [--header 'Name: value']… [--deflate], URL also from WS_URL";
-    let (mut url, mut options) = (None, Vec::new());
-    let mut config = HandshakeConfig::default();
-    let arguments = std::env::args_os().skip(1).map(OsString::into_string);
-    let arguments = arguments.collect::<Result<Vec<_>, _>>();
-    let mut arguments = arguments
-        .map_err(|a| format!("{a:?} is not UTF-8"))?
-        .into_iter();
-    while let Some(argument) = arguments.next() {
-        match &*argument {
+                         [--header 'Name: value']… [--deflate] [--cafile FILE] [--reconnect] \
+                         [--keepalive SECONDS [--latency]], URL also from WS_URL";
+    let (mut url, mut fields, mut cafile) = (None, Vec::new(), None);
+    let (mut reconnect, mut latency) = (false, false);
+    let (mut config, mut times) = (HandshakeConfig::default(), DeadlinesConfig::default());
+    times.keepalive = None;
+    let words = std::env::args_os().skip(1).map(OsString::into_string);
+    let mut words = words.map(|word| word.map_err(|word| format!("{word:?} is not UTF-8")));
+    while let Some(word) = words.next().transpose()? {
+        let mut value = || {
+            let value = words.next().transpose()?;
+            value.ok_or_else(|| format!("{word} needs a value"))
+        };
+        match &*word {
             "--subprotocol" | "--origin" | "--header" => {
-                let value = arguments
-                    .next()
-                    .ok_or_else(|| format!("{argument} needs a value"))?;
-                options.push((argument, value));
+                let value = value()?;
+                fields.push((word, value));
             }
             "--deflate" => config.deflate = Some(Deflate::default()),
+            "--cafile" => cafile = Some(value()?),
+            "--reconnect" => reconnect = true,
+            "--keepalive" => {
+                let seconds = value()?.parse().ok().map(Duration::try_from_secs_f64);
+                let time = seconds.and_then(Result::ok).filter(|time| !time.is_zero());
+                times.keepalive = Some(time.ok_or("--keepalive needs a number of seconds")?);
+            }
+            "--latency" => latency = true,
             option if option.starts_with('-') => {
                 return Err(format!("unknown option {option}; {USAGE}").into());
             }
             _ if url.is_some() => return Err(format!("more than one URL; {USAGE}").into()),
-            _ => url = Some(argument),
+            _ => url = Some(word),
         }
     }
+    if latency && times.keepalive.is_none() {
+        return Err("--latency needs --keepalive SECONDS".into());
+    }
     let url = url.or_else(|| std::env::var("WS_URL").ok()).ok_or(USAGE)?;
-    let mut request = ClientRequest::new(
-        url.parse()
-            .map_err(|error| format!("{}: {error}", url.escape_debug()))?,
-    );
-    for (option, value) in options {
+    let uri = url.parse();
+    let uri = uri.map_err(|error| format!("{}: {error}", url.escape_debug()))?;
+    let mut request = ClientRequest::new(uri);
+    for (option, value) in fields {
         let with_option = match &*option {
             "--subprotocol" => request.subprotocol(&value),
             "--origin" => request.origin(&value),
             _ => {
-                let (name, value) = value
-                    .split_once(':')
-                    .ok_or("--header needs 'Name: value'")?;
+                let field = value.split_once(':');
+                let (name, value) = field.ok_or("--header needs 'Name: value'")?;
                 request.header(name, value.trim())
             }
         };
         request = with_option.map_err(|error| format!("{option}: {error}"))?;
     }
-    if request.uri().is_secure() {
-        return Err("wss:// needs TLS, which this example does not speak".into());
+    let is_secure = request.uri().is_secure();
+    let tls = is_secure.then(|| tls_config(cafile)).transpose()?;
+    Ok(Options {
+        request,
+        config,
+        times,
+        tls,
+        reconnect,
+        latency,
+    })
+}
+
+/// Trusts the certificates in the file, or else those that the system trusts.
+fn tls_config(cafile: Option<String>) -> Result<Arc<ClientConfig>, Box<dyn Error>> {
+    let certificates = match &cafile {
+        Some(file) => CertificateDer::pem_file_iter(file)
+            .and_then(Iterator::collect)
+            .map_err(|error| format!("--cafile {file}: {error}"))?,
+        None => rustls_native_certs::load_native_certs().certs,
+    };
+    let mut roots = RootCertStore::empty();
+    // Some that a system has are no good; the others will do.
+    if roots.add_parsable_certificates(certificates).0 == 0 {
+        let place = cafile.unwrap_or_else(|| "this system; name some with --cafile".into());
+        return Err(format!("there is no certificate to trust in {place}").into());
     }
-    Ok((request, config))
+    let config = ClientConfig::builder().with_root_certificates(roots);
+    let mut config = config.with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// What is wrong with the server's certificate, and what to do about it.
+fn tls_problem(error: &rustls::Error, host: &str) -> String {
+    use CertificateError as Bad;
+    let rustls::Error::InvalidCertificate(bad) = error else {
+        return format!("no TLS with {host}, if it speaks that at all: {error}");
+    };
+    let problem = match bad {
+        Bad::Expired | Bad::ExpiredContext { .. } => {
+            "has expired: the server needs a new one, or this machine's clock is wrong"
+        }
+        Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+            "is not valid yet: this machine's clock is wrong, or the server's was"
+        }
+        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+            "is for another name: the URL needs one that is in the certificate"
+        }
+        Bad::UnknownIssuer => {
+            "has an unknown issuer: if you trust it, name its certificate with --cafile"
+        }
+        Bad::BadSignature => "is not signed by the one that --cafile names, which may be outdated",
+        // The type is that of a crate below rustls. `openssl req -x509` makes such certificates.
+        Bad::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "is one of a CA: the server needs one of its own, with basicConstraints=CA:FALSE"
+        }
+        _ => "is no good",
+    };
+    format!("the certificate of {host} {problem} ({error})")
+}
+
+/// Why a connection ended, and after which time another try is worth it.
+struct Ended(String, Option<Duration>);
+
+impl<E: Error> From<E> for Ended {
+    fn from(error: E) -> Self {
+        Self(error.to_string(), None)
+    }
 }
 
 /// What the two reading threads tell the main one.
 enum Incoming {
     Line(String),
     EndOfLines(io::Result<()>),
-    Octets(Vec<u8>),
-    EndOfTransport,
+    /// From the connection with this number, which may not be the last one.
+    Octets(u64, Vec<u8>),
+    EndOfTransport(u64, io::Result<()>),
 }
 
-fn run(request: &ClientRequest, config: &HandshakeConfig) -> Result<(), Box<dyn Error>> {
-    let (stream, ws, early) = connect(request, config)?;
-    stream.set_read_timeout(None)?;
-    // A short time-out: while the server takes nothing, what it sends must still be read.
-    stream.set_write_timeout(Some(Duration::from_millis(50)))?;
+/// What outlives a connection.
+struct Client<'a> {
+    options: &'a Options,
+    backoff: Backoff,
+    sender: SyncSender<Incoming>,
+    incoming: Receiver<Incoming>,
+    next_line: Sender<()>,
+    line_asked: bool,
+    /// The line that is not written yet.
+    line: Option<String>,
+    lines_ended: Option<Instant>,
+}
 
+fn run(options: &Options) -> Result<(), String> {
     let (sender, incoming) = mpsc::sync_channel(16);
     let (next_line, line_wanted) = mpsc::channel();
-    if !early.is_empty() {
-        sender.send(Incoming::Octets(early))?;
-    }
-    let (reader, octets) = (stream.try_clone()?, sender.clone());
-    thread::spawn(move || read_transport(reader, &octets));
-    thread::spawn(move || read_lines(&line_wanted, &sender));
-
-    let (out, last_write) = (BytesMut::new(), Instant::now());
-    let mut session = Session {
-        stream,
-        ws,
-        out,
-        last_write,
-        unanswered: 0,
-        reason: String::new(),
+    let line_sender = sender.clone();
+    thread::spawn(move || read_lines(&line_wanted, &line_sender));
+    let seed = RandomState::new().build_hasher().finish(); // from the system's entropy
+    let mut client = Client {
+        options,
+        backoff: Backoff::new(&BackoffConfig::default(), seed),
+        sender,
+        incoming,
+        next_line,
+        line_asked: false,
+        line: None,
+        lines_ended: None,
     };
-    session.converse(&incoming, &next_line)
-}
-
-/// Connects and does the opening handshake. Returns what came behind it, too.
-fn connect(
-    request: &ClientRequest,
-    config: &HandshakeConfig,
-) -> Result<(TcpStream, Connection, Vec<u8>), Box<dyn Error>> {
-    let deadline = Instant::now() + HANDSHAKE_TIME;
-    let uri = request.uri();
-    let mut last_error = io::Error::from(ErrorKind::NotFound);
-    let addresses = (uri.host(), uri.port()).to_socket_addrs();
-    let mut stream = addresses
-        .map_err(|error| format!("cannot find {}: {error}", uri.host()))?
-        .find_map(|address| {
-            let left = deadline.checked_duration_since(Instant::now())?;
-            TcpStream::connect_timeout(&address, left)
-                .map_err(|error| last_error = error)
-                .ok()
-        })
-        .ok_or_else(|| format!("cannot connect to {uri}: {last_error}"))?;
-    stream.set_nodelay(true)?;
-
-    let mut out = BytesMut::new();
-    let mut handshake = ClientHandshake::new(request, config, &mut out)?;
-    stream.write_all(&out)?;
-    let mut buffer = vec![0; 16 << 10];
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let result = match left.is_zero() {
-            true => Err(ErrorKind::TimedOut.into()),
-            false => stream
-                .set_read_timeout(Some(left))
-                .and_then(|()| stream.read(&mut buffer)),
+    for number in 0.. {
+        let Err(Ended(why, again)) = client.connect(number) else {
+            break;
         };
-        let n = match result {
-            Err(error) if is_temporary(&error) && !left.is_zero() => continue,
-            Ok(n @ 1..) => n,
-            // The end: of a refusal, too, whose body may lack its own.
-            ended => {
-                return match (handshake.receive_eof(), ended) {
-                    (error @ ResponseError::Refused(_), _) | (error, Ok(_)) => Err(refusal(error)),
-                    (_, Err(error)) => Err(format!("no response from {uri}: {error}").into()),
-                };
-            }
+        let is_said = client.line.is_none() && client.lines_ended.is_some();
+        let Some(delay) = again.filter(|_| options.reconnect && !is_said) else {
+            return Err(why);
         };
-        let mut input = Input::new(&mut buffer[..n]);
-        if let Some(opened) = handshake.receive(&mut input, &mut out).map_err(refusal)? {
-            return Ok((stream, opened.connection, input.take_rest().to_vec()));
-        }
+        let seconds = delay.as_secs_f64();
+        eprintln!("client: {why}; trying again in {seconds:.1} s");
+        thread::sleep(delay);
     }
-}
-
-/// One line about a handshake that failed, with what the server's own first line says.
-fn refusal(error: ResponseError) -> Box<dyn Error> {
-    let mut line = error.to_string();
-    if let ResponseError::Refused(response) = &error {
-        let body = String::from_utf8_lossy(&response.body);
-        if let Some(words) = body.lines().next().filter(|words| !words.trim().is_empty()) {
-            line += &format!(
-                ": {}",
-                words
-                    .trim()
-                    .chars()
-                    .take(80)
-                    .collect::<String>()
-                    .escape_debug()
-            );
-        }
-    }
-    line.into()
-}
-
-/// A read or write that was interrupted, or whose time is over.
-fn is_temporary(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut
-    )
-}
-
-fn read_transport(mut stream: TcpStream, sender: &SyncSender<Incoming>) {
-    let mut buffer = vec![0; 16 << 10];
-    loop {
-        let incoming = match stream.read(&mut buffer) {
-            Ok(n @ 1..) => Incoming::Octets(buffer[..n].to_vec()),
-            Err(error) if is_temporary(&error) => continue,
-            _ => Incoming::EndOfTransport,
-        };
-        let is_end = matches!(incoming, Incoming::EndOfTransport);
-        if sender.send(incoming).is_err() || is_end {
-            return;
-        }
-    }
+    Ok(())
 }
 
 /// Reads a line whenever one is wanted.
@@ -231,77 +246,277 @@ fn read_lines(wanted: &Receiver<()>, sender: &SyncSender<Incoming>) {
     }
 }
 
-struct Session {
-    stream: TcpStream,
-    ws: Connection,
+fn read_transport(mut stream: TcpStream, number: u64, sender: &SyncSender<Incoming>) {
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        let incoming = match stream.read(&mut buffer) {
+            Ok(n @ 1..) => Incoming::Octets(number, buffer[..n].to_vec()),
+            Err(error) if is_temporary(&error) => continue,
+            result => Incoming::EndOfTransport(number, result.map(|_| ())),
+        };
+        let is_end = matches!(incoming, Incoming::EndOfTransport(..));
+        if sender.send(incoming).is_err() || is_end {
+            return;
+        }
+    }
+}
+
+/// A read or write that was interrupted, or whose time is over.
+fn is_temporary(error: &io::Error) -> bool {
+    use ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | WouldBlock | TimedOut)
+}
+
+/// A socket, with TLS or without.
+struct Transport {
+    tcp: TcpStream,
+    tls: Option<ClientConnection>,
+    /// Writing has failed. What came before that is still to be read.
+    is_broken: bool,
+}
+
+impl Transport {
+    /// What the octets say that were read, and whether TLS says that it was the last.
+    fn decrypt(&mut self, octets: Vec<u8>) -> Result<(Vec<u8>, bool), rustls::Error> {
+        let Some(tls) = &mut self.tls else {
+            return Ok((octets, false));
+        };
+        let (mut octets, mut plain) = (&octets[..], Vec::new());
+        while !octets.is_empty() {
+            let read = tls.read_tls(&mut octets);
+            read.map_err(|error| rustls::Error::General(error.to_string()))?;
+            let result = tls.process_new_packets();
+            let _ = tls.reader().read_to_end(&mut plain); // until there is no more as yet
+            if result.is_err() {
+                let _ = tls.write_tls(&mut self.tcp); // the alert that says so
+            }
+            if result?.peer_has_closed() {
+                return Ok((plain, true));
+            }
+        }
+        Ok((plain, false))
+    }
+
+    /// Writes what the server takes at once.
+    fn write(&mut self, out: &mut BytesMut) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else {
+            let n = self.tcp.write(out)?;
+            out.advance(n);
+            return Ok(n);
+        };
+        let n = tls.writer().write(out)?;
+        out.advance(n);
+        tls.write_tls(&mut self.tcp)
+    }
+
+    /// Whether there is something to write.
+    fn is_pending(&self, out: &BytesMut) -> bool {
+        let tls = self.tls.as_ref();
+        !self.is_broken && (!out.is_empty() || tls.is_some_and(|tls| tls.wants_write()))
+    }
+
+    fn close(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            let _ = tls.write_tls(&mut self.tcp);
+        }
+        let _ = self.tcp.shutdown(Shutdown::Both); // ends the reading thread, too
+    }
+}
+
+impl Client<'_> {
+    /// Serves one connection to its end.
+    fn connect(&mut self, number: u64) -> Result<(), Ended> {
+        let (start, uri) = (Instant::now(), self.options.request.uri());
+        let tcp = dial(uri, self.options.times.handshake);
+        let tcp = tcp.map_err(|why| Ended(why, Some(self.backoff.after_failure())))?;
+        tcp.set_nodelay(true)?;
+        // A short time-out: while the server takes nothing, what it sends must still be read.
+        tcp.set_write_timeout(Some(Duration::from_millis(50)))?;
+        let (mut tls, mut out) = (None, BytesMut::new());
+        if let Some(config) = &self.options.tls {
+            let name = ServerName::try_from(uri.host().to_owned())?;
+            tls = Some(ClientConnection::new(config.clone(), name)?);
+        }
+        let Options {
+            request, config, ..
+        } = self.options;
+        let handshake = ClientHandshake::new(request, config, &mut out)?;
+        let (reader, sender) = (tcp.try_clone()?, self.sender.clone());
+        thread::spawn(move || read_transport(reader, number, &sender));
+        let mut session = Session {
+            number,
+            start,
+            deadlines: Deadlines::new(&self.options.times, start.elapsed()),
+            transport: Transport {
+                tcp,
+                tls,
+                is_broken: false,
+            },
+            handshake,
+            ws: None,
+            out,
+            line_in_out: false,
+            unanswered: 0,
+            last_activity: start,
+            reason: String::new(),
+            client: self,
+        };
+        let result = session.converse();
+        session.transport.close();
+        result
+    }
+}
+
+/// Opens the transport.
+fn dial(uri: &Uri, limit: Duration) -> Result<TcpStream, String> {
+    let end = Instant::now() + limit;
+    let mut last_error = io::Error::from(ErrorKind::NotFound);
+    let addresses = (uri.host(), uri.port()).to_socket_addrs();
+    addresses
+        .map_err(|error| format!("cannot find {}: {error}", uri.host()))?
+        .find_map(|address| {
+            let left = end.checked_duration_since(Instant::now())?;
+            let stream = TcpStream::connect_timeout(&address, left);
+            stream.map_err(|error| last_error = error).ok()
+        })
+        .ok_or_else(|| format!("cannot connect to {uri}: {last_error}"))
+}
+
+/// One connection, from the opening handshake to its end.
+struct Session<'s, 'a> {
+    client: &'s mut Client<'a>,
+    number: u64,
+    start: Instant,
+    deadlines: Deadlines,
+    transport: Transport,
+    handshake: ClientHandshake,
+    ws: Option<Connection>,
     out: BytesMut,
-    last_write: Instant,
+    /// The client's line is in `out`, or was.
+    line_in_out: bool,
     /// Messages sent less messages received: replies to wait for.
     unanswered: u64,
+    last_activity: Instant,
     /// What the server's Close says.
     reason: String,
 }
 
-impl Session {
-    fn converse(
-        &mut self,
-        incoming: &Receiver<Incoming>,
-        next_line: &Sender<()>,
-    ) -> Result<(), Box<dyn Error>> {
-        let (mut line_asked, mut lines_ended) = (false, false);
-        let mut deadline = None;
+impl Session<'_, '_> {
+    fn converse(&mut self) -> Result<(), Ended> {
         loop {
-            self.write_some()?;
-            // One line at a time, and only when the last one is written.
-            if self.out.is_empty() && !line_asked && self.ws.state() == State::Open {
-                line_asked = next_line.send(()).is_ok();
-            }
-            let wait = match deadline {
-                _ if !self.out.is_empty() => Duration::ZERO,
-                None => Duration::MAX,
-                Some(deadline) => Instant::saturating_duration_since(&deadline, Instant::now()),
+            self.write_some();
+            let now = self.start.elapsed();
+            let wake = match self.deadlines.check(self.ws.as_mut(), now, &mut self.out) {
+                Ok(wake) => wake,
+                Err(Expired::Handshake) => return self.end(Err(ErrorKind::TimedOut.into())),
+                Err(Expired::Close) => return self.end(Ok(())),
+                Err(expired) => {
+                    self.write_some(); // the Close frame, which nobody may answer
+                    let again = self.client.backoff.after_expiry(now);
+                    return Err(Ended(expired.to_string(), Some(again)));
+                }
             };
-            match incoming.recv_timeout(wait) {
+            let reply = self.say()?;
+            let wait = match self.transport.is_pending(&self.out) {
+                true => Duration::ZERO,
+                false => wake
+                    .into_iter()
+                    .chain(reply)
+                    .min()
+                    .map_or(Duration::MAX, |time| time.saturating_sub(now)),
+            };
+            match self.client.incoming.recv_timeout(wait) {
                 Ok(Incoming::Line(line)) => {
-                    line_asked = false;
-                    if self.ws.state() == State::Open {
-                        self.ws.send_text(&line, &mut self.out)?;
-                        self.unanswered += 1;
-                    }
+                    (self.client.line, self.client.line_asked) = (Some(line), false);
                 }
                 Ok(Incoming::EndOfLines(result)) => {
-                    result.map_err(|error| format!("reading stdin: {error}"))?;
-                    lines_ended = true;
-                    deadline = Some(Instant::now() + CLOSE_TIME);
+                    result.map_err(|error| Ended(format!("reading stdin: {error}"), None))?;
+                    self.client.lines_ended = Some(Instant::now());
                 }
-                Ok(Incoming::Octets(mut octets)) => {
-                    let was_open = self.ws.state() == State::Open;
-                    self.receive(&mut octets)?;
-                    if lines_ended && was_open || self.ws.close_expected() && deadline.is_none() {
-                        deadline = Some(Instant::now() + CLOSE_TIME);
+                Ok(Incoming::Octets(number, octets)) if number == self.number => {
+                    if self.receive(octets)? {
+                        return self.end(Ok(()));
                     }
                 }
-                Ok(Incoming::EndOfTransport) | Err(RecvTimeoutError::Disconnected) => {
-                    return self.end();
+                Ok(Incoming::EndOfTransport(number, result)) if number == self.number => {
+                    return self.end(result);
                 }
-                Err(RecvTimeoutError::Timeout) if !self.out.is_empty() => {}
-                // No further reply came: close. Or the server does not end: leave it.
-                Err(RecvTimeoutError::Timeout) if self.ws.state() == State::Open => {
-                    self.unanswered = 0;
-                }
-                Err(RecvTimeoutError::Timeout) => return self.end(),
-            }
-            if lines_ended && self.unanswered == 0 && self.ws.state() == State::Open {
-                self.ws.close(CloseCode::NORMAL, "", &mut self.out)?;
-                deadline = Some(Instant::now() + CLOSE_TIME);
+                Ok(_) => {}  // of a former connection
+                Err(_) => {} // see what is due
             }
         }
     }
 
-    /// Handles what came from the server.
-    fn receive(&mut self, octets: &mut [u8]) -> io::Result<()> {
-        let mut input = Input::new(octets);
-        while let Some(event) = self.ws.receive(&mut input, &mut self.out) {
+    /// Writes what the server takes at once.
+    fn write_some(&mut self) {
+        if self.transport.is_pending(&self.out) {
+            let written = self.transport.write(&mut self.out).unwrap_or_else(|error| {
+                self.transport.is_broken = !is_temporary(&error);
+                0
+            });
+            let left = usize::from(self.transport.is_pending(&self.out));
+            self.deadlines.wrote(written, left, self.start.elapsed());
+        }
+        let is_written = !self.transport.is_broken && !self.transport.is_pending(&self.out);
+        if self.line_in_out && is_written {
+            (self.client.line, self.line_in_out) = (None, false);
+        }
+    }
+
+    /// Sends the next line, or closes after the last one. Returns until when it waits for replies.
+    fn say(&mut self) -> Result<Option<Duration>, Ended> {
+        let client = &mut *self.client;
+        let Some(ws) = &mut self.ws else {
+            return Ok(None);
+        };
+        // One line at a time, and only when the last one is written.
+        let is_busy = self.transport.is_broken || self.transport.is_pending(&self.out);
+        if is_busy || ws.state() != State::Open {
+            return Ok(None);
+        }
+        if let Some(line) = &client.line {
+            ws.send_text(line, &mut self.out)?;
+            self.line_in_out = true;
+            self.unanswered += 1;
+            self.last_activity = Instant::now();
+        } else if let Some(ended) = client.lines_ended {
+            let reply_by = self.last_activity.max(ended) + REPLY_TIME;
+            if self.unanswered == 0 || Instant::now() >= reply_by {
+                ws.close(CloseCode::NORMAL, "", &mut self.out)?;
+            }
+            return Ok(Some(reply_by - self.start));
+        } else if !client.line_asked {
+            client.line_asked = client.next_line.send(()).is_ok();
+        }
+        Ok(None)
+    }
+
+    /// Handles what came from the server; true if it is the last.
+    fn receive(&mut self, octets: Vec<u8>) -> Result<bool, Ended> {
+        let now = self.start.elapsed();
+        self.deadlines.received(now);
+        self.last_activity = Instant::now();
+        let Options {
+            request, latency, ..
+        } = self.client.options;
+        let plain = self.transport.decrypt(octets);
+        let (mut plain, is_last) =
+            plain.map_err(|error| Ended(tls_problem(&error, request.uri().host()), None))?;
+        let mut input = Input::new(&mut plain);
+        if self.ws.is_none() {
+            let opened = self.handshake.receive(&mut input, &mut self.out);
+            let opened = opened.map_err(|error| self.refused(&error))?;
+            self.ws = opened.map(|opened| opened.connection);
+        }
+        let Some(ws) = &mut self.ws else {
+            return Ok(is_last);
+        };
+        while let Some(event) = ws.receive(&mut input, &mut self.out) {
+            let time = self.deadlines.event(&event, now);
+            if let Some(time) = time.filter(|_| *latency) {
+                eprintln!("client: Pong after {:.3} ms", time.as_secs_f64() * 1e3);
+            }
             match event {
                 Event::Text(text) => {
                     writeln!(io::stdout(), "{text}")?;
@@ -311,39 +526,51 @@ impl Session {
                 _ => {} // Pings and Closes are answered already
             }
         }
-        Ok(())
-    }
-
-    /// Writes what the server takes at once.
-    fn write_some(&mut self) -> Result<(), Box<dyn Error>> {
-        if self.out.is_empty() {
-            self.last_write = Instant::now();
-            return Ok(());
-        }
-        match self.stream.write(&self.out) {
-            Ok(n) => {
-                self.out.advance(n);
-                self.last_write = Instant::now();
-            }
-            Err(error) if is_temporary(&error) && self.last_write.elapsed() < WRITE_TIME => {}
-            Err(error) if is_temporary(&error) => return Err("the server takes nothing".into()),
-            // The server has gone; what it said before is still to be read.
-            Err(_) => self.out.clear(),
-        }
-        Ok(())
+        Ok(is_last)
     }
 
     /// The transport has ended, or is to end now.
-    fn end(&mut self) -> Result<(), Box<dyn Error>> {
-        self.ws.receive_eof()?;
-        match self.ws.close_code() {
-            Some(CloseCode::NORMAL) => Ok(()),
-            _ if self.ws.closed_by() == Some(ClosedBy::Us) => Ok(()),
-            code => {
+    fn end(&mut self, result: io::Result<()>) -> Result<(), Ended> {
+        let Some(ws) = &mut self.ws else {
+            let refused = self.handshake.receive_eof();
+            return Err(match result {
+                // The end of a refusal, too, whose body may lack its own.
+                Err(error) if !matches!(refused, ResponseError::Refused(_)) => {
+                    let uri = self.client.options.request.uri();
+                    let again = self.client.backoff.after_failure();
+                    Ended(format!("no response from {uri}: {error}"), Some(again))
+                }
+                _ => self.refused(&refused),
+            });
+        };
+        let why = match (ws.receive_eof(), ws.close_code()) {
+            (Err(error), _) => error.to_string(),
+            (Ok(()), Some(CloseCode::NORMAL)) => return Ok(()),
+            _ if ws.closed_by() == Some(ClosedBy::Us) => return Ok(()),
+            (Ok(()), code) => {
                 let code = code.map_or(0, |code| code.0);
                 let reason = format!("{code} {}", self.reason.escape_debug());
-                Err(format!("the server closed the connection: {}", reason.trim_end()).into())
+                format!("the server closed the connection: {}", reason.trim_end())
+            }
+        };
+        let again = self
+            .client
+            .backoff
+            .after_connection(ws, self.start.elapsed());
+        Err(Ended(why, again))
+    }
+
+    /// One line about a handshake that failed, with what the server's own first line says.
+    fn refused(&mut self, error: &ResponseError) -> Ended {
+        let mut why = error.to_string();
+        if let ResponseError::Refused(response) = error {
+            let body = String::from_utf8_lossy(&response.body);
+            let words = body.lines().next().unwrap_or_default().trim();
+            if !words.is_empty() {
+                let words: String = words.chars().take(80).collect();
+                why += &format!(": {}", words.escape_debug());
             }
         }
+        Ended(why, self.client.backoff.after_handshake(error))
     }
 }

@@ -1,0 +1,1043 @@
+//! The echo servers among the examples, each with the same peers: slow, silent, greedy, broken
+//! and vanishing ones, over real sockets. The law of this file: what one peer does never harms
+//! another one, and never lasts longer than the deadlines say.
+//!
+//! Nothing here sleeps: everything waits for what the server does, with a limit only for the
+//! case that it never comes. While nothing is to be waited for, another peer is served.
+
+mod support;
+
+use sansocket::Role;
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::*;
+
+// ---- the servers ----
+
+/// Runs these cases with each of the servers.
+macro_rules! every_server {
+    ($($case:ident)*) => {
+        server!(echo_server: $($case)*);
+        server!(echo_mio: $($case)*);
+        server!(echo_tokio: $($case)*);
+    };
+}
+
+macro_rules! server {
+    ($server:ident: $($case:ident)*) => {
+        mod $server {
+            $(
+                #[test]
+                fn $case() {
+                    super::$case(stringify!($server));
+                }
+            )*
+        }
+    };
+}
+
+every_server! {
+    a_head_that_dribbles_gets_408_and_the_end
+    a_silent_peer_gets_a_ping_then_1011_then_the_end
+    a_peer_that_speaks_is_kept
+    peers_that_take_nothing_are_dropped_and_cost_little
+    silent_peers_that_take_nothing_are_dropped_however_much_they_have_to_take
+    a_peer_that_takes_little_at_a_time_gets_all_of_it
+    peers_that_do_not_end_the_transport_are_dropped
+    resets_at_every_step_leave_nothing_behind
+    a_peer_that_ends_only_its_writing_gets_what_is_due_to_it
+    two_thousand_peers_that_vanish_leave_nothing_behind
+    a_flood_of_one_peer_does_not_keep_the_others_waiting
+    messages_of_all_lengths_come_back_however_they_are_cut
+    a_message_that_is_too_big_gets_1009
+    a_compressed_message_comes_back
+}
+
+mod shutdown {
+    macro_rules! shutdown {
+        ($($server:ident)*) => {$(
+            mod $server {
+                #[test]
+                fn every_peer_is_told_and_the_server_ends_when_all_have_answered() {
+                    super::super::every_peer_is_told_and_the_server_ends(stringify!($server));
+                }
+
+                #[test]
+                fn peers_that_do_not_answer_do_not_keep_the_server() {
+                    super::super::peers_that_do_not_answer_do_not_keep_the_server(stringify!($server));
+                }
+            }
+        )*};
+    }
+    #[cfg(unix)]
+    shutdown!(echo_mio echo_tokio);
+}
+
+/// By how much the deadlines of the servers are shortened, and what becomes of them.
+const HURRY: u32 = 20;
+const HANDSHAKE: Duration = Duration::from_millis(10_000 / HURRY as u64);
+const KEEPALIVE: Duration = Duration::from_millis(30_000 / HURRY as u64);
+const PONG: Duration = Duration::from_millis(20_000 / HURRY as u64);
+const CLOSE: Duration = Duration::from_millis(5_000 / HURRY as u64);
+const WRITE: Duration = Duration::from_millis(30_000 / HURRY as u64);
+
+/// When something that must come will never come. No deadline above is so long, however busy
+/// the machine is.
+const NEVER: Duration = Duration::from_secs(20);
+
+/// An example's program: `cargo test` builds it beside the tests.
+fn example(name: &str) -> Command {
+    let mut path: PathBuf = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.push("examples");
+    path.push(name);
+    assert!(
+        path.exists(),
+        "`cargo test`, or `cargo build --examples`, makes {path:?}"
+    );
+    Command::new(path)
+}
+
+/// An echo server, stopped when it is dropped.
+struct Server {
+    /// `None` once its end was waited for.
+    child: Option<Child>,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(name: &str, arguments: &[&str]) -> Self {
+        Self::try_start(name, arguments).unwrap()
+    }
+
+    /// In a hurry.
+    fn hurry(name: &str) -> Self {
+        Self::start(name, &["--hurry", &HURRY.to_string()])
+    }
+
+    /// `None` if there is nothing to do for it here.
+    fn try_start(name: &str, arguments: &[&str]) -> Option<Self> {
+        let mut command = example(name);
+        command.arg("127.0.0.1:0").args(arguments);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        if line.is_empty() && child.wait().unwrap().success() {
+            return None;
+        }
+        let url = line.trim().strip_prefix("listening on ws://").unwrap();
+        Some(Self {
+            child: Some(child),
+            address: url.trim_end_matches('/').parse().unwrap(),
+        })
+    }
+
+    fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    fn connect(&self) -> Peer {
+        Peer::new(TcpStream::connect(self.address).unwrap())
+    }
+
+    /// A connection with room for little on its way to the peer.
+    fn connect_narrow(&self) -> Peer {
+        let stream = in_tokio(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.set_recv_buffer_size(4096).unwrap();
+            let stream = socket.connect(self.address).await.unwrap();
+            stream.into_std().unwrap()
+        });
+        stream.set_nonblocking(false).unwrap();
+        Peer::new(stream)
+    }
+
+    /// A connection whose opening handshake is done.
+    fn open(&self) -> Peer {
+        let mut peer = self.connect();
+        peer.open(REQUEST);
+        peer
+    }
+
+    /// What the system says of the process; `None` where it says nothing.
+    fn proc(&self, file: &str) -> Option<String> {
+        if !cfg!(target_os = "linux") {
+            return None;
+        }
+        let path = format!("/proc/{}/{file}", self.id());
+        Some(std::fs::read_to_string(path).expect("the server is there"))
+    }
+
+    /// How many files, sockets among them, it has open.
+    fn files(&self) -> usize {
+        if !cfg!(target_os = "linux") {
+            return 0;
+        }
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.id()));
+        files.expect("the server is there").count()
+    }
+
+    /// A number of `/proc/PID/status`.
+    fn status(&self, name: &str) -> usize {
+        let Some(status) = self.proc("status") else {
+            return 0;
+        };
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// How many octets of memory it had at most so far.
+    fn memory(&self) -> usize {
+        self.status("VmHWM:") << 10
+    }
+
+    /// How long it has been computing.
+    fn computed(&self) -> Duration {
+        let Some(stat) = self.proc("stat") else {
+            return Duration::ZERO;
+        };
+        let behind_name = stat.rsplit(')').next().unwrap();
+        let fields: Vec<_> = behind_name.split_whitespace().collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// Asks it to stop.
+    fn terminate(&self) {
+        signal(self.id(), "-TERM");
+    }
+
+    /// Waits for its end.
+    fn wait(mut self) -> ExitStatus {
+        let mut child = self.child.take().unwrap();
+        let id = child.id();
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || sender.send(child.wait().unwrap()));
+        let status = receiver.recv_timeout(NEVER);
+        status.unwrap_or_else(|_| {
+            signal(id, "-KILL");
+            panic!("the server does not end")
+        })
+    }
+}
+
+fn signal(id: u32, signal: &str) {
+    let status = Command::new("kill")
+        .args([signal, &id.to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
+
+/// Runs what `std` has no stable way to do.
+fn in_tokio<T>(future: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_io().build().unwrap().block_on(future)
+}
+
+// ---- the peers ----
+
+/// A client by hand.
+struct Peer(TcpStream);
+
+/// A frame of a server: its first octet and its payload.
+type Frame = (u8, Vec<u8>);
+
+impl Peer {
+    fn new(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(NEVER)).unwrap();
+        stream.set_write_timeout(Some(NEVER)).unwrap();
+        Self(stream)
+    }
+
+    fn write(&mut self, octets: impl AsRef<[u8]>) {
+        self.0.write_all(octets.as_ref()).unwrap();
+    }
+
+    fn send(&mut self, first: u8, payload: &[u8]) {
+        self.write(frame(Role::Server, first, payload));
+    }
+
+    /// Writes one octet; whether the connection is still there to take it.
+    fn dribble(&mut self, octet: u8) -> bool {
+        match self.0.write(&[octet]) {
+            Ok(n) => n == 1,
+            Err(error) => !is_reset(&error),
+        }
+    }
+
+    /// Reads the head of a response, and nothing behind it.
+    fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut octet = [0];
+            self.0.read_exact(&mut octet).unwrap();
+            head.push(octet[0]);
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    /// Does the opening handshake; the response.
+    fn open(&mut self, request: &str) -> String {
+        self.write(request);
+        let head = self.head();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        head
+    }
+
+    fn exactly(&mut self, len: usize) -> Vec<u8> {
+        let mut octets = vec![0; len];
+        self.0.read_exact(&mut octets).unwrap();
+        octets
+    }
+
+    /// The next frame.
+    fn frame(&mut self) -> Frame {
+        let header = self.exactly(2);
+        let len = match header[1] {
+            126 => u16::from_be_bytes(self.exactly(2).try_into().unwrap()).into(),
+            127 => u64::from_be_bytes(self.exactly(8).try_into().unwrap()) as usize,
+            len => len.into(),
+        };
+        (header[0], self.exactly(len))
+    }
+
+    /// The next message; Pings before it are answered.
+    fn message(&mut self) -> Frame {
+        loop {
+            let (first, payload) = self.frame();
+            match first {
+                0x89 => self.send(0x8a, &payload),
+                first => return (first, payload),
+            }
+        }
+    }
+
+    /// The code of the Close frame that comes next.
+    fn close_code(&mut self) -> u16 {
+        let (first, payload) = self.message();
+        assert_eq!(first, 0x88, "a Close frame");
+        u16::from_be_bytes(*payload.first_chunk().unwrap())
+    }
+
+    /// A message goes there and back.
+    fn echo(&mut self) {
+        self.send(0x81, b"still here");
+        assert_eq!(self.message(), (0x81, b"still here".to_vec()));
+    }
+
+    /// The server has ended the connection in order: nothing more comes, and no reset.
+    fn ended(&mut self) {
+        let mut rest = Vec::new();
+        self.0.read_to_end(&mut rest).unwrap();
+        assert!(rest.is_empty(), "{}", rest.escape_ascii());
+    }
+
+    /// The server has ended the connection in any way.
+    fn is_gone(&mut self) {
+        let mut rest = Vec::new();
+        if let Err(error) = self.0.read_to_end(&mut rest) {
+            assert!(is_reset(&error), "{error}");
+        }
+        assert!(rest.is_empty(), "{}", rest.escape_ascii());
+    }
+
+    /// Ends the connection with a reset.
+    fn reset(self) {
+        self.0.set_nonblocking(true).unwrap();
+        in_tokio(async {
+            let stream = tokio::net::TcpStream::from_std(self.0).unwrap();
+            stream.set_zero_linger().unwrap();
+        });
+    }
+
+    fn twin(&self) -> Self {
+        Self(self.0.try_clone().unwrap())
+    }
+}
+
+/// The error says that the connection is gone, and not that a time is over.
+#[track_caller]
+fn is_reset(error: &std::io::Error) -> bool {
+    let kinds = [
+        ErrorKind::ConnectionReset,
+        ErrorKind::ConnectionAborted,
+        ErrorKind::BrokenPipe,
+    ];
+    assert!(kinds.contains(&error.kind()), "{error}");
+    true
+}
+
+/// Serves this peer until something is so.
+#[track_caller]
+fn meanwhile(good: &mut Peer, mut until: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !until() {
+        let begin = Instant::now();
+        good.echo();
+        assert!(begin.elapsed() < NEVER / 4, "it is served meanwhile");
+        assert!(start.elapsed() < NEVER, "it never comes");
+    }
+}
+
+/// Serves this peer until the server has only so many files open.
+#[track_caller]
+fn until_files(server: &Server, good: &mut Peer, files: usize) {
+    meanwhile(good, || server.files() <= files);
+}
+
+/// It has taken this long from then on, and little more.
+#[track_caller]
+fn took(start: Instant, time: Duration) {
+    let elapsed = start.elapsed();
+    assert!(elapsed >= time, "{elapsed:?}, not before {time:?}");
+    assert!(
+        elapsed < time + NEVER / 4,
+        "{elapsed:?}, soon after {time:?}"
+    );
+}
+
+/// What takes no deadline at all, when these are not in a hurry.
+#[track_caller]
+fn took_no_time(start: Instant) {
+    let elapsed = start.elapsed();
+    assert!(elapsed < Duration::from_secs(4), "{elapsed:?}");
+}
+
+// ---- deadlines ----
+
+fn a_head_that_dribbles_gets_408_and_the_end(name: &str) {
+    let server = Server::hurry(name);
+    let mut good = server.open();
+    let files = server.files();
+    let start = Instant::now();
+    let mut silent = server.connect();
+    let mut peer = server.connect();
+    peer.write("GET / HTTP/1.1\r\nX: ");
+    // One octet whenever there is no answer yet.
+    peer.0.set_read_timeout(Some(HANDSHAKE / 20)).unwrap();
+    while let Err(error) = peer.0.peek(&mut [0]) {
+        let kinds = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
+        assert!(kinds.contains(&error.kind()), "{error}");
+        peer.write("x");
+        good.echo();
+    }
+    took(start, HANDSHAKE);
+    peer.0.set_read_timeout(Some(NEVER)).unwrap();
+    let head = peer.head();
+    assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
+    // It is not kept by going on.
+    meanwhile(&mut good, || !peer.dribble(b'x'));
+    took(start, HANDSHAKE);
+
+    // Who has said nothing has asked nothing: it may get an answer or none.
+    let mut answer = String::new();
+    silent.0.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 408 "),
+        "{answer}"
+    );
+    until_files(&server, &mut good, files);
+}
+
+fn a_silent_peer_gets_a_ping_then_1011_then_the_end(name: &str) {
+    let server = Server::hurry(name);
+    let files = server.files();
+    let start = Instant::now();
+    let (mut silent, mut dribbling) = (server.open(), server.open());
+    for peer in [&mut silent, &mut dribbling] {
+        assert_eq!(peer.frame().0, 0x89, "a Ping");
+        took(start, KEEPALIVE);
+    }
+    for peer in [&mut silent, &mut dribbling] {
+        assert_eq!(peer.close_code(), 1011);
+        took(start, KEEPALIVE + PONG);
+    }
+    // Octets that are no Close frame do not help it now.
+    dribbling.write(frame_header(Role::Server, 0x82, 1 << 20));
+    let mut good = server.open();
+    meanwhile(&mut good, || !dribbling.dribble(0));
+    took(start, KEEPALIVE + PONG + CLOSE);
+    silent.is_gone();
+    took(start, KEEPALIVE + PONG + CLOSE);
+    until_files(&server, &mut good, files + 1);
+}
+
+fn a_peer_that_speaks_is_kept(name: &str) {
+    let server = Server::hurry(name);
+    let start = Instant::now();
+    // Any octet will do.
+    let octets = frame(Role::Server, 0x81, b"slow");
+    let says: [fn(&mut Peer, &Frame, &[u8]); 3] = [
+        |peer, ping, _| peer.send(0x8a, &ping.1),
+        |peer, _, _| peer.send(0x8a, b"unasked"),
+        |peer, _, octet| peer.write(octet),
+    ];
+    let mut peers = says.map(|say| (server.open(), say));
+    for octet in octets.chunks(1).take(2) {
+        for (peer, say) in &mut peers {
+            let ping = peer.frame();
+            assert_eq!(ping.0, 0x89, "a Ping");
+            say(peer, &ping, octet);
+        }
+    }
+    took(start, 2 * KEEPALIVE);
+    peers[2].0.write(&octets[2..]);
+    assert_eq!(peers[2].0.message(), (0x81, b"slow".to_vec()));
+    for (peer, _) in &mut peers {
+        peer.echo();
+    }
+}
+
+/// Goes on until the server drops it, or until so many octets were taken; their number.
+fn send_for_ever(mut peer: Peer, octets: &[u8], most: usize) -> usize {
+    let mut sent = 0;
+    while sent < most {
+        match peer.0.write(&octets[sent % octets.len()..]) {
+            Ok(n) => sent += n,
+            Err(error) => {
+                is_reset(&error);
+                break;
+            }
+        }
+    }
+    sent
+}
+
+fn peers_that_take_nothing_are_dropped_and_cost_little(name: &str) {
+    const MOST: usize = 256 << 20;
+    let server = Server::hurry(name);
+    let mut good = server.open();
+    good.echo();
+    let (files, memory) = (server.files(), server.memory());
+    let start = Instant::now();
+    let greedy = [
+        frame(Role::Server, 0x89, &[b'p'; 125]).repeat(500),
+        frame(Role::Server, 0x81, &[b'x'; 100]).repeat(500),
+        frame(Role::Server, 0x82, &[0; 1000]).repeat(50),
+        frame(Role::Server, 0x82, &[0; 1 << 20]),
+    ];
+    let greedy = [&greedy[..], &greedy[2..]].concat();
+    let greedy = greedy.into_iter().map(|octets| {
+        let peer = server.open();
+        thread::spawn(move || send_for_ever(peer, &octets, MOST))
+    });
+    let mut greedy: Vec<_> = greedy.collect();
+    meanwhile(&mut good, || greedy.iter().all(|peer| peer.is_finished()));
+    took(start, WRITE);
+    for peer in greedy.drain(..) {
+        assert!(
+            peer.join().unwrap() < MOST,
+            "the server goes on reading for ever"
+        );
+    }
+    let more = server.memory() - memory;
+    assert!(more < 48 << 20, "{more} octets of memory for 6 peers");
+    until_files(&server, &mut good, files);
+}
+
+/// Each has a little more to take than the one before; for some of them the system has just taken
+/// all, and has no room left for a Ping.
+fn silent_peers_that_take_nothing_are_dropped_however_much_they_have_to_take(name: &str) {
+    const ECHO: usize = 1004;
+    let Some(room) = room(&Server::start(name, &[])) else {
+        return;
+    };
+    let server = Server::hurry(name);
+    let files = server.files();
+    let message = frame(Role::Server, 0x82, &[0; ECHO - 4]);
+    let peers = (0..50).map(|index| {
+        let mut peer = server.connect_narrow();
+        peer.open(REQUEST);
+        let echo = room + 3 * index - 100;
+        let messages = echo / ECHO - 1;
+        peer.write(message.repeat(messages));
+        peer.send(0x82, &vec![0; echo - messages * ECHO - 4]);
+        server.open().echo();
+        peer
+    });
+    let peers: Vec<_> = peers.collect();
+    // One that has nothing to take says how long it lasts.
+    let (start, computed) = (Instant::now(), server.computed());
+    let mut last = server.open();
+    assert_eq!(last.frame().0, 0x89, "a Ping");
+    assert_eq!(last.close_code(), 1011);
+    last.is_gone();
+    took(start, KEEPALIVE + PONG + CLOSE);
+    let computed = server.computed() - computed;
+    assert!(
+        computed < start.elapsed() / 2,
+        "it has computed for {computed:?}"
+    );
+    until_files(&server, &mut server.open(), files + 1);
+    drop(peers);
+}
+
+/// How many octets of echoes the system takes for a peer that takes none; `None` where it does not
+/// tell.
+fn room(server: &Server) -> Option<usize> {
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
+    let (mut good, mut peer) = (server.open(), server.connect_narrow());
+    peer.open(REQUEST);
+    peer.0.set_nonblocking(true).unwrap();
+    let message = frame(Role::Server, 0x82, &[0; 1000]).repeat(16);
+    let ports = [server.address.port(), peer.0.local_addr().unwrap().port()];
+    // Until the server reads no more, as its writes do not go on.
+    let (mut last, mut same) = ([0; 2], 0);
+    while same < 5 {
+        while peer.0.write(&message).is_ok() {}
+        (0..50).for_each(|_| good.echo());
+        let now = queues(ports[0], ports[1]);
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+    }
+    let [_, at_peer] = queues(ports[1], ports[0]);
+    Some(last[0] + at_peer)
+}
+
+/// How many octets a socket on the loopback holds that are to be sent, and to be read.
+fn queues(port: u16, peer_port: u16) -> [usize; 2] {
+    let ports = [port, peer_port].map(|port| format!(":{port:04X}"));
+    // While others come and go a line may be left out of the table.
+    for _ in 0..1_000 {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        for line in table.lines().skip(1) {
+            let words: Vec<_> = line.split_whitespace().collect();
+            if words[1].ends_with(&ports[0]) && words[2].ends_with(&ports[1]) {
+                let (to_send, to_read) = words[4].split_once(':').unwrap();
+                return [to_send, to_read].map(|n| usize::from_str_radix(n, 16).unwrap());
+            }
+        }
+    }
+    panic!("the socket is there");
+}
+
+fn a_peer_that_takes_little_at_a_time_gets_all_of_it(name: &str) {
+    const LEN: usize = 12 << 20;
+    let server = Server::hurry(name);
+    let (mut good, mut peer) = (server.open(), server.connect_narrow());
+    peer.open(REQUEST);
+    peer.send(0x82, &vec![b'x'; LEN]);
+    let (start, time) = (Instant::now(), 2 * (KEEPALIVE + PONG));
+    // It says nothing all the while: taking is all that it does.
+    let (mut taken, mut buffer) = (Vec::new(), vec![0; LEN / 200]);
+    while taken.len() < LEN + 10 {
+        let n = peer.0.read(&mut buffer).unwrap();
+        assert!(n > 0, "it is dropped after {:?}", start.elapsed());
+        taken.extend_from_slice(&buffer[..n]);
+        let part = taken.len() as f64 / LEN as f64;
+        meanwhile(&mut good, || start.elapsed() >= time.mul_f64(part.min(1.0)));
+    }
+    took(start, time);
+    // Pings stand behind it.
+    assert_eq!(taken[0], 0x82);
+    let len = u64::from_be_bytes(taken[2..10].try_into().unwrap());
+    assert_eq!(len, LEN as u64);
+    assert!(taken[10..LEN + 10].iter().all(|octet| *octet == b'x'));
+    let rest = sent_frames(&taken[LEN + 10..], Role::Server);
+    assert!(rest.iter().all(|frame| frame.opcode == 9));
+    peer.echo();
+}
+
+// ---- ends ----
+
+/// The ways in which a server ends a connection, as the peer sees them.
+const ENDS: [fn(&Server) -> Peer; 5] = [
+    |server| {
+        let mut peer = server.open();
+        peer.send(0x88, b"\x03\xe8");
+        assert_eq!(peer.frame(), (0x88, b"\x03\xe8".to_vec()));
+        peer
+    },
+    |server| {
+        let mut peer = server.open();
+        peer.write(b"\x81\x01x"); // not masked
+        assert_eq!(peer.close_code(), 1002);
+        peer
+    },
+    |server| {
+        let mut peer = server.open();
+        peer.write(frame_header(Role::Server, 0x82, 1 << 40));
+        assert_eq!(peer.close_code(), 1009);
+        peer
+    },
+    |server| {
+        let mut peer = server.connect();
+        peer.write("POST / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        only_answer(&mut peer, "405");
+        peer
+    },
+    |server| {
+        let mut peer = server.connect();
+        peer.write("\x16\x03\x01\x02\x00\r\n\r\n"); // TLS
+        only_answer(&mut peer, "400");
+        peer
+    },
+];
+
+/// One response comes, and nothing behind it.
+fn only_answer(peer: &mut Peer, status: &str) {
+    let mut answer = String::new();
+    peer.0.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {status} ")),
+        "{answer}"
+    );
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+}
+
+fn peers_that_do_not_end_the_transport_are_dropped(name: &str) {
+    let server = Server::hurry(name);
+    let mut good = server.open();
+    let files = server.files();
+    let mut ended: Vec<_> = ENDS
+        .iter()
+        .flat_map(|end| [end(&server), end(&server)])
+        .collect();
+    // The server ends first, and without a reset.
+    ended.iter_mut().for_each(Peer::ended);
+    let start = Instant::now();
+    meanwhile(&mut good, || {
+        let dribbling = ended.iter_mut().step_by(2);
+        dribbling
+            .map(|peer| peer.dribble(0))
+            .filter(|there| !there)
+            .count()
+            == ENDS.len()
+    });
+    took(start, Duration::ZERO);
+    until_files(&server, &mut good, files);
+    took(start, Duration::ZERO);
+}
+
+/// How far a peer may be when it vanishes.
+const STEPS: [fn(&Server) -> Peer; 12] = [
+    |server| server.connect(),
+    |server| {
+        let mut peer = server.connect();
+        peer.write(&REQUEST[..50]);
+        peer
+    },
+    |server| {
+        let mut peer = server.connect();
+        peer.write(REQUEST); // its answer is not read
+        peer
+    },
+    |server| server.open(),
+    |server| {
+        let mut peer = server.open();
+        peer.write(&frame_header(Role::Server, 0x82, 1000)[..3]);
+        peer
+    },
+    |server| {
+        let mut peer = server.open();
+        peer.write(&frame(Role::Server, 0x82, &[0; 1000])[..500]);
+        peer
+    },
+    |server| {
+        let mut peer = server.open();
+        peer.send(0x01, b"one, ");
+        peer
+    },
+    |server| {
+        let mut peer = server.open();
+        peer.send(0x82, &[0; 1 << 16]); // its echo is not read
+        peer
+    },
+    |server| {
+        let mut peer = server.open();
+        peer.echo();
+        peer
+    },
+    |server| {
+        let mut peer = server.open();
+        peer.send(0x88, b"\x03\xe8"); // its answer is not read
+        peer
+    },
+    ENDS[0],
+    ENDS[1],
+];
+
+fn resets_at_every_step_leave_nothing_behind(name: &str) {
+    let server = Server::start(name, &[]);
+    let mut good = server.open();
+    let files = server.files();
+    for _ in 0..5 {
+        for step in STEPS {
+            step(&server).reset();
+            good.echo();
+        }
+    }
+    until_files(&server, &mut good, files);
+    let peers: Vec<_> = STEPS.iter().map(|step| step(&server)).collect();
+    peers.into_iter().for_each(Peer::reset);
+    until_files(&server, &mut good, files);
+}
+
+fn two_thousand_peers_that_vanish_leave_nothing_behind(name: &str) {
+    let server = Server::start(name, &[]);
+    let mut good = server.open();
+    good.echo();
+    let (files, threads) = (server.files(), server.status("Threads:"));
+    let memory = server.memory();
+    let mut there = VecDeque::new();
+    for index in 0..2_000 {
+        there.push_back(STEPS[index % STEPS.len()](&server));
+        if there.len() > 100 {
+            there.pop_front();
+        }
+        if index % 100 == 0 {
+            good.echo();
+        }
+    }
+    drop(there);
+    until_files(&server, &mut good, files);
+    meanwhile(&mut good, || server.status("Threads:") <= threads);
+    let more = server.memory() - memory;
+    assert!(more < 48 << 20, "{more} octets of memory");
+}
+
+fn a_peer_that_ends_only_its_writing_gets_what_is_due_to_it(name: &str) {
+    let server = Server::start(name, &[]);
+    let mut good = server.open();
+    let files = server.files();
+    let start = Instant::now();
+    // Nothing is due to it, but the end.
+    for step in [0, 1, 3, 4, 5, 6] {
+        let mut peer = STEPS[step](&server);
+        peer.0.shutdown(Shutdown::Write).unwrap();
+        peer.is_gone();
+    }
+    took_no_time(start);
+    // All that it has asked for before its Close.
+    for len in [5, 100_000, 4 << 20] {
+        let payload = vec![b'x'; len];
+        let mut peer = server.connect();
+        let close = frame(Role::Server, 0x88, b"\x03\xe8");
+        let octets = [
+            REQUEST.as_bytes(),
+            &frame(Role::Server, 0x82, &payload),
+            &close,
+        ];
+        peer.write(octets.concat());
+        peer.0.shutdown(Shutdown::Write).unwrap();
+        peer.head();
+        assert!(peer.frame() == (0x82, payload));
+        assert_eq!(peer.frame(), (0x88, b"\x03\xe8".to_vec()));
+        peer.ended();
+    }
+    took_no_time(start);
+    until_files(&server, &mut good, files);
+}
+
+// ---- messages ----
+
+fn a_flood_of_one_peer_does_not_keep_the_others_waiting(name: &str) {
+    let server = Server::start(name, &[]);
+    let mut flood = server.open();
+    let mut reader = flood.twin();
+    let (stop, stopped) = mpsc::channel::<()>();
+    let writer = thread::spawn(move || {
+        let (octets, mut sent) = (frame(Role::Server, 0x82, &[7; 1 << 16]), 0);
+        while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+            flood.write(&octets);
+            sent += 1;
+        }
+        flood.send(0x88, b"");
+        sent
+    });
+    let reader = thread::spawn(move || {
+        let mut received = 0;
+        while reader.message() == (0x82, vec![7; 1 << 16]) {
+            received += 1;
+        }
+        reader.ended();
+        received
+    });
+    let mut others = [server.open(), server.open(), server.open()];
+    for _ in 0..100 {
+        for other in &mut others {
+            let begin = Instant::now();
+            other.echo();
+            assert!(begin.elapsed() < NEVER / 10);
+        }
+    }
+    drop(stop);
+    let sent = writer.join().unwrap();
+    assert!(sent > 0);
+    assert_eq!(reader.join().unwrap(), sent);
+}
+
+fn messages_of_all_lengths_come_back_however_they_are_cut(name: &str) {
+    let server = Server::start(name, &[]);
+    for seed in 1..4 {
+        let mut random = Random(seed);
+        let (mut octets, mut messages) = (Vec::new(), Vec::new());
+        let lens = [0, 1, 2, 124, 125, 126, 127, 65_535, 65_536, 65_537, 1 << 20];
+        for len in lens.into_iter().chain((0..50).map(|index| index * index)) {
+            let payload: Vec<u8> = (0..len).map(|_| b'a' + random.below(26) as u8).collect();
+            let opcode = 1 + random.below(2) as u8;
+            let (mut first, mut rest) = (opcode, &payload[..]);
+            while random.below(3) == 0 {
+                let (fragment, behind) = rest.split_at(random.below(rest.len() + 1));
+                octets.extend(frame(Role::Server, first, fragment));
+                octets.extend(frame(Role::Server, 0x8a, b"unasked"));
+                (first, rest) = (0, behind);
+            }
+            octets.extend(frame(Role::Server, 0x80 | first, rest));
+            messages.push((0x80 | opcode, payload));
+        }
+        octets.extend(frame(Role::Server, 0x88, b"\x0f\xa0bye"));
+
+        let mut peer = server.open();
+        let mut writer = peer.twin();
+        let writer = thread::spawn(move || {
+            for piece in Cuts::Random(seed).cut(&octets) {
+                writer.write(piece);
+            }
+        });
+        for message in messages {
+            assert!(peer.message() == message, "of {} octets", message.1.len());
+        }
+        assert_eq!(peer.message(), (0x88, b"\x0f\xa0bye".to_vec()));
+        peer.ended();
+        writer.join().unwrap();
+    }
+}
+
+fn a_message_that_is_too_big_gets_1009(name: &str) {
+    let server = Server::start(name, &["--max-message", "1000"]);
+    let mut good = server.open();
+    for octets in [
+        frame_header(Role::Server, 0x82, 1001),
+        frame_header(Role::Server, 0x82, 1 << 62),
+        frames(Role::Server, &[(0x02, &[0; 600]), (0x80, &[0; 401])]),
+    ] {
+        let mut peer = server.open();
+        peer.write(octets);
+        assert_eq!(peer.close_code(), 1009);
+        peer.ended();
+        good.send(0x82, &[0; 1000]);
+        assert_eq!(good.message(), (0x82, vec![0; 1000]));
+    }
+}
+
+fn a_compressed_message_comes_back(name: &str) {
+    let offer = with_line(REQUEST, "Sec-WebSocket-Extensions: permessage-deflate");
+    let plain = Server::start(name, &[]);
+    let response = plain.connect().open(&offer);
+    assert!(!response.contains("permessage-deflate"), "{response}");
+
+    let server = Server::start(name, &["--deflate"]);
+    let mut peer = server.connect();
+    let response = peer.open(&offer);
+    assert!(response.contains("permessage-deflate"), "{response}");
+    let mut oracle = deflate::Oracle::new(1 << 15);
+    let mut plain = |(first, payload): Frame| match first {
+        0xc1 => (true, oracle.message(&payload, true).unwrap()),
+        first => (first != 0x81, payload),
+    };
+    // RFC 7692, section 7.2.3.1; also in fragments.
+    let hello = unhex("f2 48 cd c9 c9 07 00");
+    peer.send(0xc1, &hello);
+    assert_eq!(plain(peer.message()).1, b"Hello");
+    // Section 7.2.3.2: with the window of the first one.
+    peer.write(frames(
+        Role::Server,
+        &[(0x41, &unhex("f2 00")), (0x80, &unhex("11 00 00"))],
+    ));
+    assert_eq!(plain(peer.message()).1, b"Hello");
+    let text = "All work and no play makes Jack a dull boy. ".repeat(1_000);
+    for _ in 0..3 {
+        peer.send(0x81, text.as_bytes());
+        let message = peer.message();
+        assert!(message.1.len() < text.len() / 10, "it is compressed");
+        let (compressed, inflated) = plain(message);
+        assert!(compressed && inflated == text.as_bytes());
+    }
+    // A peer without the extension is served by the same server.
+    server.open().echo();
+}
+
+// ---- the end of the server ----
+
+#[cfg(unix)]
+fn every_peer_is_told_and_the_server_ends(name: &str) {
+    let server = Server::start(name, &[]);
+    let mut peers: Vec<_> = (0..20).map(|_| server.open()).collect();
+    peers.iter_mut().step_by(2).for_each(Peer::echo);
+    let mut writing = server.open();
+    writing.write(&frame(Role::Server, 0x82, &[0; 1000])[..500]);
+    // What it was to take before is not lost.
+    let mut taking = server.open();
+    taking.send(0x82, &[b'x'; 8 << 20]);
+    assert_eq!(taking.exactly(2), b"\x82\x7f");
+    let mut asking = server.connect();
+    asking.write(&REQUEST[..50]);
+
+    let start = Instant::now();
+    server.terminate();
+    for mut peer in peers {
+        assert_eq!(peer.close_code(), 1001);
+        peer.send(0x88, b"\x03\xe9");
+        peer.ended();
+    }
+    assert_eq!(writing.close_code(), 1001);
+    writing.write(&frame(Role::Server, 0x82, &[0; 1000])[500..]);
+    writing.send(0x88, b"\x03\xe9");
+    writing.ended();
+    assert_eq!(taking.exactly(8), (8_u64 << 20).to_be_bytes());
+    assert!(taking.exactly(8 << 20).iter().all(|octet| *octet == b'x'));
+    assert_eq!(taking.close_code(), 1001);
+    taking.send(0x88, b"\x03\xe9");
+    taking.ended();
+    let mut answer = Vec::new();
+    assert!(asking.0.read_to_end(&mut answer).is_ok());
+    drop((writing, taking, asking));
+    assert_eq!(server.wait().code(), Some(0));
+    took_no_time(start);
+}
+
+#[cfg(unix)]
+fn peers_that_do_not_answer_do_not_keep_the_server(name: &str) {
+    let server = Server::hurry(name);
+    let mut silent = server.open();
+    let mut writing = server.open();
+    writing.write(frame_header(Role::Server, 0x82, 10 << 20));
+    let mut taking = server.open();
+    taking.send(0x82, &[b'x'; 8 << 20]); // and does not take it
+    assert_eq!(taking.exactly(2), b"\x82\x7f");
+    let mut ending = server.open();
+    ending.send(0x88, b""); // and does not end the transport
+    ending.frame();
+
+    let start = Instant::now();
+    server.terminate();
+    assert_eq!(silent.close_code(), 1001);
+    assert_eq!(writing.close_code(), 1001);
+    let writing = thread::spawn(move || while writing.dribble(0) {});
+    assert_eq!(server.wait().code(), Some(0));
+    took(start, Duration::ZERO);
+    silent.is_gone();
+    writing.join().unwrap();
+}
