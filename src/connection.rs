@@ -53,9 +53,8 @@ pub struct Connection {
     close_sent: bool,
     /// The code of the first Close frame received; 1005 if it had none.
     close_received: Option<CloseCode>,
-    closed_first: Option<ClosedBy>,
-    /// Whether the application has closed it before anything else did.
-    closed_at_will: bool,
+    /// What ended it first.
+    end: Option<End>,
     /// The first rule that the peer broke.
     error: Option<ProtocolError>,
     transport_ended: bool,
@@ -83,6 +82,16 @@ pub enum ClosedBy {
     /// This endpoint: by [`close`](Connection::close), or because the peer broke a rule.
     Us,
     /// The peer: by its Close frame, or because its transport ended without one.
+    Peer,
+}
+
+/// What ended a connection.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// The application's [`close`](Connection::close).
+    Close,
+    /// This endpoint, since the peer broke a rule or took too long.
+    Fault,
     Peer,
 }
 
@@ -133,8 +142,7 @@ impl Connection {
             answer_pings: config.answer_pings,
             close_sent: false,
             close_received: None,
-            closed_first: None,
-            closed_at_will: false,
+            end: None,
             error: None,
             transport_ended: false,
         }
@@ -196,7 +204,7 @@ impl Connection {
         self.transport_ended = true;
         self.receiver.stop();
         self.sender.stop();
-        self.closed_first.get_or_insert(ClosedBy::Peer);
+        self.end.get_or_insert(End::Peer);
         if self.close_handshake_done() {
             return Ok(());
         }
@@ -372,10 +380,7 @@ impl Connection {
             _ if reason.len() > CloseFrame::MAX_REASON_LEN => {
                 return Err(SendError::ReasonTooLong);
             }
-            _ => {
-                self.closed_at_will = true;
-                self.send_close(ClosedBy::Us, code, reason, out);
-            }
+            _ => self.send_close(End::Close, code, reason, out),
         }
         Ok(())
     }
@@ -383,7 +388,7 @@ impl Connection {
     /// Appends a Close frame that is not the application's will: something took too long.
     pub(crate) fn give_up(&mut self, code: CloseCode, reason: &str, out: &mut BytesMut) {
         if self.state() == State::Open {
-            self.send_close(ClosedBy::Us, Some(code), reason, out);
+            self.send_close(End::Fault, Some(code), reason, out);
         }
     }
 
@@ -421,12 +426,16 @@ impl Connection {
     /// Who ended the connection; `None` while it is open.
     #[must_use]
     pub const fn closed_by(&self) -> Option<ClosedBy> {
-        self.closed_first
+        match self.end {
+            None => None,
+            Some(End::Close | End::Fault) => Some(ClosedBy::Us),
+            Some(End::Peer) => Some(ClosedBy::Peer),
+        }
     }
 
     /// Whether it was [`close`](Self::close) that ended the connection, whatever came after.
     pub(crate) const fn is_closed_at_will(&self) -> bool {
-        self.closed_at_will
+        matches!(self.end, Some(End::Close))
     }
 
     /// Whether the closing handshake was complete when the transport ended: "closed cleanly"
@@ -503,7 +512,7 @@ impl Connection {
                 };
                 self.close_received = Some(code.unwrap_or(CloseCode::NO_STATUS));
                 self.receiver.stop();
-                self.send_close(ClosedBy::Peer, code, reason, out);
+                self.send_close(End::Peer, code, reason, out);
             }
             _ => {}
         }
@@ -514,19 +523,13 @@ impl Connection {
     fn fail(&mut self, error: ProtocolError, out: &mut BytesMut) -> Event<'static> {
         self.error = Some(error);
         self.receiver.stop();
-        self.send_close(ClosedBy::Us, Some(error.close_code()), error.rule(), out);
+        self.send_close(End::Fault, Some(error.close_code()), error.rule(), out);
         Event::Failed(error)
     }
 
     /// Appends a Close frame, the only one that is ever sent.
-    fn send_close(
-        &mut self,
-        by: ClosedBy,
-        code: Option<CloseCode>,
-        reason: &str,
-        out: &mut BytesMut,
-    ) {
-        self.closed_first.get_or_insert(by);
+    fn send_close(&mut self, end: End, code: Option<CloseCode>, reason: &str, out: &mut BytesMut) {
+        self.end.get_or_insert(end);
         if self.close_sent {
             return;
         }

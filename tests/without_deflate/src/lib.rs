@@ -49,5 +49,5 @@ fn what_is_sent_is_plain() {
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn a_connection_is_smaller() {
-    assert!(size_of::<Connection>() <= 168);
+    assert!(size_of::<Connection>() <= 160);
 }
