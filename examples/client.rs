@@ -347,7 +347,7 @@ impl Client<'_> {
         let mut session = Session {
             number,
             start,
-            deadlines: Deadlines::new(&self.options.times, start.elapsed()),
+            deadlines: Deadlines::new(self.options.times, start.elapsed()),
             transport: Transport {
                 tcp,
                 tls,

@@ -165,7 +165,7 @@ impl Client {
             interest: None,
             handshake: Some(Box::new(ServerHandshake::new(config))),
             ws: None,
-            deadlines: Deadlines::new(times, now),
+            deadlines: Deadlines::new(*times, now),
             timer: now,
             out: BytesMut::new(),
         }
@@ -300,7 +300,7 @@ impl Client {
     fn refuse(&mut self, times: &DeadlinesConfig, now: Duration) {
         let mut last = *times;
         last.handshake = times.close;
-        self.deadlines = Deadlines::new(&last, now);
+        self.deadlines = Deadlines::new(last, now);
         self.handshake = None;
     }
 

@@ -57,7 +57,7 @@ fn serve(
     let mut handshake = ServerHandshake::new(config);
     let mut ws: Option<Connection> = None;
     let mut refused = false;
-    let mut deadlines = Deadlines::new(&times, start.elapsed());
+    let mut deadlines = Deadlines::new(times, start.elapsed());
     // A client that was refused has the time of a closing handshake to end the transport.
     let mut refused_times = times;
     refused_times.handshake = times.close;
@@ -70,7 +70,7 @@ fn serve(
             Err(Expired::Pong | Expired::Idle) => continue, // the Close frame is in `out`
             Err(Expired::Handshake) if !refused => {
                 Rejection::new(408)?.send(&mut out);
-                (refused, deadlines) = (true, Deadlines::new(&refused_times, now));
+                (refused, deadlines) = (true, Deadlines::new(refused_times, now));
                 continue;
             }
             Err(expired) => return Err(expired.into()),
@@ -115,7 +115,7 @@ fn serve(
                 Ok(None) => {}
                 Ok(Some(request)) => ws = Some(request.accept().send(&mut out)),
                 // The refusal is in `out`.
-                Err(_) => (refused, deadlines) = (true, Deadlines::new(&refused_times, now)),
+                Err(_) => (refused, deadlines) = (true, Deadlines::new(refused_times, now)),
             }
         }
         let Some(ws) = &mut ws else { continue };

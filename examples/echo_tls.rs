@@ -145,7 +145,7 @@ fn serve(tcp: TcpStream, options: &Options) -> Result<()> {
     tcp.set_write_timeout(Some(limit / WRITE_STEPS))?;
     let tls = ServerConnection::new(options.tls.clone())?;
     let mut transport = Transport { tcp, tls, limit };
-    let mut deadlines = Deadlines::new(&options.times, start.elapsed());
+    let mut deadlines = Deadlines::new(options.times, start.elapsed());
     let mut handshake = ServerHandshake::new(&options.config);
     let mut ws: Option<Connection> = None;
     let mut out = BytesMut::new();

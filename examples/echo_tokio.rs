@@ -201,7 +201,7 @@ async fn serve<S: AsyncRead + AsyncWrite>(
 ) -> Result<()> {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let (sender, mut inbox) = mpsc::channel(QUEUE);
-    let mut deadlines = Deadlines::new(&options.times, Duration::ZERO);
+    let mut deadlines = Deadlines::new(options.times, Duration::ZERO);
     let mut timer = pin!(sleep(options.times.handshake));
     let mut handshake = ServerHandshake::new(&options.config);
     let mut ws: Option<Connection> = None;

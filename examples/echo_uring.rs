@@ -254,7 +254,7 @@ mod linux {
                 stream,
                 handshake: Some(Box::new(ServerHandshake::new(config))),
                 ws: None,
-                deadlines: Deadlines::new(times, now),
+                deadlines: Deadlines::new(*times, now),
                 timer: now,
                 sending: BytesMut::new(),
                 is_sending: false,
@@ -380,7 +380,7 @@ mod linux {
         fn refuse(&mut self, times: &DeadlinesConfig, now: Duration) {
             let mut last = *times;
             last.handshake = times.close;
-            self.deadlines = Deadlines::new(&last, now);
+            self.deadlines = Deadlines::new(last, now);
             self.handshake = None;
         }
     }

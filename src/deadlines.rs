@@ -4,8 +4,10 @@
 use crate::close::CloseCode;
 use crate::connection::{Connection, State};
 use crate::event::Event;
+use alloc::sync::Arc;
 use bytes::BytesMut;
 use core::fmt;
+use core::ops::Div;
 use core::time::Duration;
 
 /// How long things may take.
@@ -59,7 +61,30 @@ impl Default for DeadlinesConfig {
     }
 }
 
+/// All times so many times shorter: for tests that shall end soon.
+///
+/// # Panics
+///
+/// By zero, as `Duration` does.
+impl Div<u32> for DeadlinesConfig {
+    type Output = Self;
+
+    fn div(self, divisor: u32) -> Self {
+        Self {
+            handshake: self.handshake / divisor,
+            keepalive: self.keepalive.map(|time| time / divisor),
+            pong: self.pong / divisor,
+            idle: self.idle.map(|time| time / divisor),
+            close: self.close / divisor,
+            write: self.write / divisor,
+        }
+    }
+}
+
 /// The deadlines of one connection, from its opening handshake to its end.
+///
+/// An [`Endpoint`](crate::Endpoint) has them built in. They are for who drives a handshake and a
+/// [`Connection`] alone.
 ///
 /// It has no clock. `now` is the time since any origin that does not change, as
 /// `start.elapsed()`; it must not go back. Tell it what happens, and call
@@ -71,7 +96,7 @@ impl Default for DeadlinesConfig {
 /// use std::time::Duration;
 ///
 /// let seconds = Duration::from_secs;
-/// let mut deadlines = Deadlines::new(&DeadlinesConfig::default(), seconds(0));
+/// let mut deadlines = Deadlines::new(DeadlinesConfig::default(), seconds(0));
 /// let mut out = BytesMut::new();
 /// assert_eq!(deadlines.check(None, seconds(1), &mut out), Ok(Some(seconds(10))));
 ///
@@ -90,7 +115,7 @@ impl Default for DeadlinesConfig {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Deadlines {
-    config: DeadlinesConfig,
+    config: Arc<DeadlinesConfig>,
     phase: Phase,
     /// When octets of the peer came last.
     received: Duration,
@@ -176,10 +201,12 @@ impl core::error::Error for Expired {}
 
 impl Deadlines {
     /// The opening handshake begins now: the transport is there.
+    ///
+    /// Give all connections one `Arc` of the settings, and each holds only a pointer to it.
     #[must_use]
-    pub const fn new(config: &DeadlinesConfig, now: Duration) -> Self {
+    pub fn new(config: impl Into<Arc<DeadlinesConfig>>, now: Duration) -> Self {
         Self {
-            config: *config,
+            config: config.into(),
             phase: Phase::Handshake(now),
             received: now,
             message: now,
@@ -212,9 +239,12 @@ impl Deadlines {
     /// A write was tried, or is about to wait for room: the transport has taken `written` octets,
     /// and `left` are still to be written, those that TLS holds back among them.
     ///
-    /// Who does not read a peer while much is left to be written takes it for a sign of life that
-    /// the peer takes some, and calls [`received`](Self::received), too.
-    pub const fn wrote(&mut self, written: usize, left: usize, now: Duration) {
+    /// Who takes octets after having taken none is alive: its own may wait to be read until its
+    /// output is written. No Ping is sent meanwhile; it would wait as well.
+    pub fn wrote(&mut self, written: usize, left: usize, now: Duration) {
+        if written > 0 && self.stalled.is_some() {
+            self.received(now);
+        }
         if left == 0 {
             self.stalled = None;
         } else if written > 0 || self.stalled.is_none() {
@@ -292,7 +322,7 @@ impl Deadlines {
         out: &mut BytesMut,
     ) -> Option<Duration> {
         let time = self.received.saturating_add(self.config.keepalive?);
-        if self.pinged.is_some() {
+        if self.pinged.is_some() || self.stalled.is_some() {
             return None;
         }
         if now < time {
@@ -308,7 +338,7 @@ impl Deadlines {
 
     /// What will have taken too long first, and when.
     fn expiry(&self) -> Option<(Duration, Expired)> {
-        let config = &self.config;
+        let config = &*self.config;
         let write = self
             .stalled
             .map(|since| (since, config.write, Expired::Write));

@@ -54,7 +54,7 @@ impl Timed {
     /// The transport is there at time zero.
     fn new(config: &DeadlinesConfig, role: Role) -> Self {
         Self {
-            deadlines: Deadlines::new(config, Duration::ZERO),
+            deadlines: Deadlines::new(*config, Duration::ZERO),
             ws: None,
             out: BytesMut::new(),
             role,
@@ -178,7 +178,7 @@ fn a_handshake_ends_at_its_time_however_it_dribbles() {
 
 #[test]
 fn a_handshake_begins_when_the_transport_is_there() {
-    let mut deadlines = Deadlines::new(&DeadlinesConfig::default(), seconds(100));
+    let mut deadlines = Deadlines::new(DeadlinesConfig::default(), seconds(100));
     let out = &mut BytesMut::new();
     assert_eq!(
         deadlines.check(None, seconds(105), out),
@@ -312,7 +312,7 @@ fn a_connection_that_is_closing_when_it_opens_has_the_closing_time() {
     let config = HandshakeConfig::default();
     let mut asked = ask(&request, RESPONSE, b"", Cuts::Whole, &config);
     let ws = &mut asked.opened().connection;
-    let mut deadlines = Deadlines::new(&DeadlinesConfig::default(), Duration::ZERO);
+    let mut deadlines = Deadlines::new(DeadlinesConfig::default(), Duration::ZERO);
     let out = &mut BytesMut::new();
     assert_eq!(
         deadlines.check(Some(&mut *ws), seconds(4), out),
@@ -559,6 +559,54 @@ fn a_write_of_everything_leaves_nothing_to_be_due() {
             assert_eq!(timed.check(seconds(2)), Ok(before));
         }
     }
+}
+
+#[test]
+fn a_peer_that_takes_octets_again_is_alive() {
+    for role in ROLES {
+        let mut timed = Timed::open(&DeadlinesConfig::default(), role);
+        timed.pings(seconds(30));
+        timed.deadlines.wrote(1, 99, seconds(31));
+        // The transport's own buffer took that, whether or not there is a peer.
+        assert_eq!(timed.check(seconds(31)), Ok(Some(seconds(50))));
+        timed.deadlines.wrote(1, 98, seconds(49));
+        assert_eq!(timed.check(seconds(50)), Ok(Some(seconds(79))));
+        timed.deadlines.wrote(98, 0, seconds(60));
+        timed.pings(seconds(90));
+    }
+}
+
+#[test]
+fn there_is_no_ping_while_it_would_have_to_wait() {
+    let mut config = DeadlinesConfig::default();
+    config.keepalive = Some(seconds(10));
+    let mut timed = Timed::open(&config, Role::Server);
+    timed.deadlines.wrote(0, 1, seconds(5));
+    for time in 5..35 {
+        assert_eq!(timed.check(seconds(time)), Ok(Some(seconds(35))));
+    }
+    assert_eq!(timed.sent(), []);
+    // Nothing is left, although nothing was taken: it was dropped, say.
+    timed.deadlines.wrote(0, 0, seconds(34));
+    timed.check(seconds(34)).unwrap();
+    assert_eq!(timed.sent()[0].opcode, 9);
+}
+
+#[test]
+fn all_times_can_be_made_shorter() {
+    let mut config = DeadlinesConfig::default();
+    config.idle = Some(seconds(60));
+    let short = config / 20;
+    assert_eq!(
+        (short.handshake, short.pong, short.close, short.write),
+        (ms(500), seconds(1), ms(250), ms(1_500))
+    );
+    assert_eq!(
+        (short.keepalive, short.idle),
+        (Some(ms(1_500)), Some(seconds(3)))
+    );
+    config.keepalive = None;
+    assert_eq!((config / 2).keepalive, None);
 }
 
 // ---- any schedule ----
@@ -823,7 +871,7 @@ const END: Duration = Duration::from_millis(30 * 100 + 500);
 fn judge(config: &DeadlinesConfig, seen: &[(Duration, Seen)], end: Duration) {
     let (mut opened, mut closing) = (false, None);
     let (mut octets, mut message) = (Duration::ZERO, Duration::ZERO);
-    let mut stalled: Option<Duration> = None;
+    let (mut stalled, mut resumed): (Option<Duration>, _) = (None, Duration::ZERO);
     let mut pings: Vec<(Duration, Vec<u8>)> = Vec::new();
     let (mut unanswered, mut measured) = (None, 0);
     for (time, seen) in seen
@@ -845,8 +893,9 @@ fn judge(config: &DeadlinesConfig, seen: &[(Duration, Seen)], end: Duration) {
                 .map(|idle| (message + idle, Expired::Idle)),
         ];
         let first = due.iter().flatten().map(|(time, _)| *time).min();
-        let ping = config.keepalive.filter(|_| is_open && unanswered.is_none());
-        let ping = ping.map(|keepalive| octets + keepalive);
+        let may_ping = is_open && unanswered.is_none() && stalled.is_none();
+        let ping = config.keepalive.filter(|_| may_ping);
+        let ping = ping.map(|keepalive| resumed.max(octets + keepalive));
         assert!(
             first.is_none_or(|due| time <= due),
             "{time:?}: something was due at {first:?}"
@@ -863,9 +912,17 @@ fn judge(config: &DeadlinesConfig, seen: &[(Duration, Seen)], end: Duration) {
             Seen::Received => (octets, unanswered) = (time, None),
             Seen::Message => message = time,
             Seen::Closing => closing = Some(time),
-            Seen::Wrote(_, 0) => stalled = None,
-            Seen::Wrote(0, _) => stalled = stalled.or(Some(time)),
-            Seen::Wrote(..) => stalled = Some(time),
+            Seen::Wrote(written, left) => {
+                if *written > 0 && stalled.is_some() {
+                    (octets, unanswered) = (time, None);
+                }
+                resumed = time;
+                stalled = match (written, left) {
+                    (_, 0) => None,
+                    (0, _) => stalled.or(Some(time)),
+                    _ => Some(time),
+                };
+            }
             Seen::Sent(sent) if sent.opcode == 9 => {
                 assert_eq!(ping, Some(time), "a Ping when it was due");
                 unanswered = Some(time);
@@ -1016,7 +1073,7 @@ proptest! {
     ) {
         times.sort();
         let mut watched = Watched::new(&limits, role);
-        watched.timed.deadlines = Deadlines::new(&limits, times[0]);
+        watched.timed.deadlines = Deadlines::new(limits, times[0]);
         for (time, (_, step)) in times.into_iter().zip(steps) {
             watched.check(time);
             watched.step(&step, time);
@@ -1142,7 +1199,10 @@ proptest! {
             watched.step(&Step::Wrote(0, 1), now);
             watched.check(now);
         }
-        let last = bound(&limits, now);
+        let mut last = bound(&limits, now);
+        if stalls {
+            last = last.max(now + limits.write);
+        }
         until(&mut watched, last);
         prop_assert!(watched.ended, "ended by {last:?}");
     }
