@@ -121,6 +121,7 @@ mod connection;
 mod deadlines;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod endpoint;
 mod error;
 mod event;
 mod frame;
@@ -145,6 +146,7 @@ pub use connection::{ClosedBy, Connection, State};
 pub use deadlines::{Deadlines, DeadlinesConfig, Expired};
 #[cfg(feature = "deflate")]
 pub use deflate::{Deflate, DeflateConfig, DeflateParams, WindowBits};
+pub use endpoint::{Endpoint, Handshake};
 pub use error::{ProtocolError, RequestError, ResponseError, SendError};
 pub use event::Event;
 pub use frame::{Header, Opcode};

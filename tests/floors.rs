@@ -24,6 +24,7 @@ const FLOORS: &[&[&str]] = &[
     &["connection"],
     &["negotiation", "deadlines", "backoff"],
     &["handshake"],
+    &["endpoint"],
     &["lib"],
 ];
 

@@ -46,6 +46,11 @@ impl Rejection {
         }
     }
 
+    /// For an opening handshake that took too long (RFC 9110, section 15.5.9).
+    pub(crate) const fn timeout() -> Self {
+        Self::with_status(408)
+    }
+
     const fn with_status(status: u16) -> Self {
         Self {
             status,

@@ -1,0 +1,401 @@
+//! One endpoint of a WebSocket, whole: opening handshake, connection and deadlines as one. Its law:
+//! at any time it says what the transport is to do next, and after a bounded time that it is over.
+
+use crate::connection::Connection;
+use crate::deadlines::{Deadlines, DeadlinesConfig, Expired};
+use crate::error::{ProtocolError, RequestError, ResponseError};
+use crate::event::Event;
+use crate::handshake::{
+    Accept, ClientHandshake, HandshakeConfig, Rejection, Request, ServerHandshake,
+};
+use crate::headers::Headers;
+use crate::input::Input;
+use crate::negotiation::Agreement;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use bytes::BytesMut;
+use core::convert::Infallible;
+use core::time::Duration;
+
+/// One endpoint of a WebSocket over one transport, from its first octet to its last.
+///
+/// It is what an adapter drives: the opening handshake, then the [`Connection`], with the
+/// [`Deadlines`] of both. `H` is how it opens: a [`ServerHandshake`], a [`ClientHandshake`], or
+/// [`Infallible`] if somebody else did that. There is no I/O in it and no clock: `now` is the time
+/// since any origin that does not change, and it must not go back.
+///
+/// The adapter's turn, over and over:
+///
+/// 1. [`check`](Self::check): do what is due. An error: drop the transport. Else a timer.
+/// 2. Write what is in `out`, and say how far it came: [`wrote`](Self::wrote).
+/// 3. If nothing is left and [`must_close_transport`](Self::must_close_transport): shut writing down.
+/// 4. Read. What comes is for [`request`](Self::request), then for [`receive`](Self::receive); the
+///    end is for [`receive_eof`](Self::receive_eof).
+///
+/// ```
+/// use bytes::{Buf, BytesMut};
+/// use sansocket::{DeadlinesConfig, Endpoint, Event, HandshakeConfig, Input};
+/// use std::error::Error;
+/// use std::io::{Read, Write};
+/// use std::time::{Duration, Instant};
+///
+/// /// Serves one client. A read or write that waits for too long is to be interrupted: see
+/// /// `examples/echo_server.rs`.
+/// fn serve(mut stream: impl Read + Write) -> Result<(), Box<dyn Error>> {
+///     let start = Instant::now();
+///     let times = DeadlinesConfig::default();
+///     let mut endpoint = Endpoint::server(&HandshakeConfig::default(), times, Duration::ZERO);
+///     let (mut buffer, mut out) = (vec![0; 16 << 10], BytesMut::new());
+///     loop {
+///         let _timer = endpoint.check(start.elapsed(), &mut out)?;
+///         while !out.is_empty() {
+///             let n = stream.write(&out)?;
+///             out.advance(n);
+///             endpoint.wrote(n, out.len(), start.elapsed());
+///         }
+///         let n = stream.read(&mut buffer)?;
+///         if n == 0 {
+///             return Ok(endpoint.receive_eof()?);
+///         }
+///         let (mut input, now) = (Input::new(&mut buffer[..n]), start.elapsed());
+///         if let Ok(Some(request)) = endpoint.request(&mut input, now, &mut out) {
+///             endpoint.accept(request.accept(), &mut out);
+///         }
+///         while let Some((event, ws)) = endpoint.receive(&mut input, now, &mut out) {
+///             // Sending fails only when the connection is closing: nothing is left to be said.
+///             let _ = match event {
+///                 Event::Text(text) => ws.send_text(&text, &mut out),
+///                 Event::Binary(data) => ws.send_binary(&data, &mut out),
+///                 _ => Ok(()), // Pings and Closes are answered already
+///             };
+///         }
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Endpoint<H> {
+    phase: Phase<H>,
+    deadlines: Deadlines,
+    expired: Option<Expired>,
+    latency: Option<Duration>,
+}
+
+#[derive(Debug)]
+enum Phase<H> {
+    Handshake(Box<H>),
+    /// There is a connection, open or not.
+    Connection(Connection),
+    /// There will be none.
+    Refused,
+}
+
+/// How an [`Endpoint`] opens. The crate's own types alone are this.
+pub trait Handshake: sealed::TimeOut {}
+
+impl<H: sealed::TimeOut> Handshake for H {}
+
+mod sealed {
+    use bytes::BytesMut;
+
+    #[allow(unnameable_types, reason = "that seals it")]
+    pub trait TimeOut {
+        /// Appends the answer for a handshake that took too long. Returns whether there is one.
+        fn time_out(&self, out: &mut BytesMut) -> bool;
+    }
+}
+
+impl sealed::TimeOut for ServerHandshake {
+    fn time_out(&self, out: &mut BytesMut) -> bool {
+        Rejection::timeout().send(out);
+        true
+    }
+}
+
+impl sealed::TimeOut for ClientHandshake {
+    fn time_out(&self, _: &mut BytesMut) -> bool {
+        false
+    }
+}
+
+impl sealed::TimeOut for Infallible {
+    fn time_out(&self, _: &mut BytesMut) -> bool {
+        match *self {}
+    }
+}
+
+impl Endpoint<ServerHandshake> {
+    /// A server's endpoint, whose transport is there now.
+    ///
+    /// Give all endpoints one `Arc` of the times, and each holds only a pointer to it.
+    #[must_use]
+    pub fn server(
+        config: &HandshakeConfig,
+        times: impl Into<Arc<DeadlinesConfig>>,
+        now: Duration,
+    ) -> Self {
+        let handshake = Box::new(ServerHandshake::new(config));
+        Self::new(Phase::Handshake(handshake), times, now)
+    }
+
+    /// Takes what came from the client and returns its request, once: to be answered by
+    /// [`accept`](Self::accept) or [`reject`](Self::reject). At any other time it is `None`.
+    ///
+    /// Call it after each read, before [`receive`](Self::receive). The answer may come later; what
+    /// is left in `input` until then is to be kept for after it, so best read nothing meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the request breaks; it comes once. The refusal is in `out`, and there is
+    /// nothing to do about it but perhaps to log it: go on as always.
+    pub fn request(
+        &mut self,
+        input: &mut Input<'_>,
+        now: Duration,
+        out: &mut BytesMut,
+    ) -> Result<Option<Request>, RequestError> {
+        let Phase::Handshake(handshake) = &mut self.phase else {
+            return Ok(None);
+        };
+        let request = handshake.receive(input, out);
+        if request.is_err() {
+            self.refuse(now);
+        }
+        request
+    }
+
+    /// Accepts the request: the response is in `out`, and the connection is open.
+    ///
+    /// `None`, and nothing in `out`, if there is no request to accept any more: it was answered, or
+    /// the time for the handshake was over before.
+    pub fn accept(&mut self, accept: Accept<'_>, out: &mut BytesMut) -> Option<&mut Connection> {
+        let Phase::Handshake(_) = self.phase else {
+            return None;
+        };
+        self.phase = Phase::Connection(accept.send(out));
+        self.connection()
+    }
+
+    /// Rejects the request: the response is in `out`, and the client has the time of a closing
+    /// handshake to take it and to end the transport.
+    ///
+    /// Nothing happens if there is no request to reject any more, as with [`accept`](Self::accept).
+    pub fn reject(&mut self, rejection: Rejection, now: Duration, out: &mut BytesMut) {
+        if let Phase::Handshake(_) = self.phase {
+            rejection.send(out);
+            self.refuse(now);
+        }
+    }
+}
+
+impl Endpoint<ClientHandshake> {
+    /// A client's endpoint, whose transport is there now. The request is in the output that
+    /// `handshake` was made with.
+    #[must_use]
+    pub fn client(
+        handshake: ClientHandshake,
+        times: impl Into<Arc<DeadlinesConfig>>,
+        now: Duration,
+    ) -> Self {
+        Self::new(Phase::Handshake(Box::new(handshake)), times, now)
+    }
+
+    /// Takes what came from the server and returns what it has agreed to and all header fields of
+    /// its response, once: from then on there is a connection. At any other time it is `None`.
+    ///
+    /// Call it after each read, before [`receive`](Self::receive).
+    ///
+    /// # Errors
+    ///
+    /// Why there will be no connection; it comes once. Drop the transport.
+    pub fn opened(
+        &mut self,
+        input: &mut Input<'_>,
+        now: Duration,
+        out: &mut BytesMut,
+    ) -> Result<Option<(Agreement, Headers)>, ResponseError> {
+        let Phase::Handshake(handshake) = &mut self.phase else {
+            return Ok(None);
+        };
+        match handshake.receive(input, out) {
+            Ok(None) => Ok(None),
+            Ok(Some(opened)) => {
+                let agreement = Agreement {
+                    subprotocol: opened.subprotocol,
+                    extensions: opened.extensions,
+                };
+                self.phase = Phase::Connection(opened.connection);
+                Ok(Some((agreement, opened.headers)))
+            }
+            Err(error) => {
+                self.refuse(now);
+                Err(error)
+            }
+        }
+    }
+
+    /// Why there is no connection, where the transport has ended or its time is over before the
+    /// opening handshake was done; `None` otherwise.
+    pub fn not_opened(&mut self) -> Option<ResponseError> {
+        match &mut self.phase {
+            Phase::Handshake(handshake) => Some(handshake.receive_eof()),
+            Phase::Connection(_) | Phase::Refused => None,
+        }
+    }
+}
+
+impl Endpoint<Infallible> {
+    /// An endpoint of a connection for which somebody else did the handshake.
+    #[must_use]
+    pub fn open(
+        connection: Connection,
+        times: impl Into<Arc<DeadlinesConfig>>,
+        now: Duration,
+    ) -> Self {
+        Self::new(Phase::Connection(connection), times, now)
+    }
+}
+
+impl<H: Handshake> Endpoint<H> {
+    fn new(phase: Phase<H>, times: impl Into<Arc<DeadlinesConfig>>, now: Duration) -> Self {
+        Self {
+            phase,
+            deadlines: Deadlines::new(times, now),
+            expired: None,
+            latency: None,
+        }
+    }
+
+    /// Takes what came from the peer and returns the next event, and the connection to answer it
+    /// with; `None` when all of `input` is used up, and as long as there is no connection.
+    ///
+    /// Call it in a loop after each read. See [`Connection::receive`].
+    #[inline]
+    pub fn receive<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        now: Duration,
+        out: &mut BytesMut,
+    ) -> Option<(Event<'b>, &mut Connection)> {
+        let ws = match &mut self.phase {
+            Phase::Connection(ws) => ws,
+            Phase::Handshake(_) => return None,
+            Phase::Refused => {
+                input.take_rest();
+                return None;
+            }
+        };
+        if !input.is_empty() {
+            self.deadlines.received(now);
+        }
+        let event = ws.receive(input, out)?;
+        let latency = self.deadlines.event(&event, now);
+        if let Event::Pong(_) = event {
+            self.latency = latency;
+        }
+        Some((event, ws))
+    }
+
+    /// The transport has ended: it was closed or reset, by either side.
+    ///
+    /// Call it when a read returns no octets, when reading or writing fails, and when you drop the
+    /// transport yourself.
+    ///
+    /// # Errors
+    ///
+    /// See [`Connection::receive_eof`]. Where there was no connection, there is no error.
+    pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
+        self.connection().map_or(Ok(()), Connection::receive_eof)
+    }
+
+    /// The connection, to send or to close, once there is one.
+    ///
+    /// [`check`](Self::check) after it: the begin of a closing handshake has a deadline.
+    #[inline]
+    pub const fn connection(&mut self) -> Option<&mut Connection> {
+        match &mut self.phase {
+            Phase::Connection(ws) => Some(ws),
+            Phase::Handshake(_) | Phase::Refused => None,
+        }
+    }
+
+    /// A write was tried, or is about to wait for room: see [`Deadlines::wrote`].
+    pub fn wrote(&mut self, written: usize, left: usize, now: Duration) {
+        self.deadlines.wrote(written, left, now);
+    }
+
+    /// Does what is due and returns when to call again at the latest; `None` if nothing will be
+    /// due.
+    ///
+    /// Call it after each read and write, and when the time that it returned has come. It appends
+    /// to `out` a Ping, a Close frame with which it gives the peer up, or a server's answer to a
+    /// handshake that took too long (408): so look at `out` after it.
+    ///
+    /// A timer which is set earlier may be left so when only octets have come in; see
+    /// [`Deadlines::check`].
+    ///
+    /// # Errors
+    ///
+    /// What took too long, and nothing is left to be done: drop the transport.
+    /// [`expired`](Self::expired) says what was too long first.
+    pub fn check(
+        &mut self,
+        now: Duration,
+        out: &mut BytesMut,
+    ) -> Result<Option<Duration>, Expired> {
+        loop {
+            let ws = match &mut self.phase {
+                Phase::Connection(ws) => Some(ws),
+                Phase::Handshake(_) | Phase::Refused => None,
+            };
+            let expired = match self.deadlines.check(ws, now, out) {
+                Ok(wake) => return Ok(wake),
+                Err(expired) => expired,
+            };
+            self.expired.get_or_insert(expired);
+            match (expired, &self.phase) {
+                (Expired::Pong | Expired::Idle, _) => {} // the closing handshake has begun
+                (Expired::Handshake, Phase::Handshake(handshake)) if handshake.time_out(out) => {
+                    self.refuse(now);
+                }
+                _ => return Err(expired),
+            }
+        }
+    }
+
+    /// What took too long first, if something did: a peer that was given up for it may still end
+    /// well, or not.
+    #[must_use]
+    pub const fn expired(&self) -> Option<Expired> {
+        self.expired
+    }
+
+    /// How long the peer took for its Pong, if the last one that came answers a Ping of
+    /// [`check`](Self::check).
+    ///
+    /// Ask when there is an [`Event::Pong`].
+    #[must_use]
+    pub const fn latency(&self) -> Option<Duration> {
+        self.latency
+    }
+
+    /// Whether the output is the last (RFC 6455, section 7.1.1): after a refusal, and when
+    /// [`Connection::must_close_transport`].
+    ///
+    /// Once all of `out` is written, shut down writing and read on to the end: a socket that is
+    /// closed while something is left to be read resets the connection, which can destroy the last
+    /// octets. [`check`](Self::check) limits the time for it.
+    #[must_use]
+    pub const fn must_close_transport(&self) -> bool {
+        match &self.phase {
+            Phase::Connection(ws) => ws.must_close_transport(),
+            Phase::Handshake(_) => false,
+            Phase::Refused => true,
+        }
+    }
+
+    /// There will be no connection.
+    fn refuse(&mut self, now: Duration) {
+        self.phase = Phase::Refused;
+        self.deadlines.refused(now);
+    }
+}
