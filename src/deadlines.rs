@@ -301,7 +301,7 @@ impl Deadlines {
     }
 
     /// Follows the connection from phase to phase.
-    fn advance(&mut self, ws: Option<&Connection>, now: Duration) {
+    pub(crate) fn advance(&mut self, ws: Option<&Connection>, now: Duration) {
         match (ws.map(Connection::state), self.phase) {
             (Some(State::Open), Phase::Handshake(_)) => {
                 self.phase = Phase::Open;

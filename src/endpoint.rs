@@ -15,6 +15,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::BytesMut;
 use core::convert::Infallible;
+use core::fmt;
 use core::time::Duration;
 
 /// One endpoint of a WebSocket over one transport, from its first octet to its last.
@@ -29,8 +30,8 @@ use core::time::Duration;
 /// 1. [`check`](Self::check): do what is due. An error: drop the transport. Else a timer.
 /// 2. Write what is in `out`, and say how far it came: [`wrote`](Self::wrote).
 /// 3. If nothing is left and [`must_close_transport`](Self::must_close_transport): shut writing down.
-/// 4. Read. What comes is for [`request`](Self::request), then for [`receive`](Self::receive); the
-///    end is for [`receive_eof`](Self::receive_eof).
+/// 4. Read. What comes is for [`request`](Endpoint::request), then for [`receive`](Self::receive).
+///    The end is for [`receive_eof`](Self::receive_eof), and with it all is over.
 ///
 /// ```
 /// use bytes::{Buf, BytesMut};
@@ -58,7 +59,7 @@ use core::time::Duration;
 ///             return Ok(endpoint.receive_eof()?);
 ///         }
 ///         let (mut input, now) = (Input::new(&mut buffer[..n]), start.elapsed());
-///         if let Ok(Some(request)) = endpoint.request(&mut input, now, &mut out) {
+///         if let Some(request) = endpoint.request(&mut input, now, &mut out) {
 ///             endpoint.accept(request.accept(), &mut out);
 ///         }
 ///         while let Some((event, ws)) = endpoint.receive(&mut input, now, &mut out) {
@@ -73,7 +74,7 @@ use core::time::Duration;
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Endpoint<H> {
+pub struct Endpoint<H: Handshake> {
     phase: Phase<H>,
     deadlines: Deadlines,
     expired: Option<Expired>,
@@ -81,44 +82,70 @@ pub struct Endpoint<H> {
 }
 
 #[derive(Debug)]
-enum Phase<H> {
+enum Phase<H: Handshake> {
     Handshake(Box<H>),
     /// There is a connection, open or not.
     Connection(Connection),
-    /// There will be none.
-    Refused,
+    /// There will be none, and why if the peer's part of the handshake is why.
+    Refused(Option<H::Failure>),
 }
 
 /// How an [`Endpoint`] opens. The crate's own types alone are this.
-pub trait Handshake: sealed::TimeOut {}
+pub trait Handshake: sealed::Sealed {
+    /// A rule that the peer's part of the handshake breaks, or its refusal.
+    type Failure: fmt::Debug;
 
-impl<H: sealed::TimeOut> Handshake for H {}
+    /// It took too long. Returns what is known of why, and whether an answer is in `out`.
+    #[doc(hidden)]
+    fn time_out(&mut self, out: &mut BytesMut) -> (Option<Self::Failure>, bool);
+
+    /// The transport has ended before it was done.
+    #[doc(hidden)]
+    fn transport_ended(&mut self) -> Option<Self::Failure>;
+}
 
 mod sealed {
-    use bytes::BytesMut;
-
     #[allow(unnameable_types, reason = "that seals it")]
-    pub trait TimeOut {
-        /// Appends the answer for a handshake that took too long. Returns whether there is one.
-        fn time_out(&self, out: &mut BytesMut) -> bool;
-    }
+    pub trait Sealed {}
+
+    impl Sealed for super::ServerHandshake {}
+    impl Sealed for super::ClientHandshake {}
+    impl Sealed for super::Infallible {}
 }
 
-impl sealed::TimeOut for ServerHandshake {
-    fn time_out(&self, out: &mut BytesMut) -> bool {
+impl Handshake for ServerHandshake {
+    type Failure = RequestError;
+
+    fn time_out(&mut self, out: &mut BytesMut) -> (Option<RequestError>, bool) {
         Rejection::timeout().send(out);
-        true
+        (None, true)
+    }
+
+    fn transport_ended(&mut self) -> Option<RequestError> {
+        None
     }
 }
 
-impl sealed::TimeOut for ClientHandshake {
-    fn time_out(&self, _: &mut BytesMut) -> bool {
-        false
+impl Handshake for ClientHandshake {
+    type Failure = ResponseError;
+
+    fn time_out(&mut self, _: &mut BytesMut) -> (Option<ResponseError>, bool) {
+        (self.give_up(), false)
+    }
+
+    fn transport_ended(&mut self) -> Option<ResponseError> {
+        Some(self.receive_eof())
     }
 }
 
-impl sealed::TimeOut for Infallible {
-    fn time_out(&self, _: &mut BytesMut) -> bool {
+impl Handshake for Infallible {
+    type Failure = Self;
+
+    fn time_out(&mut self, _: &mut BytesMut) -> (Option<Self>, bool) {
+        match *self {}
+    }
+
+    fn transport_ended(&mut self) -> Option<Self> {
         match *self {}
     }
 }
@@ -134,7 +161,7 @@ impl Endpoint<ServerHandshake> {
         now: Duration,
     ) -> Self {
         let handshake = Box::new(ServerHandshake::new(config));
-        Self::new(Phase::Handshake(handshake), times, now)
+        Self::new(Phase::Handshake(handshake), Deadlines::new(times, now))
     }
 
     /// Takes what came from the client and returns its request, once: to be answered by
@@ -143,24 +170,22 @@ impl Endpoint<ServerHandshake> {
     /// Call it after each read, before [`receive`](Self::receive). The answer may come later; what
     /// is left in `input` until then is to be kept for after it, so best read nothing meanwhile.
     ///
-    /// # Errors
-    ///
-    /// The rule that the request breaks; it comes once. The refusal is in `out`, and there is
-    /// nothing to do about it but perhaps to log it: go on as always.
+    /// A request that breaks a rule is refused: the response is in `out`, and
+    /// [`failure`](Self::failure) says which.
     pub fn request(
         &mut self,
         input: &mut Input<'_>,
         now: Duration,
         out: &mut BytesMut,
-    ) -> Result<Option<Request>, RequestError> {
-        let Phase::Handshake(handshake) = &mut self.phase else {
-            return Ok(None);
-        };
-        let request = handshake.receive(input, out);
-        if request.is_err() {
-            self.refuse(now);
+    ) -> Option<Request> {
+        let handshake = self.handshake(input)?;
+        match handshake.receive(input, out) {
+            Ok(request) => request,
+            Err(error) => {
+                self.refuse(Some(error), now);
+                None
+            }
         }
-        request
     }
 
     /// Accepts the request: the response is in `out`, and the connection is open.
@@ -178,11 +203,12 @@ impl Endpoint<ServerHandshake> {
     /// Rejects the request: the response is in `out`, and the client has the time of a closing
     /// handshake to take it and to end the transport.
     ///
-    /// Nothing happens if there is no request to reject any more, as with [`accept`](Self::accept).
+    /// It may come before there is a request, from a server that is full (503), say. Nothing happens
+    /// once the handshake is over, as with [`accept`](Self::accept).
     pub fn reject(&mut self, rejection: Rejection, now: Duration, out: &mut BytesMut) {
         if let Phase::Handshake(_) = self.phase {
             rejection.send(out);
-            self.refuse(now);
+            self.refuse(None, now);
         }
     }
 }
@@ -196,49 +222,36 @@ impl Endpoint<ClientHandshake> {
         times: impl Into<Arc<DeadlinesConfig>>,
         now: Duration,
     ) -> Self {
-        Self::new(Phase::Handshake(Box::new(handshake)), times, now)
+        let deadlines = Deadlines::new(times, now);
+        Self::new(Phase::Handshake(Box::new(handshake)), deadlines)
     }
 
     /// Takes what came from the server and returns what it has agreed to and all header fields of
     /// its response, once: from then on there is a connection. At any other time it is `None`.
     ///
-    /// Call it after each read, before [`receive`](Self::receive).
-    ///
-    /// # Errors
-    ///
-    /// Why there will be no connection; it comes once. Drop the transport.
+    /// Call it after each read, before [`receive`](Self::receive). If the handshake fails,
+    /// [`must_close_transport`](Self::must_close_transport) and [`failure`](Self::failure) say so.
     pub fn opened(
         &mut self,
         input: &mut Input<'_>,
         now: Duration,
         out: &mut BytesMut,
-    ) -> Result<Option<(Agreement, Headers)>, ResponseError> {
-        let Phase::Handshake(handshake) = &mut self.phase else {
-            return Ok(None);
-        };
+    ) -> Option<(Agreement, Headers)> {
+        let handshake = self.handshake(input)?;
         match handshake.receive(input, out) {
-            Ok(None) => Ok(None),
-            Ok(Some(opened)) => {
+            Ok(opened) => {
+                let opened = opened?;
                 let agreement = Agreement {
                     subprotocol: opened.subprotocol,
                     extensions: opened.extensions,
                 };
                 self.phase = Phase::Connection(opened.connection);
-                Ok(Some((agreement, opened.headers)))
+                Some((agreement, opened.headers))
             }
             Err(error) => {
-                self.refuse(now);
-                Err(error)
+                self.refuse(Some(error), now);
+                None
             }
-        }
-    }
-
-    /// Why there is no connection, where the transport has ended or its time is over before the
-    /// opening handshake was done; `None` otherwise.
-    pub fn not_opened(&mut self) -> Option<ResponseError> {
-        match &mut self.phase {
-            Phase::Handshake(handshake) => Some(handshake.receive_eof()),
-            Phase::Connection(_) | Phase::Refused => None,
         }
     }
 }
@@ -251,17 +264,31 @@ impl Endpoint<Infallible> {
         times: impl Into<Arc<DeadlinesConfig>>,
         now: Duration,
     ) -> Self {
-        Self::new(Phase::Connection(connection), times, now)
+        let mut deadlines = Deadlines::new(times, now);
+        deadlines.advance(Some(&connection), now);
+        Self::new(Phase::Connection(connection), deadlines)
     }
 }
 
 impl<H: Handshake> Endpoint<H> {
-    fn new(phase: Phase<H>, times: impl Into<Arc<DeadlinesConfig>>, now: Duration) -> Self {
+    const fn new(phase: Phase<H>, deadlines: Deadlines) -> Self {
         Self {
             phase,
-            deadlines: Deadlines::new(times, now),
+            deadlines,
             expired: None,
             latency: None,
+        }
+    }
+
+    /// The handshake, if it is not over. Nothing behind a refusal is for anybody.
+    fn handshake(&mut self, input: &mut Input<'_>) -> Option<&mut H> {
+        match &mut self.phase {
+            Phase::Handshake(handshake) => Some(handshake),
+            Phase::Connection(_) => None,
+            Phase::Refused(_) => {
+                input.take_rest();
+                None
+            }
         }
     }
 
@@ -279,7 +306,7 @@ impl<H: Handshake> Endpoint<H> {
         let ws = match &mut self.phase {
             Phase::Connection(ws) => ws,
             Phase::Handshake(_) => return None,
-            Phase::Refused => {
+            Phase::Refused(_) => {
                 input.take_rest();
                 return None;
             }
@@ -295,16 +322,35 @@ impl<H: Handshake> Endpoint<H> {
         Some((event, ws))
     }
 
-    /// The transport has ended: it was closed or reset, by either side.
+    /// The transport has ended: it was closed or reset, by either side. All is over.
     ///
     /// Call it when a read returns no octets, when reading or writing fails, and when you drop the
-    /// transport yourself.
+    /// transport yourself. Afterwards [`connection`](Self::connection) and
+    /// [`failure`](Self::failure) say how it went.
     ///
     /// # Errors
     ///
     /// See [`Connection::receive_eof`]. Where there was no connection, there is no error.
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
-        self.connection().map_or(Ok(()), Connection::receive_eof)
+        match &mut self.phase {
+            Phase::Handshake(handshake) => self.phase = Phase::Refused(handshake.transport_ended()),
+            Phase::Connection(ws) => return ws.receive_eof(),
+            Phase::Refused(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Why there is no connection, if what the peer sent is why: the rule that a client's request
+    /// breaks; the rule that a server's response breaks, or the response that refuses.
+    ///
+    /// `None` as well after a [`reject`](Endpoint::reject), and if nothing of the response had come
+    /// when the time was over.
+    #[must_use]
+    pub const fn failure(&self) -> Option<&H::Failure> {
+        match &self.phase {
+            Phase::Refused(failure) => failure.as_ref(),
+            Phase::Handshake(_) | Phase::Connection(_) => None,
+        }
     }
 
     /// The connection, to send or to close, once there is one.
@@ -314,7 +360,7 @@ impl<H: Handshake> Endpoint<H> {
     pub const fn connection(&mut self) -> Option<&mut Connection> {
         match &mut self.phase {
             Phase::Connection(ws) => Some(ws),
-            Phase::Handshake(_) | Phase::Refused => None,
+            Phase::Handshake(_) | Phase::Refused(_) => None,
         }
     }
 
@@ -345,17 +391,21 @@ impl<H: Handshake> Endpoint<H> {
         loop {
             let ws = match &mut self.phase {
                 Phase::Connection(ws) => Some(ws),
-                Phase::Handshake(_) | Phase::Refused => None,
+                Phase::Handshake(_) | Phase::Refused(_) => None,
             };
             let expired = match self.deadlines.check(ws, now, out) {
                 Ok(wake) => return Ok(wake),
                 Err(expired) => expired,
             };
             self.expired.get_or_insert(expired);
-            match (expired, &self.phase) {
+            match (expired, &mut self.phase) {
                 (Expired::Pong | Expired::Idle, _) => {} // the closing handshake has begun
-                (Expired::Handshake, Phase::Handshake(handshake)) if handshake.time_out(out) => {
-                    self.refuse(now);
+                (Expired::Handshake, Phase::Handshake(handshake)) => {
+                    let (failure, is_answered) = handshake.time_out(out);
+                    self.refuse(failure, now);
+                    if !is_answered {
+                        return Err(expired);
+                    }
                 }
                 _ => return Err(expired),
             }
@@ -389,13 +439,13 @@ impl<H: Handshake> Endpoint<H> {
         match &self.phase {
             Phase::Connection(ws) => ws.must_close_transport(),
             Phase::Handshake(_) => false,
-            Phase::Refused => true,
+            Phase::Refused(_) => true,
         }
     }
 
     /// There will be no connection.
-    fn refuse(&mut self, now: Duration) {
-        self.phase = Phase::Refused;
+    fn refuse(&mut self, failure: Option<H::Failure>, now: Duration) {
+        self.phase = Phase::Refused(failure);
         self.deadlines.refused(now);
     }
 }

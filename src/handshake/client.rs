@@ -323,6 +323,14 @@ impl ClientHandshake {
         error
     }
 
+    /// The time is over. Returns the refusal if a part of it has come.
+    pub(crate) fn give_up(&mut self) -> Option<ResponseError> {
+        match self.end(false) {
+            ResponseError::TransportEnded => None,
+            error => Some(error),
+        }
+    }
+
     fn step(
         &mut self,
         input: &mut Input<'_>,
