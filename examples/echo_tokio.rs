@@ -1,30 +1,27 @@
 //! An echo server: tokio, a task for each connection; plain or with TLS.
 //!
-//!     cargo run --release --example echo_tokio -- [ADDR] [--max-message BYTES] [--deflate]
-//!         [--hurry N] [--tls [--cert FILE --key FILE] [--write-ca FILE]]
+//!     cargo run --release --example echo_tokio -- [ADDRESS] [--max-message BYTES] [--deflate]
+//!         [--hurry N] [--tls [--cert FILE --key FILE | --write-ca FILE]]
 //!
-//! ADDR is 127.0.0.1:9001 if it is not given; with port 0 the system picks one. `--deflate`
-//! accepts permessage-deflate. `--hurry N` makes every deadline N times shorter. Ctrl-C and SIGTERM
-//! close all connections with 1001. On `/count` another task sends numbers, as fast as the client
-//! reads them, while the connection echoes.
-//!
-//! `--tls` makes it wss. FILEs are PEM; without them it makes a certificate for localhost, which
-//! `--write-ca` saves for a client to trust:
+//! Ctrl-C and SIGTERM close all connections with 1001. On `/count` another task sends numbers, as
+//! fast as the client reads them, while the connection echoes.
 //!
 //!     cargo run --release --example echo_tokio -- --tls --write-ca /tmp/ca.pem
 //!     cargo run --release --example client -- wss://localhost:9001/ --cafile /tmp/ca.pem
 
+use anyhow::{Context, Result};
 use bytes::BytesMut;
+use clap::Parser;
 use sansocket::negotiation::OriginPolicy;
 use sansocket::{
-    CloseCode, Connection, Deadlines, DeadlinesConfig, Deflate, Event, HandshakeConfig, Input,
-    Rejection, ServerHandshake, State,
+    CloseCode, DeadlinesConfig, Deflate, Endpoint, Event, HandshakeConfig, Input, State,
 };
-use std::ffi::OsString;
 use std::io::{self, Write};
 use std::mem;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::pin::pin;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -40,30 +37,64 @@ const HIGH_WATER: usize = 64 << 10;
 /// So many messages of other tasks wait beside it.
 const QUEUE: usize = 16;
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
-#[tokio::main]
-async fn main() -> ExitCode {
-    let Err(error) = run().await else {
-        return ExitCode::SUCCESS;
-    };
-    eprintln!("echo_tokio: {error}");
-    ExitCode::FAILURE
+/// An echo server: tokio, a task for each connection; plain or with TLS
+#[derive(Parser)]
+struct Arguments {
+    /// Where to listen; with port 0 the system picks one
+    #[arg(default_value = "127.0.0.1:9001")]
+    address: SocketAddr,
+    /// The largest message that is taken
+    #[arg(long, value_name = "BYTES", default_value = "16777216")]
+    max_message: usize,
+    /// Accept permessage-deflate
+    #[arg(long)]
+    deflate: bool,
+    /// Make every deadline N times shorter
+    #[arg(long, value_name = "N", default_value = "1")]
+    hurry: NonZeroU32,
+    /// Serve wss, with a certificate for localhost that is made now if none is given
+    #[arg(long)]
+    tls: bool,
+    /// The certificate and those that it depends on (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Save the certificate that is made, for a client to trust
+    #[arg(long, value_name = "FILE", requires = "tls", conflicts_with = "cert")]
+    write_ca: Option<PathBuf>,
 }
 
-async fn run() -> Result<()> {
-    let (address, options) = arguments()?;
-    let options = Arc::new(options);
+/// What all connections share.
+struct Shared {
+    config: HandshakeConfig,
+    times: Arc<DeadlinesConfig>,
+    tls: Option<TlsAcceptor>,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let mut config = HandshakeConfig::default();
+    // An echo has no secrets: pages of any site may connect. Yours should not say this.
+    config.origin_policy = OriginPolicy::Any;
+    config.deflate = arguments.deflate.then(Deflate::default); // all tasks share it
+    config.connection.max_message_size = arguments.max_message;
+    config.connection.max_frame_size = arguments.max_message;
+    let times = Arc::new(DeadlinesConfig::default() / arguments.hurry.get());
+    let tls = arguments.tls.then(|| tls(&arguments)).transpose()?;
+    let shared = Arc::new(Shared { config, times, tls });
+
     // Every connection has a receiver: it hears when to stop, and is gone when that one is.
     let (stop, mut stopping) = watch::channel(());
     let stop = Arc::new(stop);
     let signal = stop.clone();
     ctrlc::set_handler(move || signal.send_replace(()))?;
-
-    let listener = TcpListener::bind(&address)
+    let listener = TcpListener::bind(arguments.address)
         .await
-        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    let scheme = options.tls.as_ref().map_or("ws", |_| "wss");
+        .with_context(|| format!("cannot listen on {}", arguments.address))?;
+    let scheme = if arguments.tls { "wss" } else { "ws" };
     let address = listener.local_addr()?;
     writeln!(io::stdout(), "listening on {scheme}://{address}/")?;
     loop {
@@ -72,115 +103,62 @@ async fn run() -> Result<()> {
             _ = stopping.changed() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let (options, stopping) = (options.clone(), stopping.clone());
-                // Whatever happens to one connection ends only its own task.
-                tokio::spawn(async move { accept(stream, &options, stopping).await });
-            }
+            // Whatever happens to one connection ends only its own task.
+            Ok((stream, _)) => drop(tokio::spawn(accept(
+                stream,
+                shared.clone(),
+                stopping.clone(),
+            ))),
             // Too many open files, say: wait for some to be closed.
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
     }
     drop((listener, stopping));
     // Each connection keeps to its own deadline; this one is for what they cannot know of.
-    let _ = timeout(options.times.close * 2, stop.closed()).await;
+    let _ = timeout(shared.times.close * 2, stop.closed()).await;
     Ok(())
 }
 
-struct Options {
-    config: HandshakeConfig,
-    times: DeadlinesConfig,
-    tls: Option<TlsAcceptor>,
-}
-
-/// Where to listen, and all that connections need.
-fn arguments() -> Result<(String, Options)> {
-    let (mut config, mut times) = (HandshakeConfig::default(), DeadlinesConfig::default());
-    // An echo has no secrets: pages of any site may connect. Yours should not say this.
-    config.origin_policy = OriginPolicy::Any;
-    let (mut address, mut files, mut tls) = (None, [None, None, None], false);
-    let words = std::env::args_os().skip(1).map(OsString::into_string);
-    let mut words = words.map(|word| word.map_err(|word| format!("{word:?} is not UTF-8")));
-    while let Some(word) = words.next().transpose()? {
-        let mut value = || words.next().and_then(|value| value.ok());
-        match &*word {
-            "--max-message" => {
-                let bytes = value().and_then(|value| value.parse().ok());
-                let bytes = bytes.ok_or("--max-message needs a number of bytes")?;
-                config.connection.max_message_size = bytes;
-                config.connection.max_frame_size = bytes;
-            }
-            "--hurry" => {
-                let n = value().and_then(|value| value.parse().ok());
-                let n: u32 = n.filter(|n| *n > 0).ok_or("--hurry needs a number")?;
-                times.handshake /= n;
-                times.keepalive = times.keepalive.map(|time| time / n);
-                times.pong /= n;
-                times.close /= n;
-                times.write /= n;
-            }
-            "--deflate" => config.deflate = Some(Deflate::default()), // all tasks share it
-            "--tls" => tls = true,
-            "--cert" => files[0] = Some(value().ok_or("--cert needs a file")?),
-            "--key" => files[1] = Some(value().ok_or("--key needs a file")?),
-            "--write-ca" => files[2] = Some(value().ok_or("--write-ca needs a file")?),
-            _ if address.is_none() && !word.starts_with('-') => address = Some(word),
-            _ => {
-                let usage = "[ADDR] [--max-message BYTES] [--deflate] [--hurry N] \
-                             [--tls [--cert FILE --key FILE] [--write-ca FILE]]";
-                return Err(format!("what is {word}? Usage: echo_tokio {usage}").into());
-            }
-        }
-    }
-    let tls = match tls {
-        true => Some(tls_config(files)?.into()),
-        false if files.iter().all(Option::is_none) => None,
-        false => return Err("a certificate needs --tls".into()),
-    };
-    let address = address.unwrap_or_else(|| "127.0.0.1:9001".into());
-    Ok((address, Options { config, times, tls }))
-}
-
 /// The certificate that is in the files, or one that is made now.
-fn tls_config([cert, key, write_ca]: [Option<String>; 3]) -> Result<Arc<ServerConfig>> {
-    let (chain, key) = match (cert, key, write_ca) {
-        (Some(cert), Some(key), None) => {
-            let chain = CertificateDer::pem_file_iter(&cert).and_then(Iterator::collect);
-            let chain = chain.map_err(|e| format!("{cert}: {e}"))?;
-            let key_der = PrivateKeyDer::from_pem_file(&key);
-            (chain, key_der.map_err(|e| format!("{key}: {e}"))?)
+fn tls(arguments: &Arguments) -> Result<TlsAcceptor> {
+    let (chain, key) = if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
+        let chain = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect);
+        let chain = chain.with_context(|| format!("no certificates in {}", cert.display()))?;
+        let der = PrivateKeyDer::from_pem_file(key);
+        (
+            chain,
+            der.with_context(|| format!("no key in {}", key.display()))?,
+        )
+    } else {
+        let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
+        let made = rcgen::generate_simple_self_signed(names)?;
+        if let Some(file) = &arguments.write_ca {
+            let written = std::fs::write(file, made.cert.pem());
+            written.with_context(|| format!("cannot write {}", file.display()))?;
         }
-        (None, None, write_ca) => {
-            let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
-            let made = rcgen::generate_simple_self_signed(names)?;
-            if let Some(file) = write_ca {
-                std::fs::write(&file, made.cert.pem()).map_err(|e| format!("{file}: {e}"))?;
-            }
-            (vec![made.cert.der().clone()], made.signing_key.into())
-        }
-        _ => return Err("--cert and --key go together, and without --write-ca".into()),
+        (vec![made.cert.der().clone()], made.signing_key.into())
     };
     let config = ServerConfig::builder().with_no_client_auth();
     let config = config.with_single_cert(chain, key);
-    let mut config = config.map_err(|e| format!("not the certificate of a server: {e}"))?;
+    let mut config = config.context("that is not the certificate of a server")?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(Arc::new(config).into())
 }
 
 /// Does the TLS handshake, if there is one, and serves the connection to its end.
 async fn accept(
     stream: TcpStream,
-    options: &Options,
+    shared: Arc<Shared>,
     mut stopping: watch::Receiver<()>,
 ) -> Result<()> {
     let start = Instant::now();
     stream.set_nodelay(true)?;
-    let Some(tls) = &options.tls else {
-        return serve(stream, options, start, stopping).await;
+    let Some(tls) = &shared.tls else {
+        return serve(stream, &shared, start, stopping).await;
     };
     tokio::select! {
-        stream = timeout(options.times.handshake, tls.accept(stream)) => {
-            serve(stream??, options, start, stopping).await
+        stream = timeout(shared.times.handshake, tls.accept(stream)) => {
+            serve(stream??, &shared, start, stopping).await
         }
         _ = stopping.changed() => Ok(()),
     }
@@ -192,122 +170,95 @@ async fn accept(
 /// part of another `select!`: all state, the protocol's and the octets to be written, lives out
 /// here and changes in code that does not wait. The futures of the branches keep nothing. When one
 /// is dropped, `read` and `recv_many` have taken nothing, `write_buf` has taken from `out` just what
-/// it has written, and `flush` goes on where it was.
+/// it has written, and `flush` and `shutdown` go on where they were.
 async fn serve<S: AsyncRead + AsyncWrite>(
     stream: S,
-    options: &Options,
+    shared: &Shared,
     start: Instant,
     mut stopping: watch::Receiver<()>,
 ) -> Result<()> {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let (sender, mut inbox) = mpsc::channel(QUEUE);
-    let mut deadlines = Deadlines::new(options.times, Duration::ZERO);
-    let mut timer = pin!(sleep(options.times.handshake));
-    let mut handshake = ServerHandshake::new(&options.config);
-    let mut ws: Option<Connection> = None;
-    let mut buffer = vec![0; 16 << 10];
-    let mut out = BytesMut::new();
-    let (mut written, mut is_flushed) = (0, true);
+    let mut endpoint = Endpoint::server(&shared.config, shared.times.clone(), Duration::ZERO);
+    let mut timer = pin!(sleep(shared.times.handshake));
+    let (mut buffer, mut out) = (vec![0; 16 << 10], BytesMut::new());
     let mut messages = Vec::new();
+    // What the last write took, and with which end all of it was flushed.
+    let (mut written, mut flushed) = (0, Some(false));
+    let mut is_eof = false;
     loop {
-        let left = out.len() + usize::from(!is_flushed);
-        deadlines.wrote(mem::take(&mut written), left, start.elapsed());
-        match deadlines.check(ws.as_mut(), start.elapsed(), &mut out) {
-            Ok(Some(wake)) if timer.is_elapsed() || start + wake < timer.deadline() => {
-                timer.as_mut().reset(start + wake);
-            }
-            Ok(_) => {} // a timer that fires too early is set anew
-            Err(expired) => match (expired.http_status(), expired.close_code()) {
-                (Some(status), _) => {
-                    Rejection::new(status)?.send(&mut out);
-                    break;
-                }
-                (None, Some(_)) => continue, // a Close frame is in `out`
-                (None, None) => return Err(expired.into()),
-            },
+        let left = out.len() + usize::from(flushed.is_none());
+        endpoint.wrote(mem::take(&mut written), left, start.elapsed());
+        let wake = endpoint
+            .check(start.elapsed(), &mut out)?
+            .map(|wake| start + wake);
+        if let Some(wake) = wake.filter(|wake| timer.is_elapsed() || *wake < timer.deadline()) {
+            timer.as_mut().reset(wake); // one that fires too early is set anew
         }
-        let is_open = ws.as_ref().is_some_and(|ws| ws.state() == State::Open);
+        let is_last = endpoint.must_close_transport();
+        let is_pending = !out.is_empty() || flushed != Some(is_last);
+        // Who ends only its writing is still sent the last octets, but no others.
+        if is_eof && !(is_last && is_pending) {
+            return Ok(endpoint.receive_eof()?);
+        }
+        let state = endpoint.connection().map(|ws| ws.state());
         let has_room = out.len() < HIGH_WATER;
         tokio::select! {
-            read = reader.read(&mut buffer), if has_room => {
-                let n = read.unwrap_or(0);
-                if n == 0 {
-                    // Ended or reset; the result says whether the WebSocket was closed before.
-                    return ws.map_or(Ok(()), |mut ws| Ok(ws.receive_eof()?));
+            result = reader.read(&mut buffer), if has_room && !is_eof => {
+                let n = result.unwrap_or(0); // a reset is an end as well
+                is_eof = n == 0;
+                let (mut input, now) = (Input::new(&mut buffer[..n]), start.elapsed());
+                if let Some(request) = endpoint.request(&mut input, now, &mut out) {
+                    if request.path() == "/count" {
+                        tokio::spawn(count(Sender(sender.clone())));
+                    }
+                    endpoint.accept(request.accept(), &mut out);
                 }
-                let now = start.elapsed();
-                deadlines.received(now);
-                let mut input = Input::new(&mut buffer[..n]);
-                if ws.is_none() {
-                    match handshake.receive(&mut input, &mut out) {
-                        Ok(None) => {}
-                        Ok(Some(request)) => {
-                            if request.path() == "/count" {
-                                tokio::spawn(count(Sender(sender.clone())));
-                            }
-                            ws = Some(request.accept().send(&mut out));
-                        }
-                        Err(_) => break, // the refusal is in `out`
-                    }
-                }
-                if let Some(ws) = &mut ws {
-                    while let Some(event) = ws.receive(&mut input, &mut out) {
-                        deadlines.event(&event, now);
-                        // Sending fails only after a Close of ours: then nothing more is to be said.
-                        let _ = match event {
-                            Event::Text(text) => ws.send_text(&text, &mut out),
-                            Event::Binary(data) => ws.send_binary(&data, &mut out),
-                            _ => Ok(()), // Pings and Closes are answered already
-                        };
-                    }
-                    if ws.must_close_transport() {
-                        break;
-                    }
+                while let Some((event, ws)) = endpoint.receive(&mut input, now, &mut out) {
+                    // Sending fails only when the connection is closing: nothing is left to be said.
+                    let _ = match event {
+                        Event::Text(text) => ws.send_text(&text, &mut out),
+                        Event::Binary(data) => ws.send_binary(&data, &mut out),
+                        _ => Ok(()), // Pings and Closes are answered already
+                    };
                 }
             }
-            result = write(&mut writer, &mut out), if !out.is_empty() || !is_flushed => {
+            result = write(&mut writer, &mut out, is_last), if is_pending => {
                 written = result?;
-                is_flushed = written == 0;
-                if !has_room {
-                    // Who is not read from cannot be heard; taking octets is a sign of life, too.
-                    deadlines.received(start.elapsed());
-                }
+                flushed = (written == 0).then_some(is_last);
                 if out.is_empty() {
-                    out = BytesMut::new(); // an idle connection holds no memory for it
+                    out = BytesMut::new(); // an idle connection keeps no buffer
                 }
             }
-            _ = inbox.recv_many(&mut messages, QUEUE), if is_open && has_room => {
-                let Some(ws) = &mut ws else { continue };
+            _ = inbox.recv_many(&mut messages, QUEUE), if has_room && state == Some(State::Open) => {
+                let Some(ws) = endpoint.connection() else { continue };
                 for message in messages.drain(..) {
-                    match message {
-                        Message::Text(text) => ws.send_text(&text, &mut out)?,
-                        Message::Binary(data) => ws.send_binary(&data, &mut out)?,
-                    }
+                    let _ = match message {
+                        Message::Text(text) => ws.send_text(&text, &mut out),
+                        Message::Binary(data) => ws.send_binary(&data, &mut out),
+                    };
                 }
             }
-            _ = stopping.changed(), if is_open || ws.is_none() => {
-                let Some(ws) = &mut ws else { return Ok(()) };
+            _ = stopping.changed(), if matches!(state, None | Some(State::Open)) => {
+                let Some(ws) = endpoint.connection() else { return Ok(()) };
                 ws.close(CloseCode::GOING_AWAY, "the server stops", &mut out)?;
             }
             () = &mut timer, if !timer.is_elapsed() => {}
         }
     }
-    // In steps, so that no reset can destroy the last octets.
-    timeout(options.times.close, async {
-        writer.write_all(&out).await?;
-        writer.shutdown().await?;
-        while reader.read(&mut buffer).await? > 0 {}
-        Ok(())
-    })
-    .await?
 }
 
-/// Writes some of it; once nothing is left, lets TLS write what it still holds.
-async fn write(writer: &mut (impl AsyncWrite + Unpin), out: &mut BytesMut) -> io::Result<usize> {
-    if out.is_empty() {
-        return writer.flush().await.map(|()| 0);
+/// Writes some of it; once nothing is left, what TLS still holds, and the end if this is the last.
+async fn write(
+    writer: &mut (impl AsyncWrite + Unpin),
+    out: &mut BytesMut,
+    is_last: bool,
+) -> io::Result<usize> {
+    match (out.is_empty(), is_last) {
+        (false, _) => writer.write_buf(out).await,
+        (true, false) => writer.flush().await.map(|()| 0),
+        (true, true) => writer.shutdown().await.map(|()| 0),
     }
-    writer.write_buf(out).await
 }
 
 /// What another task wants to be sent.

@@ -1,11 +1,10 @@
 //! An echo server on one thread and one io_uring: the kernel puts what comes in into buffers of a
 //! common stock, and there the protocol unmasks it.
 //!
-//!     cargo run --release --example echo_uring -- [ADDR] [--max-message BYTES] [--deflate] [--hurry N]
+//!     cargo run --release --example echo_uring -- [ADDRESS] [--max-message BYTES] [--deflate] [--hurry N]
 //!
-//! ADDR is 127.0.0.1:9001 if it is not given; with port 0 the system picks one. `--deflate`
-//! accepts permessage-deflate, `--hurry` makes every deadline N times shorter. It takes Linux 6.0;
-//! where the kernel is another, or a sandbox keeps io_uring shut, it says so and does nothing.
+//! It takes Linux 6.0; where the kernel is another, or a sandbox keeps io_uring shut, it says so and
+//! does nothing.
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
@@ -13,30 +12,29 @@ fn main() {
 }
 
 #[cfg(target_os = "linux")]
-fn main() -> std::process::ExitCode {
-    let Err(error) = linux::run() else {
-        return std::process::ExitCode::SUCCESS;
-    };
-    eprintln!("echo_uring: {error}");
-    std::process::ExitCode::FAILURE
+fn main() -> anyhow::Result<()> {
+    linux::run()
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use anyhow::{Context, Result};
     use bytes::{Buf, BytesMut};
+    use clap::Parser;
     use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
     use io_uring::{IoUring, cqueue, opcode, squeue};
     use sansocket::negotiation::OriginPolicy;
     use sansocket::{
-        Connection, Deadlines, DeadlinesConfig, Deflate, Event, Expired, HandshakeConfig, Input,
-        Rejection, ServerHandshake,
+        CloseCode, DeadlinesConfig, Deflate, Endpoint, Event, HandshakeConfig, Input,
+        ServerHandshake,
     };
     use std::collections::{BTreeMap, BTreeSet};
-    use std::error::Error;
-    use std::ffi::OsString;
     use std::io::{self, Write};
-    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+    use std::num::NonZeroU32;
     use std::os::fd::{AsRawFd, FromRawFd};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
     use std::{mem, ptr, slice};
 
@@ -45,7 +43,7 @@ mod linux {
     const BUFFER_LEN: usize = 16 << 10;
     /// A client that has so much output to take is not read until it has taken some.
     const MAX_OUT: usize = 1 << 20;
-    /// A connection that has no deadline at all is looked at now and then.
+    /// The kernel takes no endless time.
     const AT_LEAST: Duration = Duration::from_secs(3600);
     /// What is no client. Their numbers come after it, and each is used once.
     const LISTENER: u64 = 0;
@@ -59,8 +57,33 @@ mod linux {
     /// What a receive says when no buffer is left.
     const ENOBUFS: i32 = 105;
 
-    pub(super) fn run() -> Result<(), Box<dyn Error>> {
-        let (address, config, times) = arguments()?;
+    /// An echo server on one thread and one io_uring, in the kernel's own buffers
+    #[derive(Parser)]
+    struct Arguments {
+        /// Where to listen; with port 0 the system picks one
+        #[arg(default_value = "127.0.0.1:9001")]
+        address: SocketAddr,
+        /// The largest message that is taken
+        #[arg(long, value_name = "BYTES", default_value = "16777216")]
+        max_message: usize,
+        /// Accept permessage-deflate
+        #[arg(long)]
+        deflate: bool,
+        /// Make every deadline N times shorter
+        #[arg(long, value_name = "N", default_value = "1")]
+        hurry: NonZeroU32,
+    }
+
+    pub(super) fn run() -> Result<()> {
+        let arguments = Arguments::parse();
+        let mut config = HandshakeConfig::default();
+        // An echo has no secrets: pages of any site may connect. Yours should not say this.
+        config.origin_policy = OriginPolicy::Any;
+        config.deflate = arguments.deflate.then(Deflate::default); // all connections share it
+        config.connection.max_message_size = arguments.max_message;
+        config.connection.max_frame_size = arguments.max_message;
+        let times = Arc::new(DeadlinesConfig::default() / arguments.hurry.get());
+
         let mut ring = match Ring::new() {
             Ok(ring) => ring,
             Err(error) => {
@@ -68,26 +91,41 @@ mod linux {
                 return Ok(());
             }
         };
-        let listener = TcpListener::bind(&address)
-            .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        let listener = TcpListener::bind(arguments.address)
+            .with_context(|| format!("cannot listen on {}", arguments.address))?;
         let address = listener.local_addr()?;
         writeln!(io::stdout(), "listening on ws://{address}/")?;
+
+        let stop = Arc::new(AtomicBool::new(false));
+        let signal = stop.clone();
+        ctrlc::set_handler(move || {
+            signal.store(true, Ordering::Relaxed);
+            drop(TcpStream::connect(address)); // wakes the loop below
+        })?;
 
         let start = Instant::now();
         // Never freed: the kernel may send from there even when the ring is gone.
         let clients: &mut BTreeMap<u64, Box<Client>> = Box::leak(Box::default());
         let mut last_id = LISTENER;
+        let mut stop_at = None;
         // When who has a turn at the latest: each is in it once.
         let mut timers = BTreeSet::from([(Duration::ZERO, LISTENER)]);
         let mut ready = Vec::new();
-        loop {
+        while stop_at.is_none_or(|time| start.elapsed() < time && !clients.is_empty()) {
             let first = timers.first().map(|(time, _)| *time);
             let wait = first.map(|time| time.saturating_sub(start.elapsed()));
-            ring.enter(1, wait.unwrap_or(AT_LEAST))?;
+            ring.enter(1, wait.map_or(AT_LEAST, |wait| wait.min(AT_LEAST)))?;
             let now = start.elapsed();
             while let Some((_, id)) = timers.first().filter(|(time, _)| *time <= now) {
                 ready.push(*id);
                 timers.pop_first();
+            }
+
+            if stop.load(Ordering::Relaxed) && stop_at.is_none() {
+                stop_at = Some(now + times.close);
+                timers.insert((now + times.close, LISTENER));
+                clients.values_mut().for_each(|client| client.go_away());
+                ready.extend(clients.keys());
             }
 
             // What is done.
@@ -102,8 +140,12 @@ mod linux {
                     if result >= 0 {
                         // SAFETY: it was accepted just now, so nothing else owns it.
                         let stream = unsafe { TcpStream::from_raw_fd(result) };
+                        if stop_at.is_some() {
+                            continue;
+                        }
                         last_id += 1;
-                        let client = Client::new(stream, &config, &times, now);
+                        let endpoint = Endpoint::server(&config, times.clone(), now);
+                        let client = Client::new(stream, endpoint, now);
                         clients.insert(last_id, Box::new(client));
                         timers.insert((now, last_id));
                     }
@@ -122,22 +164,22 @@ mod linux {
                     client.is_receiving = false;
                     if let Some(buffer) = cqueue::buffer_select(flags) {
                         let len = result.max(0) as usize;
-                        ring.lend(buffer, len, |octets| client.received(octets, &times, now))?;
+                        ring.lend(buffer, len, |octets| client.received(octets, now))?;
                     }
-                    client.eof |= result <= 0 && result != -ENOBUFS;
+                    client.is_eof |= result <= 0 && result != -ENOBUFS;
                 }
             }
 
             // What is to be done.
             for id in ready.drain(..) {
-                if id == LISTENER {
+                if id == LISTENER && stop_at.is_none() {
                     let accept = opcode::AcceptMulti::new(Fd(listener.as_raw_fd()));
                     ring.start(accept.build(), id, RECEIVE)?;
                 }
                 let Some(client) = clients.get_mut(&id) else {
                     continue;
                 };
-                match client.turn(id, &mut ring, &times, now)? {
+                match client.turn(id, &mut ring, now)? {
                     // Most octets that come in only make it later: a timer that is set is left so.
                     Some(time) if client.timer > now && client.timer <= time => {}
                     Some(time) => {
@@ -147,8 +189,8 @@ mod linux {
                     }
                     None => {
                         timers.remove(&(client.timer, id));
-                        // Afterwards `ws.close_code()` and `ws.is_clean()` tell how it ended.
-                        let _ = client.ws.as_mut().map(Connection::receive_eof);
+                        // Afterwards `Connection::close_code` and `is_clean` tell how it ended.
+                        let _ = client.endpoint.receive_eof();
                         // What the kernel still uses is kept until it says that it is done.
                         if !client.is_receiving && !client.is_sending {
                             clients.remove(&id);
@@ -160,6 +202,7 @@ mod linux {
                 }
             }
         }
+        Ok(())
     }
 
     struct Ring {
@@ -224,68 +267,49 @@ mod linux {
 
     struct Client {
         stream: TcpStream,
-        handshake: Option<Box<ServerHandshake>>,
-        /// After the handshake. A client that has neither is refused.
-        ws: Option<Connection>,
-        deadlines: Deadlines,
+        endpoint: Endpoint<ServerHandshake>,
         /// When its turn comes at the latest.
         timer: Duration,
+        /// What is to be sent next. Neither this nor `sending` holds memory while it is empty.
+        out: BytesMut,
         /// What the kernel sends, which it does while `is_sending`.
         sending: BytesMut,
         is_sending: bool,
-        /// What is to be sent next. Neither holds memory while it is empty.
-        out: BytesMut,
         is_receiving: bool,
         /// Whether nothing more can come in.
-        eof: bool,
+        is_eof: bool,
         /// Whether it only waits for the kernel to be done with it.
         has_ended: bool,
     }
 
     impl Client {
-        fn new(
-            stream: TcpStream,
-            config: &HandshakeConfig,
-            times: &DeadlinesConfig,
-            now: Duration,
-        ) -> Self {
+        fn new(stream: TcpStream, endpoint: Endpoint<ServerHandshake>, now: Duration) -> Self {
             let _ = stream.set_nodelay(true);
             Self {
                 stream,
-                handshake: Some(Box::new(ServerHandshake::new(config))),
-                ws: None,
-                deadlines: Deadlines::new(*times, now),
+                endpoint,
                 timer: now,
+                out: BytesMut::new(),
                 sending: BytesMut::new(),
                 is_sending: false,
-                out: BytesMut::new(),
                 is_receiving: false,
-                eof: false,
+                is_eof: false,
                 has_ended: false,
             }
         }
 
         /// Takes what came in.
-        fn received(&mut self, octets: &mut [u8], times: &DeadlinesConfig, now: Duration) {
-            self.deadlines.received(now);
+        fn received(&mut self, octets: &mut [u8], now: Duration) {
+            let (endpoint, out) = (&mut self.endpoint, &mut self.out);
             let mut input = Input::new(octets);
-            if let Some(handshake) = &mut self.handshake {
-                match handshake.receive(&mut input, &mut self.out) {
-                    Ok(None) => {}
-                    Ok(Some(request)) => {
-                        self.ws = Some(request.accept().send(&mut self.out));
-                        self.handshake = None;
-                    }
-                    Err(_) => self.refuse(times, now), // the refusal is in `out`
-                }
+            if let Some(request) = endpoint.request(&mut input, now, out) {
+                endpoint.accept(request.accept(), out);
             }
-            let Some(ws) = &mut self.ws else { return };
-            while let Some(event) = ws.receive(&mut input, &mut self.out) {
-                self.deadlines.event(&event, now);
-                // Sending fails only after a Close frame of ours: then there is nothing to say.
+            while let Some((event, ws)) = endpoint.receive(&mut input, now, out) {
+                // Sending fails only when the connection is closing: nothing is left to be said.
                 let _ = match event {
-                    Event::Text(text) => ws.send_text(&text, &mut self.out),
-                    Event::Binary(data) => ws.send_binary(&data, &mut self.out),
+                    Event::Text(text) => ws.send_text(&text, out),
+                    Event::Binary(data) => ws.send_binary(&data, out),
                     _ => Ok(()), // Pings and Closes are answered already
                 };
             }
@@ -294,17 +318,14 @@ mod linux {
         /// The kernel has sent so much, or cannot send.
         fn sent(&mut self, result: Option<usize>, now: Duration) {
             self.is_sending = false;
-            let Some(n) = result else {
-                self.eof = true;
-                (self.sending, self.out) = (BytesMut::new(), BytesMut::new());
-                return;
-            };
-            self.sending.advance(n);
-            self.deadlines.wrote(n, self.left(), now);
-            if self.left() > 0 {
-                // Who takes slowly is perhaps not read meanwhile: this is a sign of life, too.
-                self.deadlines.received(now);
+            match result {
+                Some(n) => self.sending.advance(n),
+                None => {
+                    self.is_eof = true;
+                    (self.sending, self.out) = (BytesMut::new(), BytesMut::new());
+                }
             }
+            self.endpoint.wrote(result.unwrap_or(0), self.left(), now);
         }
 
         /// Starts all that can be done now. Returns when to come back at the latest; `None` is the
@@ -313,112 +334,51 @@ mod linux {
             &mut self,
             id: u64,
             ring: &mut Ring,
-            times: &DeadlinesConfig,
             now: Duration,
         ) -> io::Result<Option<Duration>> {
             let fd = Fd(self.stream.as_raw_fd());
+            self.endpoint.wrote(0, self.left(), now); // the time for writing has begun
+            let Ok(timer) = self.endpoint.check(now, &mut self.out) else {
+                return Ok(None);
+            };
             // Who ends only its writing is still sent the last octets, but no others.
-            if self.has_ended || self.eof && !(self.is_ending() && self.left() > 0) {
+            let is_last = self.endpoint.must_close_transport();
+            if self.has_ended || self.is_eof && !(is_last && self.left() > 0) {
                 return Ok(None);
             }
-            let time = loop {
-                if self.sending.is_empty() {
-                    self.sending = mem::take(&mut self.out);
-                }
-                if !self.is_sending && !self.sending.is_empty() {
-                    let len = u32::try_from(self.sending.len()).unwrap_or(u32::MAX);
-                    let send = opcode::Send::new(fd, self.sending.as_ptr(), len).build();
-                    ring.start(send, id, SEND)?;
-                    self.is_sending = true;
-                    self.deadlines.wrote(0, self.left(), now);
-                }
-                let len = self.out.len();
-                let time = match self.deadlines.check(self.ws.as_mut(), now, &mut self.out) {
-                    Ok(time) => time,
-                    Err(Expired::Pong | Expired::Idle) => None, // the Close frame is in `out`
-                    Err(Expired::Handshake) if self.handshake.is_some() => {
-                        let rejection = Rejection::new(408).map_err(io::Error::other)?;
-                        rejection.send(&mut self.out);
-                        self.refuse(times, now);
-                        None
-                    }
-                    Err(_) => return Ok(None),
-                };
-                if self.out.len() == len {
-                    break time.unwrap_or(now + AT_LEAST);
-                }
-            };
-            if self.is_ending() && self.left() == 0 {
-                // Writing ends first, and what still comes in is dropped: a socket that is closed
-                // before it is read to the end sends a reset, which can destroy the last octets.
+            if self.sending.is_empty() {
+                self.sending = mem::take(&mut self.out);
+            }
+            if !self.is_sending && !self.sending.is_empty() {
+                let len = u32::try_from(self.sending.len()).unwrap_or(u32::MAX);
+                let send = opcode::Send::new(fd, self.sending.as_ptr(), len).build();
+                ring.start(send, id, SEND)?;
+                self.is_sending = true;
+            }
+            if is_last && self.left() == 0 {
                 let _ = self.stream.shutdown(Shutdown::Write);
             }
             // One buffer at a time: so none can take them all from the others.
-            if !self.is_receiving && !self.eof && self.left() <= MAX_OUT {
+            if !self.is_receiving && !self.is_eof && self.left() <= MAX_OUT {
                 let receive = opcode::Recv::new(fd, ptr::null_mut(), BUFFER_LEN as u32);
                 let receive = receive.build().flags(squeue::Flags::BUFFER_SELECT);
                 ring.start(receive, id, RECEIVE)?;
                 self.is_receiving = true;
             }
-            Ok(Some(time))
+            Ok(Some(timer.unwrap_or(Duration::MAX)))
+        }
+
+        /// Closes the connection, or ends the transport if there is none.
+        fn go_away(&mut self) {
+            match self.endpoint.connection() {
+                Some(ws) => drop(ws.close(CloseCode::GOING_AWAY, "", &mut self.out)),
+                None => self.is_eof = true,
+            }
         }
 
         /// How much is to be sent.
         fn left(&self) -> usize {
             self.sending.len() + self.out.len()
         }
-
-        /// Whether the output is the last.
-        fn is_ending(&self) -> bool {
-            match &self.ws {
-                Some(ws) => ws.must_close_transport(),
-                None => self.handshake.is_none(),
-            }
-        }
-
-        /// The refusal is in the output: there is the time of a closing handshake to take it.
-        fn refuse(&mut self, times: &DeadlinesConfig, now: Duration) {
-            let mut last = *times;
-            last.handshake = times.close;
-            self.deadlines = Deadlines::new(last, now);
-            self.handshake = None;
-        }
-    }
-
-    fn arguments() -> Result<(String, HandshakeConfig, DeadlinesConfig), String> {
-        let (mut config, mut times) = (HandshakeConfig::default(), DeadlinesConfig::default());
-        // An echo has no secrets: pages of any site may connect. Yours should not say this.
-        config.origin_policy = OriginPolicy::Any;
-        let mut address = None;
-        let words = std::env::args_os().skip(1).map(OsString::into_string);
-        let mut words = words.map(|word| word.map_err(|word| format!("{word:?} is not UTF-8")));
-        while let Some(word) = words.next().transpose()? {
-            let mut value = || words.next()?.ok();
-            match &*word {
-                "--max-message" => {
-                    let bytes = value().and_then(|value| value.parse().ok());
-                    let bytes = bytes.ok_or("--max-message needs a number of bytes")?;
-                    config.connection.max_message_size = bytes;
-                    config.connection.max_frame_size = bytes;
-                }
-                "--hurry" => {
-                    let n = value().and_then(|value| value.parse().ok());
-                    let n: u32 = n.filter(|n| *n > 0).ok_or("--hurry needs a number")?;
-                    times.handshake /= n;
-                    times.keepalive = times.keepalive.map(|time| time / n);
-                    times.pong /= n;
-                    times.close /= n;
-                    times.write /= n;
-                }
-                "--deflate" => config.deflate = Some(Deflate::default()), // all connections share it
-                _ if address.is_none() && !word.starts_with('-') => address = Some(word),
-                _ => {
-                    let usage = "[ADDR] [--max-message BYTES] [--deflate] [--hurry N]";
-                    return Err(format!("what is {word}? Usage: echo_uring {usage}"));
-                }
-            }
-        }
-        let address = address.unwrap_or_else(|| "127.0.0.1:9001".into());
-        Ok((address, config, times))
     }
 }

@@ -80,7 +80,7 @@ mod shutdown {
         )*};
     }
     #[cfg(unix)]
-    shutdown!(echo_mio echo_tokio);
+    shutdown!(echo_server echo_mio echo_tokio echo_uring);
 }
 
 /// By how much the deadlines of the servers are shortened, and what becomes of them.
