@@ -15,7 +15,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::example::start;
+use support::example::{NEVER, in_tokio, start};
 use support::*;
 
 // ---- the servers ----
@@ -90,10 +90,6 @@ const KEEPALIVE: Duration = Duration::from_millis(30_000 / HURRY as u64);
 const PONG: Duration = Duration::from_millis(20_000 / HURRY as u64);
 const CLOSE: Duration = Duration::from_millis(5_000 / HURRY as u64);
 const WRITE: Duration = Duration::from_millis(30_000 / HURRY as u64);
-
-/// When something that must come will never come. No deadline above is so long, however busy
-/// the machine is.
-const NEVER: Duration = Duration::from_secs(20);
 
 /// Whether the server can run here: where there is no `io_uring` it says so and does nothing.
 fn is_there(name: &str) -> bool {
@@ -230,12 +226,6 @@ impl Drop for Server {
             child.wait().unwrap();
         }
     }
-}
-
-/// Runs what `std` has no stable way to do.
-fn in_tokio<T>(future: impl Future<Output = T>) -> T {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_io().build().unwrap().block_on(future)
 }
 
 // ---- the peers ----
