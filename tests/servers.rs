@@ -9,13 +9,13 @@ mod support;
 
 use sansocket::Role;
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+use support::example::{NEVER, in_tokio, start};
 use support::*;
 
 // ---- the servers ----
@@ -91,24 +91,6 @@ const PONG: Duration = Duration::from_millis(20_000 / HURRY as u64);
 const CLOSE: Duration = Duration::from_millis(5_000 / HURRY as u64);
 const WRITE: Duration = Duration::from_millis(30_000 / HURRY as u64);
 
-/// When something that must come will never come. No deadline above is so long, however busy
-/// the machine is.
-const NEVER: Duration = Duration::from_secs(20);
-
-/// An example's program: `cargo test` builds it beside the tests.
-fn example(name: &str) -> Command {
-    let mut path: PathBuf = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.push("examples");
-    path.push(name);
-    assert!(
-        path.exists(),
-        "`cargo test`, or `cargo build --examples`, makes {path:?}"
-    );
-    Command::new(path)
-}
-
 /// Whether the server can run here: where there is no `io_uring` it says so and does nothing.
 fn is_there(name: &str) -> bool {
     name != "echo_uring" || Server::try_start(name, &[]).is_some()
@@ -133,17 +115,8 @@ impl Server {
 
     /// `None` if there is nothing to do for it here.
     fn try_start(name: &str, arguments: &[&str]) -> Option<Self> {
-        let mut command = example(name);
-        command.arg("127.0.0.1:0").args(arguments);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        if line.is_empty() && child.wait().unwrap().success() {
-            return None;
-        }
-        let url = line.trim().strip_prefix("listening on ws://").unwrap();
+        let (child, url) = start(name, arguments)?;
+        let url = url.strip_prefix("ws://").unwrap();
         Some(Self {
             child: Some(child),
             address: url.trim_end_matches('/').parse().unwrap(),
@@ -253,12 +226,6 @@ impl Drop for Server {
             child.wait().unwrap();
         }
     }
-}
-
-/// Runs what `std` has no stable way to do.
-fn in_tokio<T>(future: impl Future<Output = T>) -> T {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_io().build().unwrap().block_on(future)
 }
 
 // ---- the peers ----

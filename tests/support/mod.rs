@@ -7,6 +7,7 @@
 )]
 
 pub mod deflate;
+pub mod example;
 
 use bytes::BytesMut;
 use proptest::test_runner::{Config as ProptestConfig, FileFailurePersistence};
