@@ -2,138 +2,138 @@
 //! out as a text message, each text message that comes in is a line on stdout. The end of stdin
 //! closes the connection, once the replies are in.
 //!
-//!     cargo run --release --example client -- [URL] [--subprotocol NAME]… [--origin O]
+//!     cargo run --release --example client -- [URL] [--subprotocol NAME]… [--origin ORIGIN]
 //!         [--header 'Name: value']… [--deflate] [--cafile FILE] [--reconnect]
 //!         [--keepalive SECONDS [--latency]]
-//!
-//! Without URL the environment variable WS_URL names it. `--deflate` offers permessage-deflate.
-//! `--cafile` names the certificates (PEM) to trust instead of the system's. `--reconnect` tries
-//! again when another try is worth it; a line that is not yet written by then is kept for it.
-//! `--keepalive` sends a Ping after so much silence, and `--latency` tells on stderr how long its
-//! Pong took.
 
+use anyhow::{Context, Result, bail, ensure};
 use bytes::{Buf, BytesMut};
+use clap::Parser;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
 use sansocket::{
-    Backoff, BackoffConfig, ClientHandshake, ClientRequest, CloseCode, ClosedBy, Connection,
-    Deadlines, DeadlinesConfig, Deflate, Event, Expired, HandshakeConfig, Input, ResponseError,
-    State, Uri,
+    Backoff, BackoffConfig, ClientHandshake, ClientRequest, CloseCode, ClosedBy, DeadlinesConfig,
+    Deflate, Endpoint, Event, Expired, HandshakeConfig, Input, ResponseError, State, Uri,
 };
 use std::error::Error;
-use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{mem, thread};
 
 /// For a reply after the end of stdin.
 const REPLY_TIME: Duration = Duration::from_secs(5);
 
-fn main() -> ExitCode {
-    match arguments().and_then(|options| Ok(run(&options)?)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("client: {error}");
-            ExitCode::FAILURE
-        }
-    }
+/// A client for the terminal: lines of stdin are messages, and messages are lines on stdout
+#[derive(Parser)]
+struct Arguments {
+    /// Where to connect to: ws://host/path or wss://host/path
+    #[arg(env = "WS_URL")]
+    url: Uri,
+    /// Offer a subprotocol; the first is preferred
+    #[arg(long, value_name = "NAME")]
+    subprotocol: Vec<String>,
+    /// The site to act for, as browsers do
+    #[arg(long)]
+    origin: Option<String>,
+    /// One more header field of the request
+    #[arg(long, value_name = "'Name: value'")]
+    header: Vec<String>,
+    /// Offer permessage-deflate
+    #[arg(long)]
+    deflate: bool,
+    /// Trust these certificates (PEM) instead of the system's
+    #[arg(long, value_name = "FILE")]
+    cafile: Option<PathBuf>,
+    /// Try again when another try is worth it; a line that is not yet written is kept for it
+    #[arg(long)]
+    reconnect: bool,
+    /// Send a Ping after so much silence
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    keepalive: Option<Duration>,
+    /// Tell on stderr how long its Pong took
+    #[arg(long, requires = "keepalive")]
+    latency: bool,
 }
 
+fn seconds(word: &str) -> Result<Duration> {
+    let time = Duration::try_from_secs_f64(word.parse()?)?;
+    ensure!(!time.is_zero(), "a time of 0 s is none");
+    Ok(time)
+}
+
+fn main() -> ExitCode {
+    let Err(error) = Options::new(Arguments::parse()).and_then(|options| run(&options)) else {
+        return ExitCode::SUCCESS;
+    };
+    eprintln!("client: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// What is the same for every connection.
 struct Options {
     request: ClientRequest,
     config: HandshakeConfig,
-    times: DeadlinesConfig,
+    times: Arc<DeadlinesConfig>,
     tls: Option<Arc<ClientConfig>>,
     reconnect: bool,
     latency: bool,
 }
 
-fn arguments() -> Result<Options, Box<dyn Error>> {
-    const USAGE: &str = "usage: client [URL] [--subprotocol NAME]… [--origin O] \
-                         [--header 'Name: value']… [--deflate] [--cafile FILE] [--reconnect] \
-                         [--keepalive SECONDS [--latency]], URL also from WS_URL";
-    let (mut url, mut fields, mut cafile) = (None, Vec::new(), None);
-    let (mut reconnect, mut latency) = (false, false);
-    let (mut config, mut times) = (HandshakeConfig::default(), DeadlinesConfig::default());
-    times.keepalive = None;
-    let words = std::env::args_os().skip(1).map(OsString::into_string);
-    let mut words = words.map(|word| word.map_err(|word| format!("{word:?} is not UTF-8")));
-    while let Some(word) = words.next().transpose()? {
-        let mut value = || {
-            let value = words.next().transpose()?;
-            value.ok_or_else(|| format!("{word} needs a value"))
-        };
-        match &*word {
-            "--subprotocol" | "--origin" | "--header" => {
-                let value = value()?;
-                fields.push((word, value));
-            }
-            "--deflate" => config.deflate = Some(Deflate::default()),
-            "--cafile" => cafile = Some(value()?),
-            "--reconnect" => reconnect = true,
-            "--keepalive" => {
-                let seconds = value()?.parse().ok().map(Duration::try_from_secs_f64);
-                let time = seconds.and_then(Result::ok).filter(|time| !time.is_zero());
-                times.keepalive = Some(time.ok_or("--keepalive needs a number of seconds")?);
-            }
-            "--latency" => latency = true,
-            option if option.starts_with('-') => {
-                return Err(format!("unknown option {option}; {USAGE}").into());
-            }
-            _ if url.is_some() => return Err(format!("more than one URL; {USAGE}").into()),
-            _ => url = Some(word),
+impl Options {
+    fn new(arguments: Arguments) -> Result<Self> {
+        let is_secure = arguments.url.is_secure();
+        let mut request = ClientRequest::new(arguments.url);
+        for name in &arguments.subprotocol {
+            request = request.subprotocol(name).context("--subprotocol")?;
         }
+        if let Some(origin) = &arguments.origin {
+            request = request.origin(origin).context("--origin")?;
+        }
+        for field in &arguments.header {
+            let parts = field.split_once(':');
+            let (name, value) = parts.context("--header needs 'Name: value'")?;
+            request = request.header(name, value.trim()).context("--header")?;
+        }
+        let mut config = HandshakeConfig::default();
+        config.deflate = arguments.deflate.then(Deflate::default);
+        let mut times = DeadlinesConfig::default();
+        times.keepalive = arguments.keepalive;
+        let cafile = arguments.cafile.as_deref();
+        ensure!(is_secure || cafile.is_none(), "--cafile is for wss://");
+        Ok(Self {
+            request,
+            config,
+            times: times.into(),
+            tls: is_secure.then(|| tls_config(cafile)).transpose()?,
+            reconnect: arguments.reconnect,
+            latency: arguments.latency,
+        })
     }
-    if latency && times.keepalive.is_none() {
-        return Err("--latency needs --keepalive SECONDS".into());
-    }
-    let url = url.or_else(|| std::env::var("WS_URL").ok()).ok_or(USAGE)?;
-    let uri = url.parse();
-    let uri = uri.map_err(|error| format!("{}: {error}", url.escape_debug()))?;
-    let mut request = ClientRequest::new(uri);
-    for (option, value) in fields {
-        let with_option = match &*option {
-            "--subprotocol" => request.subprotocol(&value),
-            "--origin" => request.origin(&value),
-            _ => {
-                let field = value.split_once(':');
-                let (name, value) = field.ok_or("--header needs 'Name: value'")?;
-                request.header(name, value.trim())
-            }
-        };
-        request = with_option.map_err(|error| format!("{option}: {error}"))?;
-    }
-    let is_secure = request.uri().is_secure();
-    let tls = is_secure.then(|| tls_config(cafile)).transpose()?;
-    Ok(Options {
-        request,
-        config,
-        times,
-        tls,
-        reconnect,
-        latency,
-    })
 }
 
 /// Trusts the certificates in the file, or else those that the system trusts.
-fn tls_config(cafile: Option<String>) -> Result<Arc<ClientConfig>, Box<dyn Error>> {
-    let certificates = match &cafile {
-        Some(file) => CertificateDer::pem_file_iter(file)
-            .and_then(Iterator::collect)
-            .map_err(|error| format!("--cafile {file}: {error}"))?,
-        None => rustls_native_certs::load_native_certs().certs,
+fn tls_config(cafile: Option<&Path>) -> Result<Arc<ClientConfig>> {
+    let (certificates, place) = match cafile {
+        Some(file) => {
+            let place = format!("--cafile {}", file.display());
+            let all = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+            (all.with_context(|| place.clone())?, place)
+        }
+        None => {
+            let all = rustls_native_certs::load_native_certs().certs;
+            (all, "this system: name some with --cafile".into())
+        }
     };
     let mut roots = RootCertStore::empty();
     // Some that a system has are no good; the others will do.
-    if roots.add_parsable_certificates(certificates).0 == 0 {
-        let place = cafile.unwrap_or_else(|| "this system; name some with --cafile".into());
-        return Err(format!("there is no certificate to trust in {place}").into());
-    }
+    let (good, _) = roots.add_parsable_certificates(certificates);
+    ensure!(good > 0, "there is no certificate to trust in {place}");
     let config = ClientConfig::builder().with_root_certificates(roots);
     let mut config = config.with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -200,7 +200,7 @@ struct Client<'a> {
     lines_ended: Option<Instant>,
 }
 
-fn run(options: &Options) -> Result<(), String> {
+fn run(options: &Options) -> Result<()> {
     let (sender, incoming) = mpsc::sync_channel(16);
     let (next_line, line_wanted) = mpsc::channel();
     let line_sender = sender.clone();
@@ -222,7 +222,7 @@ fn run(options: &Options) -> Result<(), String> {
         };
         let is_said = client.line.is_none() && client.lines_ended.is_some();
         let Some(delay) = again.filter(|_| options.reconnect && !is_said) else {
-            return Err(why);
+            bail!(why);
         };
         let seconds = delay.as_secs_f64();
         eprintln!("client: {why}; trying again in {seconds:.1} s");
@@ -315,6 +315,10 @@ impl Transport {
         !self.is_broken && (!out.is_empty() || tls.is_some_and(|tls| tls.wants_write()))
     }
 
+    fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+    }
+
     fn close(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
@@ -342,19 +346,19 @@ impl Client<'_> {
             request, config, ..
         } = self.options;
         let handshake = ClientHandshake::new(request, config, &mut out)?;
+        let times = self.options.times.clone();
+        let endpoint = Endpoint::client(handshake, times, start.elapsed());
         let (reader, sender) = (tcp.try_clone()?, self.sender.clone());
         thread::spawn(move || read_transport(reader, number, &sender));
         let mut session = Session {
             number,
             start,
-            deadlines: Deadlines::new(self.options.times, start.elapsed()),
+            endpoint,
             transport: Transport {
                 tcp,
                 tls,
                 is_broken: false,
             },
-            handshake,
-            ws: None,
             out,
             line_in_out: false,
             unanswered: 0,
@@ -388,10 +392,8 @@ struct Session<'s, 'a> {
     client: &'s mut Client<'a>,
     number: u64,
     start: Instant,
-    deadlines: Deadlines,
+    endpoint: Endpoint<ClientHandshake>,
     transport: Transport,
-    handshake: ClientHandshake,
-    ws: Option<Connection>,
     out: BytesMut,
     /// The client's line is in `out`, or was.
     line_in_out: bool,
@@ -407,15 +409,16 @@ impl Session<'_, '_> {
         loop {
             self.write_some();
             let now = self.start.elapsed();
-            let wake = match self.deadlines.check(self.ws.as_mut(), now, &mut self.out) {
-                Ok(wake) => wake,
-                Err(Expired::Handshake) => return self.end(Err(ErrorKind::TimedOut.into())),
-                Err(Expired::Close) => return self.end(Ok(())),
-                Err(expired) => {
-                    self.write_some(); // the Close frame, which nobody may answer
-                    let again = self.client.backoff.after_expiry(now);
-                    return Err(Ended(expired.to_string(), Some(again)));
-                }
+            let checked = self.endpoint.check(now, &mut self.out);
+            if let Some(expired @ (Expired::Pong | Expired::Idle | Expired::Write)) =
+                self.endpoint.expired()
+            {
+                self.write_some(); // the Close frame, which nobody may answer
+                let again = self.client.backoff.after_expiry(now);
+                return Err(Ended(expired.to_string(), Some(again)));
+            }
+            let Ok(wake) = checked else {
+                return self.end(Err(ErrorKind::TimedOut.into()));
             };
             let reply = self.say()?;
             let wait = match self.transport.is_pending(&self.out) {
@@ -456,7 +459,7 @@ impl Session<'_, '_> {
                 0
             });
             let left = usize::from(self.transport.is_pending(&self.out));
-            self.deadlines.wrote(written, left, self.start.elapsed());
+            self.endpoint.wrote(written, left, self.start.elapsed());
         }
         let is_written = !self.transport.is_broken && !self.transport.is_pending(&self.out);
         if self.line_in_out && is_written {
@@ -467,7 +470,7 @@ impl Session<'_, '_> {
     /// Sends the next line, or closes after the last one. Returns until when it waits for replies.
     fn say(&mut self) -> Result<Option<Duration>, Ended> {
         let client = &mut *self.client;
-        let Some(ws) = &mut self.ws else {
+        let Some(ws) = self.endpoint.connection() else {
             return Ok(None);
         };
         // One line at a time, and only when the last one is written.
@@ -495,82 +498,85 @@ impl Session<'_, '_> {
     /// Handles what came from the server; true if it is the last.
     fn receive(&mut self, octets: Vec<u8>) -> Result<bool, Ended> {
         let now = self.start.elapsed();
-        self.deadlines.received(now);
-        self.last_activity = Instant::now();
-        let Options {
-            request, latency, ..
-        } = self.client.options;
+        let host = self.client.options.request.uri().host();
         let plain = self.transport.decrypt(octets);
-        let (mut plain, is_last) =
-            plain.map_err(|error| Ended(tls_problem(&error, request.uri().host()), None))?;
+        let (mut plain, is_last) = plain.map_err(|error| Ended(tls_problem(&error, host), None))?;
         let mut input = Input::new(&mut plain);
-        if self.ws.is_none() {
-            let opened = self.handshake.receive(&mut input, &mut self.out);
-            let opened = opened.map_err(|error| self.refused(&error))?;
-            self.ws = opened.map(|opened| opened.connection);
-        }
-        let Some(ws) = &mut self.ws else {
-            return Ok(is_last);
-        };
-        while let Some(event) = ws.receive(&mut input, &mut self.out) {
-            let time = self.deadlines.event(&event, now);
-            if let Some(time) = time.filter(|_| *latency) {
-                eprintln!("client: Pong after {:.3} ms", time.as_secs_f64() * 1e3);
-            }
+        self.endpoint.opened(&mut input, now, &mut self.out);
+        let before = mem::replace(&mut self.last_activity, Instant::now());
+        while let Some((event, _)) = self.endpoint.receive(&mut input, now, &mut self.out) {
             match event {
                 Event::Text(text) => {
                     writeln!(io::stdout(), "{text}")?;
                     self.unanswered = self.unanswered.saturating_sub(1);
                 }
                 Event::Close(Some(frame)) => self.reason = frame.reason.into_owned(),
+                Event::Pong(_) => {
+                    self.last_activity = before; // it answers a Ping, but no line
+                    let latency = self.endpoint.latency();
+                    if let Some(time) = latency.filter(|_| self.client.options.latency) {
+                        eprintln!("client: Pong after {:.3} ms", time.as_secs_f64() * 1e3);
+                    }
+                }
                 _ => {} // Pings and Closes are answered already
             }
         }
-        Ok(is_last)
+        Ok(is_last || self.endpoint.failure().is_some())
     }
 
     /// The transport has ended, or is to end now.
     fn end(&mut self, result: io::Result<()>) -> Result<(), Ended> {
-        let Some(ws) = &mut self.ws else {
-            let refused = self.handshake.receive_eof();
-            return Err(match result {
-                // The end of a refusal, too, whose body may lack its own.
-                Err(error) if !matches!(refused, ResponseError::Refused(_)) => {
-                    let uri = self.client.options.request.uri();
-                    let again = self.client.backoff.after_failure();
-                    Ended(format!("no response from {uri}: {error}"), Some(again))
+        let uri = self.client.options.request.uri();
+        let ended = self.endpoint.receive_eof();
+        if let Some(ws) = self.endpoint.connection() {
+            let why = match (ended, ws.close_code()) {
+                (Err(error), _) => error.to_string(),
+                (Ok(()), Some(CloseCode::NORMAL)) => return Ok(()),
+                _ if ws.closed_by() == Some(ClosedBy::Us) => return Ok(()),
+                (Ok(()), code) => {
+                    let code = code.map_or(0, |code| code.0);
+                    let reason = format!("{code} {}", self.reason.escape_debug());
+                    format!("the server closed the connection: {}", reason.trim_end())
                 }
-                _ => self.refused(&refused),
-            });
-        };
-        let why = match (ws.receive_eof(), ws.close_code()) {
-            (Err(error), _) => error.to_string(),
-            (Ok(()), Some(CloseCode::NORMAL)) => return Ok(()),
-            _ if ws.closed_by() == Some(ClosedBy::Us) => return Ok(()),
-            (Ok(()), code) => {
-                let code = code.map_or(0, |code| code.0);
-                let reason = format!("{code} {}", self.reason.escape_debug());
-                format!("the server closed the connection: {}", reason.trim_end())
-            }
-        };
-        let again = self
-            .client
-            .backoff
-            .after_connection(ws, self.start.elapsed());
-        Err(Ended(why, again))
-    }
-
-    /// One line about a handshake that failed, with what the server's own first line says.
-    fn refused(&mut self, error: &ResponseError) -> Ended {
-        let mut why = error.to_string();
-        if let ResponseError::Refused(response) = error {
-            let body = String::from_utf8_lossy(&response.body);
-            let words = body.lines().next().unwrap_or_default().trim();
-            if !words.is_empty() {
-                let words: String = words.chars().take(80).collect();
-                why += &format!(": {}", words.escape_debug());
-            }
+            };
+            let again = self
+                .client
+                .backoff
+                .after_connection(ws, self.start.elapsed());
+            return Err(Ended(why, again));
         }
-        Ended(why, self.client.backoff.after_handshake(error))
+        if self.transport.is_handshaking() {
+            let again = self.client.backoff.after_failure();
+            let why = format!("no TLS with {}: it ended the connection", uri.host());
+            return Err(Ended(why, Some(again)));
+        }
+        // The end of a refusal, too, whose body may lack its own.
+        let failure = self.endpoint.failure();
+        let is_silent = |error: &&ResponseError| matches!(error, ResponseError::TransportEnded);
+        Err(match (failure.filter(|error| !is_silent(error)), result) {
+            (Some(error), _) => {
+                let again = self.client.backoff.after_handshake(error);
+                Ended(refusal(error), again)
+            }
+            (None, result) => {
+                let again = self.client.backoff.after_failure();
+                let why = result.map_or_else(|error| error.to_string(), |()| "it ended".into());
+                Ended(format!("no response from {uri}: {why}"), Some(again))
+            }
+        })
+    }
+}
+
+/// One line about a handshake that failed, with what the server's own first line says.
+fn refusal(error: &ResponseError) -> String {
+    let ResponseError::Refused(response) = error else {
+        return error.to_string();
+    };
+    let body = String::from_utf8_lossy(&response.body);
+    let words = body.lines().next().unwrap_or_default().trim();
+    let words: String = words.chars().take(80).collect();
+    match &*words {
+        "" => error.to_string(),
+        words => format!("{error}: {}", words.escape_debug()),
     }
 }

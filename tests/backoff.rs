@@ -882,7 +882,8 @@ fn a_server_that_takes_clients_and_drops_them_is_not_flooded() {
 #[test]
 fn what_took_too_long_is_worth_another_try_though_the_close_was_ours() {
     let mut ws = connection(Role::Client, &Config::default());
-    let mut deadlines = sansocket::Deadlines::new(&Default::default(), Duration::ZERO);
+    let mut deadlines =
+        sansocket::Deadlines::new(sansocket::DeadlinesConfig::default(), Duration::ZERO);
     let out = &mut bytes::BytesMut::new();
     for time in [0, 30] {
         deadlines.check(Some(&mut ws), seconds(time), out).unwrap();

@@ -14,7 +14,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::example::{
-    NEVER, Server, TLS_SERVERS, TempFile, complains, example, in_tokio, start_tls,
+    NEVER, Server, TLS_SERVERS, TempFile, complains, example, in_tokio, is_misused, start_tls,
 };
 use support::*;
 use tokio::net::TcpSocket;
@@ -321,12 +321,12 @@ fn what_the_server_says_is_said_at_once() {
 // ---- arguments ----
 
 #[test]
-fn a_bad_argument_is_one_line() {
+fn a_bad_argument_is_told() {
     let url = "ws://localhost/";
     for (arguments, about) in [
         (&["http://localhost/"][..], "ws://"),
         (&["ws://"], "ws://"),
-        (&[url, url], "usage"),
+        (&[url, url], "unexpected argument"),
         (&[url, "--nonsense"], "--nonsense"),
         (&[url, "--header", "no colon"], "Name: value"),
         (&[url, "--header", "Upgrade: x"], "--header"),
@@ -340,21 +340,23 @@ fn a_bad_argument_is_one_line() {
         (&[url, "--keepalive"], "--keepalive"),
         (&[url, "--keepalive", "soon"], "--keepalive"),
         (&[url, "--keepalive", "0"], "--keepalive"),
-        (&[url, "--keepalive", "-1"], "--keepalive"),
+        (&[url, "--keepalive", "-1"], "-1"),
+        (&[url, "--keepalive=-1"], "--keepalive"),
         (&[url, "--keepalive", "NaN"], "--keepalive"),
         (&[url, "--keepalive", "inf"], "--keepalive"),
         (&[url, "--latency"], "--keepalive"),
+        (&[url, "--cafile", "x"], "wss://"),
     ] {
-        complains(&client(arguments, "hello\n"), about);
+        is_misused(&client(arguments, "hello\n"), about);
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn an_argument_that_is_no_text_is_one_line() {
+fn an_argument_that_is_no_text_is_told() {
     let argument = std::os::unix::ffi::OsStrExt::from_bytes(b"ws://\xff");
     let argument: &std::ffi::OsStr = argument;
-    complains(&example("client").arg(argument).output().unwrap(), "UTF-8");
+    is_misused(&example("client").arg(argument).output().unwrap(), "UTF-8");
 }
 
 #[test]
@@ -364,7 +366,7 @@ fn the_url_may_come_from_the_environment() {
     command.env("WS_URL", &server.url).stdin(Stdio::null());
     succeeds(&command.output().unwrap(), "");
     command.env_remove("WS_URL");
-    complains(&command.output().unwrap(), "WS_URL");
+    is_misused(&command.output().unwrap(), "<URL>");
 }
 
 #[test]
@@ -552,7 +554,7 @@ fn a_server_that_ends_the_tls_handshake_is_one_line() {
     let (mut stream, _) = listener.accept().unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     stream.read_to_end(&mut Vec::new()).unwrap();
-    complains(&client.output(), "ended");
+    complains(&client.output(), "no TLS with 127.0.0.1");
 }
 
 #[test]
@@ -785,4 +787,23 @@ fn only_the_first_pong_that_answers_the_ping_tells_the_latency() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(stderr.lines().count(), lines, "{stderr}");
     }
+}
+
+/// This one takes the client's 5 s for a reply.
+#[test]
+fn a_pong_is_no_reply_to_wait_for() {
+    let host = Host::new();
+    let mut client = Client::start(&[&host.url, "--keepalive", "1"]);
+    client.say("hello");
+    client.end_lines();
+    let mut peer = host.open();
+    peer.says("hello");
+    let (mut pings, mut next) = (0, peer.frame());
+    while next.0 == 0x89 {
+        pings += 1;
+        peer.send(0x8a, &next.1);
+        next = peer.frame();
+    }
+    assert_eq!(next, (0x88, b"\x03\xe8".to_vec()));
+    assert!((3..8).contains(&pings), "{pings}");
 }

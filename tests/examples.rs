@@ -8,7 +8,7 @@ use sansocket::Role;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
-use support::example::{Server, complains, example};
+use support::example::{Server, example, is_misused};
 use support::*;
 
 /// A connection to it.
@@ -55,39 +55,64 @@ fn echoes(stream: &mut TcpStream) {
     assert_eq!(&answer, b"\x81\x0astill here");
 }
 
+const SERVERS: [&str; 5] = [
+    "echo_server",
+    "echo_mio",
+    "echo_tokio",
+    "echo_tls",
+    "echo_uring",
+];
+
 #[test]
-fn a_bad_argument_is_one_line() {
+fn a_bad_argument_is_told() {
+    for server in SERVERS {
+        for (arguments, about) in [
+            (&["--nonsense"][..], "--nonsense"),
+            (&["--max-message", "x"], "--max-message"),
+            (&["--hurry", "0"], "--hurry"),
+            (&["no-address"], "no-address"),
+            (&["127.0.0.1:1", "127.0.0.1:2"], "127.0.0.1:2"),
+        ] {
+            is_misused(&example(server).args(arguments).output().unwrap(), about);
+        }
+    }
     for arguments in [
-        &["--nonsense"][..],
-        &["--max-message", "x"],
-        &["a:1", "b:2"],
+        &["--cert", "x"][..],
+        &["--key", "x"],
+        &["--cert", "x", "--key", "x", "--write-ca", "x"],
     ] {
-        complains(
-            &example("echo_server").args(arguments).output().unwrap(),
-            "echo_server: ",
-        );
+        let mut tls = example("echo_tls");
+        is_misused(&tls.args(arguments).output().unwrap(), "--cert");
+        let mut tokio = example("echo_tokio");
+        is_misused(&tokio.args(arguments).output().unwrap(), "--tls");
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn an_argument_that_is_no_text_is_one_line() {
+fn an_argument_that_is_no_text_is_told() {
     let argument = std::os::unix::ffi::OsStrExt::from_bytes(b"ws://\xff");
     let argument: &std::ffi::OsStr = argument;
-    complains(
-        &example("echo_server").arg(argument).output().unwrap(),
-        "UTF-8",
-    );
+    for server in SERVERS {
+        is_misused(&example(server).arg(argument).output().unwrap(), "");
+    }
 }
 
 #[test]
-fn a_port_in_use_is_one_line() {
+fn a_port_in_use_is_told() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    complains(
-        &example("echo_server").arg(&address).output().unwrap(),
-        &address,
-    );
+    for server in SERVERS {
+        let output = example(server).arg(&address).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        if stderr.contains("no io_uring") {
+            continue;
+        }
+        assert!(!output.status.success());
+        let first = format!("Error: cannot listen on {address}\n");
+        assert!(stderr.starts_with(&first), "{stderr}");
+        assert!(stderr.contains("in use"), "{stderr}");
+    }
 }
 
 #[test]

@@ -114,3 +114,16 @@ pub fn complains(output: &Output, about: &str) {
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.contains(about), "{stderr}");
 }
+
+/// The arguments are wrong: the first line says how, and nothing was done.
+#[track_caller]
+pub fn is_misused(output: &Output, about: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && output.stdout.is_empty());
+    assert!(
+        stderr.starts_with("error: ") || stderr.lines().count() == 1,
+        "{stderr}"
+    );
+    assert!(stderr.contains(about), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
