@@ -7,6 +7,7 @@
 )]
 
 pub mod deflate;
+pub mod endpoint;
 pub mod example;
 
 use bytes::BytesMut;
