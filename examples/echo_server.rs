@@ -120,7 +120,7 @@ fn serve(
         }
         let (mut input, now) = (Input::new(&mut buffer[..n]), start.elapsed());
         if let Some(request) = endpoint.request(&mut input, now, &mut out) {
-            endpoint.accept(request.accept(), &mut out);
+            endpoint.accept(request.accept(), now, &mut out);
         }
         while let Some((event, ws)) = endpoint.receive(&mut input, now, &mut out) {
             // Sending fails only when the connection is closing: nothing is left to be said.

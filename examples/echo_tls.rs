@@ -191,7 +191,7 @@ fn serve(mut tcp: TcpStream, shared: Shared, stop: &AtomicBool) -> Result<()> {
         while let Ok(n @ 1..) = tls.reader().read(&mut buffer) {
             let (mut input, now) = (Input::new(&mut buffer[..n]), start.elapsed());
             if let Some(request) = endpoint.request(&mut input, now, &mut out) {
-                endpoint.accept(request.accept(), &mut out);
+                endpoint.accept(request.accept(), now, &mut out);
             }
             while let Some((event, ws)) = endpoint.receive(&mut input, now, &mut out) {
                 // Sending fails only when the connection is closing: nothing is left to be said.

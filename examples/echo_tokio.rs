@@ -212,7 +212,7 @@ async fn serve<S: AsyncRead + AsyncWrite>(
                     if request.path() == "/count" {
                         tokio::spawn(count(Sender(sender.clone())));
                     }
-                    endpoint.accept(request.accept(), &mut out);
+                    endpoint.accept(request.accept(), now, &mut out);
                 }
                 while let Some((event, ws)) = endpoint.receive(&mut input, now, &mut out) {
                     // Sending fails only when the connection is closing: nothing is left to be said.

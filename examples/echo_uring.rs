@@ -303,7 +303,7 @@ mod linux {
             let (endpoint, out) = (&mut self.endpoint, &mut self.out);
             let mut input = Input::new(octets);
             if let Some(request) = endpoint.request(&mut input, now, out) {
-                endpoint.accept(request.accept(), out);
+                endpoint.accept(request.accept(), now, out);
             }
             while let Some((event, ws)) = endpoint.receive(&mut input, now, out) {
                 // Sending fails only when the connection is closing: nothing is left to be said.

@@ -60,7 +60,7 @@ use core::time::Duration;
 ///         }
 ///         let (mut input, now) = (Input::new(&mut buffer[..n]), start.elapsed());
 ///         if let Some(request) = endpoint.request(&mut input, now, &mut out) {
-///             endpoint.accept(request.accept(), &mut out);
+///             endpoint.accept(request.accept(), now, &mut out);
 ///         }
 ///         while let Some((event, ws)) = endpoint.receive(&mut input, now, &mut out) {
 ///             // Sending fails only when the connection is closing: nothing is left to be said.
@@ -79,6 +79,7 @@ pub struct Endpoint<H: Handshake> {
     deadlines: Deadlines,
     expired: Option<Expired>,
     latency: Option<Duration>,
+    transport_ended: bool,
 }
 
 #[derive(Debug)]
@@ -95,9 +96,13 @@ pub trait Handshake: sealed::Sealed {
     /// A rule that the peer's part of the handshake breaks, or its refusal.
     type Failure: fmt::Debug;
 
-    /// It took too long. Returns what is known of why, and whether an answer is in `out`.
+    /// Whether there is an answer for the peer if it takes too long.
     #[doc(hidden)]
-    fn time_out(&mut self, out: &mut BytesMut) -> (Option<Self::Failure>, bool);
+    const HAS_TIMEOUT: bool;
+
+    /// It is over before it was done. Returns what is known of why.
+    #[doc(hidden)]
+    fn give_up(&mut self) -> Option<Self::Failure>;
 
     /// The transport has ended before it was done.
     #[doc(hidden)]
@@ -116,9 +121,10 @@ mod sealed {
 impl Handshake for ServerHandshake {
     type Failure = RequestError;
 
-    fn time_out(&mut self, out: &mut BytesMut) -> (Option<RequestError>, bool) {
-        Rejection::timeout().send(out);
-        (None, true)
+    const HAS_TIMEOUT: bool = true;
+
+    fn give_up(&mut self) -> Option<RequestError> {
+        None
     }
 
     fn transport_ended(&mut self) -> Option<RequestError> {
@@ -129,8 +135,10 @@ impl Handshake for ServerHandshake {
 impl Handshake for ClientHandshake {
     type Failure = ResponseError;
 
-    fn time_out(&mut self, _: &mut BytesMut) -> (Option<ResponseError>, bool) {
-        (self.give_up(), false)
+    const HAS_TIMEOUT: bool = false;
+
+    fn give_up(&mut self) -> Option<ResponseError> {
+        self.give_up()
     }
 
     fn transport_ended(&mut self) -> Option<ResponseError> {
@@ -141,7 +149,9 @@ impl Handshake for ClientHandshake {
 impl Handshake for Infallible {
     type Failure = Self;
 
-    fn time_out(&mut self, _: &mut BytesMut) -> (Option<Self>, bool) {
+    const HAS_TIMEOUT: bool = false;
+
+    fn give_up(&mut self) -> Option<Self> {
         match *self {}
     }
 
@@ -192,11 +202,16 @@ impl Endpoint<ServerHandshake> {
     ///
     /// `None`, and nothing in `out`, if there is no request to accept any more: it was answered, or
     /// the time for the handshake was over before.
-    pub fn accept(&mut self, accept: Accept<'_>, out: &mut BytesMut) -> Option<&mut Connection> {
+    pub fn accept(
+        &mut self,
+        accept: Accept<'_>,
+        now: Duration,
+        out: &mut BytesMut,
+    ) -> Option<&mut Connection> {
         let Phase::Handshake(_) = self.phase else {
             return None;
         };
-        self.phase = Phase::Connection(accept.send(out));
+        self.connect(accept.send(out), now);
         self.connection()
     }
 
@@ -245,7 +260,7 @@ impl Endpoint<ClientHandshake> {
                     subprotocol: opened.subprotocol,
                     extensions: opened.extensions,
                 };
-                self.phase = Phase::Connection(opened.connection);
+                self.connect(opened.connection, now);
                 Some((agreement, opened.headers))
             }
             Err(error) => {
@@ -277,6 +292,7 @@ impl<H: Handshake> Endpoint<H> {
             deadlines,
             expired: None,
             latency: None,
+            transport_ended: false,
         }
     }
 
@@ -332,6 +348,7 @@ impl<H: Handshake> Endpoint<H> {
     ///
     /// See [`Connection::receive_eof`]. Where there was no connection, there is no error.
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
+        self.transport_ended = true;
         match &mut self.phase {
             Phase::Handshake(handshake) => self.phase = Phase::Refused(handshake.transport_ended()),
             Phase::Connection(ws) => return ws.receive_eof(),
@@ -343,8 +360,8 @@ impl<H: Handshake> Endpoint<H> {
     /// Why there is no connection, if what the peer sent is why: the rule that a client's request
     /// breaks; the rule that a server's response breaks, or the response that refuses.
     ///
-    /// `None` as well after a [`reject`](Endpoint::reject), and if nothing of the response had come
-    /// when the time was over.
+    /// `None` as well after a [`reject`](Endpoint::reject), and if no refusal had begun when the time
+    /// was over.
     #[must_use]
     pub const fn failure(&self) -> Option<&H::Failure> {
         match &self.phase {
@@ -372,7 +389,8 @@ impl<H: Handshake> Endpoint<H> {
     /// Does what is due and returns when to call again at the latest; `None` if nothing will be
     /// due.
     ///
-    /// Call it after each read and write, and when the time that it returned has come. It appends
+    /// Call it after each read and write, and when the time that it returned has come; nothing is due
+    /// any more after [`receive_eof`](Self::receive_eof). It appends
     /// to `out` a Ping, a Close frame with which it gives the peer up, or a server's answer to a
     /// handshake that took too long (408): so look at `out` after it.
     ///
@@ -388,6 +406,9 @@ impl<H: Handshake> Endpoint<H> {
         now: Duration,
         out: &mut BytesMut,
     ) -> Result<Option<Duration>, Expired> {
+        if self.transport_ended {
+            return Ok(None);
+        }
         loop {
             let ws = match &mut self.phase {
                 Phase::Connection(ws) => Some(ws),
@@ -400,12 +421,13 @@ impl<H: Handshake> Endpoint<H> {
             self.expired.get_or_insert(expired);
             match (expired, &mut self.phase) {
                 (Expired::Pong | Expired::Idle, _) => {} // the closing handshake has begun
-                (Expired::Handshake, Phase::Handshake(handshake)) => {
-                    let (failure, is_answered) = handshake.time_out(out);
-                    self.refuse(failure, now);
-                    if !is_answered {
-                        return Err(expired);
-                    }
+                (Expired::Handshake, Phase::Handshake(_)) if H::HAS_TIMEOUT => {
+                    Rejection::timeout().send(out);
+                    self.refuse(None, now);
+                }
+                (_, Phase::Handshake(handshake)) => {
+                    self.phase = Phase::Refused(handshake.give_up());
+                    return Err(expired);
                 }
                 _ => return Err(expired),
             }
@@ -443,7 +465,13 @@ impl<H: Handshake> Endpoint<H> {
         }
     }
 
-    /// There will be no connection.
+    /// The handshake is done.
+    fn connect(&mut self, connection: Connection, now: Duration) {
+        self.deadlines.advance(Some(&connection), now);
+        self.phase = Phase::Connection(connection);
+    }
+
+    /// There will be no connection, and the transport has the time of a closing handshake to end.
     fn refuse(&mut self, failure: Option<H::Failure>, now: Duration) {
         self.phase = Phase::Refused(failure);
         self.deadlines.refused(now);

@@ -99,9 +99,10 @@ fn a_request_that_breaks_a_rule_is_refused_and_what_follows_is_dropped() {
         assert_eq!(server.said(), (None, None, true));
         assert_eq!(server.feed(octets.as_bytes(), seconds(5)), [""; 0]);
     }
-    assert_eq!(server.receive_eof(), Ok(()), "there was no connection");
     server.expires(seconds(8), Expired::Close);
     assert_eq!(server.endpoint.expired(), Some(Expired::Close));
+    assert_eq!(server.receive_eof(), Ok(()), "there was no connection");
+    assert_eq!(server.check(seconds(99)), Ok(None), "all is over");
     assert_eq!(server.endpoint.failure(), Some(&RequestError::Method));
     assert!(server.out.is_empty());
 }
@@ -126,10 +127,10 @@ fn a_client_that_is_rejected_has_the_closing_time() {
 fn a_request_is_answered_once() {
     let late = seconds(11);
     for (status, checked) in [
-        ("101", Ok(Some(seconds(41)))),
+        ("101", Ok(Some(seconds(31)))),
         ("404", Err(Expired::Close)),
         ("408", Ok(Some(seconds(15)))),
-        ("none", Err(Expired::Handshake)),
+        ("none", Ok(None)),
     ] {
         for second in [true, false] {
             let (mut server, _) = asked(b"");
@@ -157,8 +158,7 @@ fn nothing_is_written_after_the_end_of_the_transport() {
         assert!(!server.endpoint.must_close_transport());
         assert_eq!(server.receive_eof(), Ok(()));
         for time in [2, 10, 99].map(seconds) {
-            let checked = server.check(time);
-            assert_eq!(checked.is_err(), time >= seconds(10), "it is over in time");
+            assert_eq!(server.check(time), Ok(None), "all is over");
             assert_eq!(server.feed(REQUEST.as_bytes(), time), [""; 0]);
             server.answer(true, time);
             assert_eq!((server.failure(), server.said().2), (None, true));
@@ -388,13 +388,15 @@ fn stays_refused(client: &mut End<ClientHandshake>, response: &str) {
     let failure = client.failure();
     for time in [10, 11, 99].map(seconds) {
         assert_eq!(client.feed(response.as_bytes(), time), [""; 0]);
-        let checked = client.check(time);
-        assert!(time < seconds(99) || checked.is_err(), "it is over in time");
-        assert_eq!(client.receive_eof(), Ok(()));
+        let is_due = matches!(client.check(time), Ok(Some(_)));
+        assert!(!is_due || time < seconds(99), "it is over in time");
         assert!(client.endpoint.must_close_transport() && client.endpoint.connection().is_none());
         assert_eq!(client.failure(), failure);
         assert!(client.out.is_empty());
     }
+    assert_eq!(client.receive_eof(), Ok(()), "there was no connection");
+    assert_eq!(client.check(seconds(99)), Ok(None), "all is over");
+    assert_eq!(client.failure(), failure);
 }
 
 /// What may be there of a response, and whether it is a refusal that the end of the transport
@@ -441,7 +443,9 @@ fn a_client_whose_time_is_over_is_refused_and_a_refusal_is_not_complete() {
         let (mut client, good) = client(DeadlinesConfig::default(), &client_request());
         assert_eq!(client.feed(part.as_bytes(), seconds(9)), [""; 0]);
         assert_eq!(client.check(seconds(10) - NANO), Ok(Some(seconds(10))));
-        assert_eq!(client.check(seconds(10)), Err(Expired::Handshake));
+        for time in [10, 15, 99].map(seconds) {
+            assert_eq!(client.check(time), Err(Expired::Handshake), "it stays so");
+        }
         assert_eq!(client.said(), (Some(Expired::Handshake), None, true));
         assert_eq!(is_complete(&client), complete.map(|_| false), "{part}");
         assert_eq!(client.endpoint.failure().is_some(), complete.is_some());
@@ -610,10 +614,10 @@ fn run(driver: &mut dyn Driver, steps: &[(u64, Step)]) -> Log {
 fn silence(driver: &mut dyn Driver, mut now: Duration, answers: bool, writes: bool) -> Duration {
     // Each time at most once: a Ping, its Pong, the handshake or the closing, and a write.
     for _ in 0..9 {
-        let Ok(wake) = driver.check(now) else {
+        let Ok(Some(wake)) = driver.check(now) else {
             return now;
         };
-        now = wake.expect("something is always due");
+        now = wake;
         if answers {
             driver.answer(true, now);
         }

@@ -63,7 +63,7 @@ pub trait Driver: Opens {
     fn feed(&mut self, octets: &[u8], now: Duration) -> Vec<String> {
         let mut octets = octets.to_vec();
         let seen = self.read(&mut octets, now);
-        assert_eq!(octets, [], "every octet is taken");
+        assert!(octets.is_empty(), "every octet is taken");
         seen
     }
 
@@ -104,7 +104,7 @@ impl Opens for End<ServerHandshake> {
     fn answer(&mut self, accept: bool, now: Duration) -> Option<String> {
         let request = self.request.as_ref()?;
         if accept {
-            let ws = self.endpoint.accept(request.accept(), &mut self.out)?;
+            let ws = self.endpoint.accept(request.accept(), now, &mut self.out)?;
             return Some(format!("{:?}", ws.state()));
         }
         let rejection = Rejection::new(404).unwrap();
@@ -181,6 +181,7 @@ pub struct ByHand {
     deadlines: Deadlines,
     expired: Option<Expired>,
     latency: Option<Duration>,
+    transport_ended: bool,
     out: BytesMut,
 }
 
@@ -194,6 +195,7 @@ impl ByHand {
             deadlines: Deadlines::new(times, Duration::ZERO),
             expired: None,
             latency: None,
+            transport_ended: false,
             out: BytesMut::new(),
         }
     }
@@ -219,6 +221,8 @@ impl Opens for ByHand {
         self.handshake.take()?;
         if accept {
             let ws = self.ws.insert(request.accept().send(&mut self.out));
+            // Its times begin now.
+            let _ = self.deadlines.check(Some(ws), now, &mut self.out);
             return Some(format!("{:?}", ws.state()));
         }
         Rejection::new(404).unwrap().send(&mut self.out);
@@ -248,7 +252,7 @@ impl Driver for ByHand {
     }
 
     fn receive_eof(&mut self) -> Result<(), ProtocolError> {
-        self.handshake = None;
+        (self.handshake, self.transport_ended) = (None, true);
         self.ws.as_mut().map_or(Ok(()), Connection::receive_eof)
     }
 
@@ -265,6 +269,9 @@ impl Driver for ByHand {
     }
 
     fn check(&mut self, now: Duration) -> Checked {
+        if self.transport_ended {
+            return Ok(None);
+        }
         let checked = self.deadlines.check(self.ws.as_mut(), now, &mut self.out);
         let Err(expired) = checked else {
             return checked;
@@ -276,6 +283,7 @@ impl Driver for ByHand {
             Rejection::new(status).unwrap().send(&mut self.out);
             self.deadlines.refused(now);
         } else if expired.close_code().is_none() {
+            self.handshake = None;
             return checked;
         }
         self.check(now)
