@@ -23,12 +23,12 @@
 //!         }
 //!         let mut input = Input::new(&mut buffer[..n]);
 //!         while let Some(event) = ws.receive(&mut input, &mut out) {
-//!             match event {
+//!             // Sending fails only when the connection is closing: nothing is left to be said.
+//!             let _ = match event {
 //!                 Event::Text(text) => ws.send_text(&text, &mut out),
 //!                 Event::Binary(data) => ws.send_binary(&data, &mut out),
 //!                 _ => Ok(()), // Pings and Closes are answered already
-//!             }
-//!             .map_err(io::Error::other)?;
+//!             };
 //!         }
 //!         stream.write_all(&out)?;
 //!         out.clear();
@@ -43,6 +43,8 @@
 //!
 //! # Where to begin
 //!
+//! - An adapter for a runtime: [`Endpoint`] is all of the below as one, from the first octet to the
+//!   last, and keeps the [`Deadlines`]. For a client that comes back there is [`Backoff`].
 //! - A server: [`ServerHandshake`] yields a [`Request`], [`Request::accept`] a [`Connection`].
 //! - A client: [`Uri`], [`ClientRequest`], [`ClientHandshake`] yields a [`Connection`].
 //! - Behind another HTTP implementation: [`negotiation`] and [`Connection::server`].

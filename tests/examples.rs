@@ -176,3 +176,19 @@ fn frames_in_one_write_with_the_request_are_not_lost() {
     stream.write_all(&octets.concat()).unwrap();
     assert!(read_to_end(stream).ends_with(b"\r\n\r\n\x81\x05early\x88\x00"));
 }
+
+#[test]
+fn the_readme_says_how_long_each_example_is() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    let readme = include_str!("../README.md");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let lines = std::fs::read_to_string(entry.path())
+            .unwrap()
+            .lines()
+            .count();
+        let cell = format!("| [`{name}`](examples/{name}) | {lines} |");
+        assert!(readme.contains(&cell), "the table has {cell}");
+    }
+}
