@@ -174,10 +174,20 @@ impl Connection {
     /// How the octets are cut into reads never changes the events.
     #[inline]
     pub fn receive<'b>(&mut self, input: &mut Input<'b>, out: &mut BytesMut) -> Option<Event<'b>> {
-        if self.has_stopped_reading() {
-            input.take_rest();
-            return None;
+        match self.receiver.whole_message(self.role, input) {
+            Some(Ok(message)) => Some(message),
+            Some(Err(error)) => Some(self.fail(error, out)),
+            None if input.is_empty() => None,
+            None => self.receive_other(input, out),
         }
+    }
+
+    /// What is no whole plain message.
+    fn receive_other<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        out: &mut BytesMut,
+    ) -> Option<Event<'b>> {
         match self.receiver.receive(self.role, input) {
             Ok(Some(event)) => {
                 if !matches!(event, Event::Text(_) | Event::Binary(_)) {

@@ -52,6 +52,12 @@ impl Message {
         }
     }
 
+    /// The longest that a message may be.
+    #[inline]
+    pub(crate) const fn max_size(&self) -> usize {
+        self.max_size
+    }
+
     /// From now on messages may come compressed.
     #[cfg(feature = "deflate")]
     pub(crate) fn set_inflation(&mut self, inflation: Inflation) {

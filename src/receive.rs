@@ -33,21 +33,17 @@ pub(crate) struct Receiver {
 /// What there is of a frame that was cut.
 #[derive(Debug)]
 enum Partial {
-    /// Some octets of its header, none between frames. The octet that is never kept is the one
-    /// that would complete it.
+    /// Nothing: a frame may begin.
+    None,
+    /// Some octets of its header. The octet that is never kept is the one that would complete it.
     Header {
         octets: [u8; Header::MAX_LEN - 1],
         len: u8,
     },
     /// Its header has been judged, and its payload is still coming in.
     Payload(Frame),
-}
-
-impl Partial {
-    const NONE: Self = Self::Header {
-        octets: [0; Header::MAX_LEN - 1],
-        len: 0,
-    };
+    /// Nothing, and no frame may begin any more.
+    Stopped,
 }
 
 /// The payload of a control frame, put together.
@@ -74,6 +70,10 @@ impl Frame {
     }
 }
 
+/// The first octet of a frame that is a whole message, not compressed.
+const TEXT: u8 = 0x80 | Opcode::Text as u8;
+const BINARY: u8 = 0x80 | Opcode::Binary as u8;
+
 /// A payload is unmasked, checked and gathered in steps of this size, so that its octets are
 /// still in the fastest cache when they are touched again.
 const STEP: usize = 16 << 10;
@@ -83,7 +83,7 @@ impl Receiver {
         Self {
             max_frame_size: config.max_frame_size,
             max_fragments: config.max_fragments,
-            partial: Partial::NONE,
+            partial: Partial::None,
             control: None,
             message: Message::new(config.max_message_size),
             fragments: 0,
@@ -102,8 +102,52 @@ impl Receiver {
         self.message.inflates()
     }
 
-    /// The next event for an endpoint in this role, or `None` when all of `input` has been taken.
+    /// The next message, if it lies whole and plain in the input behind a header of at most 8
+    /// octets, as nearly all do; else nothing has been taken.
+    ///
+    /// It is the short way of [`receive`](Self::receive): it sees only what all rules allow.
     #[inline]
+    pub(crate) fn whole_message<'b>(
+        &self,
+        role: Role,
+        input: &mut Input<'b>,
+    ) -> Option<Result<Event<'b>, ProtocolError>> {
+        let [first, second, a, b, ..] = *input.remaining() else {
+            return None;
+        };
+        let (len, header_len) = match second & 0x7f {
+            126 => (
+                usize::from(u16::from_be_bytes([a, b])).checked_sub(126)? + 126,
+                4,
+            ),
+            127.. => return None,
+            len => (usize::from(len), 2),
+        };
+        let is_masked = role == Role::Server;
+        let header_len = header_len + if is_masked { 4 } else { 0 };
+        if !matches!(first, TEXT | BINARY)
+            || is_masked != (second & 0x80 != 0)
+            || !matches!(self.partial, Partial::None)
+            || self.message.is_under_way()
+            || len > self.max_frame_size
+            || len > self.message.max_size()
+            || input.len() < header_len + len
+        {
+            return None;
+        }
+        let header = input.take(header_len);
+        let payload = input.take(len);
+        if let (true, Some(key)) = (is_masked, header.last_chunk()) {
+            Mask::new(*key).apply(payload);
+        }
+        Some(if first == TEXT {
+            text(payload)
+        } else {
+            Ok(Event::Binary(Cow::Borrowed(payload)))
+        })
+    }
+
+    /// The next event for an endpoint in this role, or `None` when all of `input` has been taken.
     pub(crate) fn receive<'b>(
         &mut self,
         role: Role,
@@ -112,8 +156,12 @@ impl Receiver {
         loop {
             let frame = match self.partial {
                 Partial::Payload(frame) => frame,
-                Partial::Header { len, .. } => {
-                    let Some(header) = self.next_header(role, len, input)? else {
+                Partial::Stopped => {
+                    input.take_rest();
+                    return Ok(None);
+                }
+                Partial::None | Partial::Header { .. } => {
+                    let Some(header) = self.next_header(role, input)? else {
                         return Ok(None);
                     };
                     let frame = self.judge(&header)?;
@@ -135,43 +183,31 @@ impl Receiver {
 
     /// Drops all that is kept: nothing will be received any more.
     pub(crate) fn stop(&mut self) {
-        self.partial = Partial::NONE;
+        self.partial = Partial::Stopped;
         self.control = None;
         self.message.stop();
     }
 
     /// Takes a header, whole from the input or put together from octets kept before.
-    #[inline]
     fn next_header(
         &mut self,
         role: Role,
-        kept: u8,
         input: &mut Input<'_>,
     ) -> Result<Option<Header>, ProtocolError> {
         // RFC 7692, section 6, is the only use of RSV1.
         let rsv1_allowed = self.inflates();
-        if kept == 0
-            && let Some((header, len)) = Header::parse(input.remaining(), role, rsv1_allowed)?
-        {
-            input.take(len);
-            return Ok(Some(header));
-        }
-        self.gather_header(role, input)
-    }
-
-    #[cold]
-    fn gather_header(
-        &mut self,
-        role: Role,
-        input: &mut Input<'_>,
-    ) -> Result<Option<Header>, ProtocolError> {
-        let rsv1_allowed = self.inflates();
-        let Partial::Header { octets, len } = &mut self.partial else {
-            return Ok(None);
+        let (mut octets, mut end) = match self.partial {
+            Partial::Header { octets, len } => (octets, usize::from(len)),
+            _ => {
+                if let Some((header, len)) = Header::parse(input.remaining(), role, rsv1_allowed)? {
+                    input.take(len);
+                    return Ok(Some(header));
+                }
+                ([0; Header::MAX_LEN - 1], 0)
+            }
         };
         while let [octet] = *input.take(1) {
             let mut header = [0; Header::MAX_LEN];
-            let end = usize::from(*len);
             for (place, kept) in header
                 .iter_mut()
                 .zip(octets.iter().take(end).chain([&octet]))
@@ -180,13 +216,17 @@ impl Receiver {
             }
             let so_far = header.get(..=end).unwrap_or_default();
             if let Some((header, _)) = Header::parse(so_far, role, rsv1_allowed)? {
-                self.partial = Partial::NONE;
+                self.partial = Partial::None;
                 return Ok(Some(header));
             }
             if let Some(place) = octets.get_mut(end) {
                 *place = octet;
-                *len += 1;
+                end += 1;
             }
+        }
+        if end > 0 {
+            let len = end as u8; // less than `MAX_LEN`
+            self.partial = Partial::Header { octets, len };
         }
         Ok(None)
     }
@@ -255,7 +295,7 @@ impl Receiver {
         }
         let is_over = frame.remaining == 0;
         self.partial = if is_over {
-            Partial::NONE
+            Partial::None
         } else {
             Partial::Payload(frame)
         };
@@ -306,12 +346,18 @@ fn lend(frame: Frame, payload: &mut [u8]) -> Result<Event<'_>, ProtocolError> {
         mask.apply(payload);
     }
     match frame.opcode {
-        Opcode::Text => match utf8::check(payload) {
-            Ok(text) => Ok(Event::Text(Cow::Borrowed(text))),
-            Err(_) => Err(ProtocolError::TextNotUtf8),
-        },
+        Opcode::Text => text(payload),
         Opcode::Binary | Opcode::Continuation => Ok(Event::Binary(Cow::Borrowed(payload))),
         control => control_event(control, Cow::Borrowed(payload)),
+    }
+}
+
+/// A text message that lies whole in the caller's octets.
+#[inline]
+fn text(payload: &[u8]) -> Result<Event<'_>, ProtocolError> {
+    match utf8::check(payload) {
+        Ok(text) => Ok(Event::Text(Cow::Borrowed(text))),
+        Err(_) => Err(ProtocolError::TextNotUtf8),
     }
 }
 
