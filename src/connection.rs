@@ -13,6 +13,8 @@ use crate::masking_key::MaskingKeys;
 use crate::receive::Receiver;
 use crate::role::Role;
 use crate::send::{Data, Sender};
+use alloc::string::String;
+use alloc::vec::Vec;
 use bytes::BytesMut;
 
 /// An open or closing WebSocket connection, in either role.
@@ -241,6 +243,72 @@ impl Connection {
     pub fn send_binary(&mut self, data: &[u8], out: &mut BytesMut) -> Result<(), SendError> {
         self.check_open()?;
         self.sender.message(Data::Binary(data), out)
+    }
+
+    /// Appends a message to `out` but for its payload, which is to be written right behind `out`: for
+    /// a large one that need not be copied (RFC 6455, section 5.6).
+    ///
+    /// Write both at once (a vectored write), and append nothing to `out` in between. Below some
+    /// 2 KiB [`send_binary`](Self::send_binary) is as fast. What is returned is empty if the payload
+    /// cannot go as it is: a client's, which is masked, and a compressed one are in `out`.
+    ///
+    /// ```
+    /// # use bytes::BytesMut;
+    /// # use sansocket::{Config, Connection};
+    /// # use std::io::{IoSlice, Write};
+    /// # fn send(ws: &mut Connection, image: &[u8], mut stream: impl Write) -> std::io::Result<()> {
+    /// let mut out = BytesMut::new();
+    /// let payload = ws.send_apart(image, &mut out).map_err(std::io::Error::other)?;
+    /// let written = stream.write_vectored(&[IoSlice::new(&out), IoSlice::new(payload)])?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was appended.
+    pub fn send_apart<'a>(
+        &mut self,
+        data: impl Into<Data<'a>>,
+        out: &mut BytesMut,
+    ) -> Result<&'a [u8], SendError> {
+        self.check_open()?;
+        let data = data.into();
+        let follows = self.sender.apart(data, out)?;
+        Ok(if follows { data.octets() } else { &[] })
+    }
+
+    /// As [`send_apart`](Self::send_apart), for a client as well: `data` is masked where it lies
+    /// (RFC 6455, section 5.3).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was appended or masked.
+    pub fn send_binary_in_place<'a>(
+        &mut self,
+        data: &'a mut [u8],
+        out: &mut BytesMut,
+    ) -> Result<&'a [u8], SendError> {
+        self.check_open()?;
+        let follows = self.sender.in_place(Opcode::Binary, data, out)?;
+        Ok(if follows { data } else { &[] })
+    }
+
+    /// As [`send_binary_in_place`](Self::send_binary_in_place), for text; what is returned has its
+    /// memory.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was appended.
+    pub fn send_text_in_place(
+        &mut self,
+        text: String,
+        out: &mut BytesMut,
+    ) -> Result<Vec<u8>, SendError> {
+        self.check_open()?;
+        let mut octets = text.into_bytes();
+        let follows = self.sender.in_place(Opcode::Text, &mut octets, out)?;
+        Ok(if follows { octets } else { Vec::new() })
     }
 
     /// Appends the first fragment of a message to `out` (RFC 6455, section 5.4).

@@ -37,7 +37,7 @@ impl<'a> Data<'a> {
         }
     }
 
-    const fn octets(self) -> &'a [u8] {
+    pub(crate) const fn octets(self) -> &'a [u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(data) => data,
@@ -118,23 +118,69 @@ impl Sender {
     /// Appends a whole message.
     #[inline]
     pub(crate) fn message(&mut self, data: Data<'_>, out: &mut BytesMut) -> Result<(), SendError> {
-        if self.message.is_some() {
-            return Err(SendError::MessageUnfinished);
-        }
+        self.check_no_message()?;
         #[cfg(feature = "deflate")]
         if self.compresses() {
-            self.message_or_compressed(data, out);
+            self.message_or_compressed(data.opcode(), data.octets(), out);
             return Ok(());
         }
         self.frame(data.opcode(), true, data.octets(), out);
         Ok(())
     }
 
+    /// Appends a whole message, but for its payload if that may follow as it is. Returns whether it
+    /// is to follow.
+    pub(crate) fn apart(&mut self, data: Data<'_>, out: &mut BytesMut) -> Result<bool, SendError> {
+        if self.keys.is_some() || self.may_compress(data.octets().len()) {
+            return self.message(data, out).map(|()| false);
+        }
+        self.check_no_message()?;
+        self.header(data.opcode(), true, data.octets().len(), out);
+        Ok(true)
+    }
+
+    /// Appends a whole message, but for its payload if that is not compressed; it is masked where it
+    /// lies, if it must be. Returns whether it is to follow.
+    pub(crate) fn in_place(
+        &mut self,
+        opcode: Opcode,
+        payload: &mut [u8],
+        out: &mut BytesMut,
+    ) -> Result<bool, SendError> {
+        self.check_no_message()?;
+        #[cfg(feature = "deflate")]
+        if self.may_compress(payload.len()) {
+            self.message_or_compressed(opcode, payload, out);
+            return Ok(false);
+        }
+        if let Some(mut mask) = self.header(opcode, true, payload.len(), out) {
+            mask.apply(payload);
+        }
+        Ok(true)
+    }
+
+    /// Whether a message of so many octets that begins now is to be compressed, or at least tried.
+    fn may_compress(&self, len: usize) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.compresses() && self.wants_compression && self.compression.is_worth(len);
+        #[cfg(not(feature = "deflate"))]
+        {
+            let _ = len;
+            false
+        }
+    }
+
+    #[inline]
+    const fn check_no_message(&self) -> Result<(), SendError> {
+        match self.message {
+            Some(_) => Err(SendError::MessageUnfinished),
+            None => Ok(()),
+        }
+    }
+
     /// Appends the first fragment of a message, which is not its last.
     pub(crate) fn first(&mut self, data: Data<'_>, out: &mut BytesMut) -> Result<(), SendError> {
-        if self.message.is_some() {
-            return Err(SendError::MessageUnfinished);
-        }
+        self.check_no_message()?;
         self.message = Some(data.opcode());
         #[cfg(feature = "deflate")]
         if self.wants_compression && self.compresses() {
@@ -183,20 +229,32 @@ impl Sender {
 
     #[inline]
     fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8], out: &mut BytesMut) {
+        out.reserve(Header::MAX_LEN + payload.len());
+        match self.header(opcode, fin, payload.len(), out) {
+            None => out.extend_from_slice(payload),
+            Some(mask) => append_masked(payload, mask, out),
+        }
+    }
+
+    /// Appends a header. Returns the mask for the payload, if there must be one.
+    #[inline]
+    fn header(
+        &mut self,
+        opcode: Opcode,
+        fin: bool,
+        len: usize,
+        out: &mut BytesMut,
+    ) -> Option<Mask> {
         let masking_key = self.keys.as_mut().map(MaskingKeys::next_key);
         let header = Header {
             fin,
             rsv1: false,
             opcode,
             masking_key,
-            payload_len: payload.len() as u64,
+            payload_len: len as u64,
         };
-        out.reserve(Header::MAX_LEN + payload.len());
         header.encode(out);
-        match masking_key {
-            None => out.extend_from_slice(payload),
-            Some(key) => append_masked(payload, Mask::new(key), out),
-        }
+        masking_key.map(Mask::new)
     }
 }
 
@@ -205,10 +263,9 @@ impl Sender {
 impl Sender {
     /// Appends a whole message in the form that it is better sent in.
     #[cold]
-    fn message_or_compressed(&mut self, data: Data<'_>, out: &mut BytesMut) {
+    fn message_or_compressed(&mut self, opcode: Opcode, octets: &[u8], out: &mut BytesMut) {
         let start = out.len();
-        let (opcode, octets) = (data.opcode(), data.octets());
-        if self.wants_compression && self.compression.is_worth(octets.len()) {
+        if self.may_compress(octets.len()) {
             let compressed_len = self.compressed_frame(opcode, true, octets, out);
             if compressed_len < octets.len() || !self.compression.forgets() {
                 return;
