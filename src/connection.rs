@@ -184,6 +184,53 @@ impl Connection {
         }
     }
 
+    /// As [`receive`](Self::receive), but a message that has not arrived as a whole is left in
+    /// `input`, to be lent once it is there.
+    ///
+    /// Call it where each connection has a read buffer of its own that can grow: no message of one
+    /// frame is copied then, however large it is. Keep what is left in `input`, read more behind it,
+    /// and call again with all of that; [`missing`](Self::missing) says how much more there is to
+    /// read. Let the buffer grow with what has come (twice as large each time), not with what is
+    /// announced.
+    ///
+    /// Fragments and compressed messages are gathered as ever, and each rule is judged at once but
+    /// for one: text is checked when it is whole. The two methods may be called in turn.
+    ///
+    /// ```
+    /// # use sansocket::{Config, Connection, Event, Input};
+    /// # use bytes::BytesMut;
+    /// # let (mut ws, mut out) = (Connection::server(&Config::default()), BytesMut::new());
+    /// let mut buffer = vec![0x82, 0x83, 1, 2, 3, 4, b'a' ^ 1];
+    /// let mut input = Input::new(&mut buffer);
+    /// assert_eq!(ws.receive_whole(&mut input, &mut out), None);
+    /// assert_eq!((input.len(), ws.missing(&input)), (7, Some(2)));
+    ///
+    /// buffer.extend([b'b' ^ 2, b'c' ^ 3]);
+    /// let mut input = Input::new(&mut buffer);
+    /// let event = ws.receive_whole(&mut input, &mut out);
+    /// assert_eq!(event, Some(Event::Binary(b"abc".into())));
+    /// ```
+    #[inline]
+    pub fn receive_whole<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        out: &mut BytesMut,
+    ) -> Option<Event<'b>> {
+        match self.receiver.whole_message(self.role, input) {
+            Some(Ok(message)) => Some(message),
+            Some(Err(error)) => Some(self.fail(error, out)),
+            None if input.is_empty() || self.missing(input).is_some() => None,
+            None => self.receive_other(input, out),
+        }
+    }
+
+    /// How many octets are still to come of the message that `input` begins with, at least; `None`
+    /// if there is nothing to wait for.
+    #[must_use]
+    pub fn missing(&self, input: &Input<'_>) -> Option<usize> {
+        self.receiver.missing(self.role, input)
+    }
+
     /// What is no whole plain message.
     fn receive_other<'b>(
         &mut self,

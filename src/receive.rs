@@ -147,6 +147,26 @@ impl Receiver {
         })
     }
 
+    /// How many octets are still to come of the message that the input begins with, if it is one
+    /// for [`whole_message`](Self::whole_message) as far as can be seen; at least 1.
+    pub(crate) fn missing(&self, role: Role, input: &Input<'_>) -> Option<usize> {
+        let octets = input.remaining();
+        let begins = matches!(octets, [TEXT | BINARY, ..])
+            && matches!(self.partial, Partial::None)
+            && !self.message.is_under_way();
+        if !begins {
+            return None;
+        }
+        let Some((header, header_len)) = Header::parse(octets, role, false).ok()? else {
+            return Some(1);
+        };
+        let len = usize::try_from(header.payload_len).ok()?;
+        let fits = len <= self.max_frame_size && len <= self.message.max_size();
+        // What lies there as a whole may not be one for the short way, as it has a long header.
+        let missing = header_len.saturating_add(len).checked_sub(octets.len())?;
+        (fits && missing > 0).then_some(missing)
+    }
+
     /// The next event for an endpoint in this role, or `None` when all of `input` has been taken.
     pub(crate) fn receive<'b>(
         &mut self,
