@@ -188,9 +188,9 @@ impl Connection {
     /// `input`, to be lent once it is there.
     ///
     /// Call it where each connection has a read buffer of its own that can grow: no message of one
-    /// frame is copied then, however large it is. Keep what is left in `input`, read more behind it,
-    /// and call again with all of that; [`missing`](Self::missing) says how much more there is to
-    /// read. Let the buffer grow with what has come (twice as large each time), not with what is
+    /// frame is copied then, however large it is. Keep what is left in `input` as it is, which may be
+    /// unmasked in part, read more behind it, and call again with all of that;
+    /// [`missing`](Self::missing) says how much more there is to read. Let the buffer grow with what has come (twice as large each time), not with what is
     /// announced.
     ///
     /// Fragments and compressed messages are gathered as ever, and each rule is judged at once but
@@ -219,7 +219,21 @@ impl Connection {
         match self.receiver.whole_message(self.role, input) {
             Some(Ok(message)) => Some(message),
             Some(Err(error)) => Some(self.fail(error, out)),
-            None if input.is_empty() || self.missing(input).is_some() => None,
+            None if input.is_empty() => None,
+            None => self.receive_waiting(input, out),
+        }
+    }
+
+    /// A message that waits in the input, or has waited there.
+    fn receive_waiting<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        out: &mut BytesMut,
+    ) -> Option<Event<'b>> {
+        match self.receiver.waiting_message(self.role, input) {
+            Some(Some(Ok(message))) => Some(message),
+            Some(Some(Err(error))) => Some(self.fail(error, out)),
+            Some(None) => None,
             None => self.receive_other(input, out),
         }
     }

@@ -32,6 +32,11 @@ impl<'b> Input<'b> {
         self.octets
     }
 
+    /// The same, to be unmasked where they lie.
+    pub(crate) const fn remaining_mut(&mut self) -> &mut [u8] {
+        self.octets
+    }
+
     /// How many octets have not been taken yet.
     #[must_use]
     #[inline]

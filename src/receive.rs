@@ -42,6 +42,9 @@ enum Partial {
     },
     /// Its header has been judged, and its payload is still coming in.
     Payload(Frame),
+    /// It waits in the input from its first octet on, and so many octets of its payload have been
+    /// unmasked there: whole keys.
+    Waits { unmasked: usize },
     /// Nothing, and no frame may begin any more.
     Stopped,
 }
@@ -147,24 +150,67 @@ impl Receiver {
         })
     }
 
-    /// How many octets are still to come of the message that the input begins with, if it is one
-    /// for [`whole_message`](Self::whole_message) as far as can be seen; at least 1.
-    pub(crate) fn missing(&self, role: Role, input: &Input<'_>) -> Option<usize> {
-        let octets = input.remaining();
+    /// The message that the input begins with, if it is a whole and plain one as far as can be
+    /// seen; how long its header and its payload are, once the header is there.
+    fn message_ahead(&self, role: Role, octets: &[u8]) -> Option<Option<(Header, usize, usize)>> {
         let begins = matches!(octets, [TEXT | BINARY, ..])
-            && matches!(self.partial, Partial::None)
+            && matches!(self.partial, Partial::None | Partial::Waits { .. })
             && !self.message.is_under_way();
         if !begins {
             return None;
         }
         let Some((header, header_len)) = Header::parse(octets, role, false).ok()? else {
-            return Some(1);
+            return Some(None);
         };
         let len = usize::try_from(header.payload_len).ok()?;
         let fits = len <= self.max_frame_size && len <= self.message.max_size();
-        // What lies there as a whole may not be one for the short way, as it has a long header.
+        fits.then_some(Some((header, header_len, len)))
+    }
+
+    /// How many octets are still to come, at least, of a message that may wait in the input.
+    pub(crate) fn missing(&self, role: Role, input: &Input<'_>) -> Option<usize> {
+        let octets = input.remaining();
+        let Some((_, header_len, len)) = self.message_ahead(role, octets)? else {
+            return Some(1);
+        };
         let missing = header_len.saturating_add(len).checked_sub(octets.len())?;
-        (fits && missing > 0).then_some(missing)
+        (missing > 0).then_some(missing)
+    }
+
+    /// Lends a message that has waited in the input, or lets one wait there; `Some(None)` if it
+    /// waits, and `None` if there is none such.
+    pub(crate) fn waiting_message<'b>(
+        &mut self,
+        role: Role,
+        input: &mut Input<'b>,
+    ) -> Option<Option<Result<Event<'b>, ProtocolError>>> {
+        let Some((header, header_len, len)) = self.message_ahead(role, input.remaining())? else {
+            return Some(None);
+        };
+        let from = match self.partial {
+            Partial::Waits { unmasked } => unmasked,
+            _ => 0,
+        };
+        let there = len.min(input.len() - header_len);
+        let is_whole = there == len;
+        // What came in is in the fastest cache: now is the time to unmask it.
+        let to = if is_whole { len } else { there - there % 4 };
+        let payload = input.remaining_mut().get_mut(header_len..);
+        let fresh = payload.and_then(|payload| payload.get_mut(from..to));
+        if let (Some(key), Some(fresh)) = (header.masking_key, fresh) {
+            Mask::new(key).apply(fresh);
+        }
+        if !is_whole {
+            self.partial = Partial::Waits { unmasked: to };
+            return Some(None);
+        }
+        self.partial = Partial::None;
+        input.take(header_len);
+        let payload = input.take(len);
+        Some(Some(match header.opcode {
+            Opcode::Text => text(payload),
+            _ => Ok(Event::Binary(Cow::Borrowed(payload))),
+        }))
     }
 
     /// The next event for an endpoint in this role, or `None` when all of `input` has been taken.
@@ -179,6 +225,19 @@ impl Receiver {
                 Partial::Stopped => {
                     input.take_rest();
                     return Ok(None);
+                }
+                Partial::Waits { unmasked } => {
+                    self.partial = Partial::None;
+                    let Some(header) = self.next_header(role, input)? else {
+                        return Ok(None);
+                    };
+                    let mut frame = self.judge(&header)?;
+                    self.message.begin(header.opcode, header.rsv1);
+                    let unmasked = input.take(unmasked.min(frame.remaining));
+                    self.message.make_room(frame.remaining, unmasked.len());
+                    self.message.append(unmasked)?;
+                    frame.remaining -= unmasked.len();
+                    frame
                 }
                 Partial::None | Partial::Header { .. } => {
                     let Some(header) = self.next_header(role, input)? else {

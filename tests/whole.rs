@@ -91,22 +91,42 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(proptest_config(500, "proptest-regressions/whole.txt"))]
+
+    /// Who does not keep what was left gets nonsense, and no more than that.
+    #[test]
+    fn other_octets_than_those_that_were_left_do_no_harm(
+        role in prop::sample::select(&ROLES[..]),
+        parts in prop::collection::vec((0x81..0x83_u8, 0..400_usize, 0..500_usize, any::<bool>()), 0..20),
+    ) {
+        let (mut ws, mut out) = (connection(role, &Config::default()), BytesMut::new());
+        for (first, len, end, waits) in parts {
+            let mut octets = frame(role, first, &vec![b'a'; len]);
+            octets.truncate(end);
+            let mut input = Input::new(&mut octets);
+            let receive = if waits { Connection::receive_whole } else { Connection::receive };
+            while receive(&mut ws, &mut input, &mut out).is_some() {}
+        }
+    }
+}
+
 #[test]
 fn a_message_of_one_frame_is_lent_however_it_was_cut() {
     for role in ROLES {
         for len in [0, 1, 125, 126, 65_535, 65_536, 200_000] {
             let mut ws = connection(role, &Config::default());
             let whole = frame(role, 0x82, &vec![7; len]);
+            let mut buffer = Vec::new();
             for there in (0..whole.len()).step_by(1 + whole.len() / 50) {
-                let mut part = whole[..there].to_vec();
-                let mut input = Input::new(&mut part);
+                buffer.extend_from_slice(&whole[buffer.len()..there]);
+                let mut input = Input::new(&mut buffer);
                 assert_eq!(ws.receive_whole(&mut input, &mut BytesMut::new()), None);
                 assert_eq!(input.len(), there, "it waits");
                 assert!(ws.missing(&input).is_none_or(|n| n <= whole.len() - there));
-                assert_eq!(part, whole[..there], "as it came");
             }
-            let mut all = whole.clone();
-            let mut input = Input::new(&mut all);
+            buffer.extend_from_slice(&whole[buffer.len()..]);
+            let mut input = Input::new(&mut buffer);
             let event = ws.receive_whole(&mut input, &mut BytesMut::new());
             assert!(
                 matches!(event, Some(Event::Binary(Cow::Borrowed(data))) if data == vec![7; len])
@@ -120,14 +140,21 @@ fn both_ways_of_receiving_may_take_turns() {
     let mut ws = connection(Role::Server, &Config::default());
     let mut out = BytesMut::new();
     let whole = frame(Role::Server, 0x81, b"waits, then is gathered");
-    let (mut begin, mut end) = (whole[..9].to_vec(), whole[9..].to_vec());
-    let mut input = Input::new(&mut begin);
-    assert_eq!(ws.receive_whole(&mut input, &mut out), None);
-    assert_eq!(ws.receive(&mut input, &mut out), None);
-    assert!(input.is_empty(), "now it is kept");
-    let mut input = Input::new(&mut end);
-    let event = ws.receive_whole(&mut input, &mut out);
-    assert_eq!(event, Some(text("waits, then is gathered")));
+    for waits in 0..whole.len() {
+        for more in 0..=whole.len() - waits {
+            let (begin, end) = whole.split_at(waits + more);
+            let mut begin = begin.to_vec();
+            let mut input = Input::new(&mut begin[..waits]);
+            assert_eq!(ws.receive_whole(&mut input, &mut out), None);
+            let mut input = Input::new(&mut begin);
+            let mut event = ws.receive(&mut input, &mut out);
+            assert!(input.is_empty(), "now it is kept");
+            let mut end = end.to_vec();
+            let mut input = Input::new(&mut end);
+            event = event.or_else(|| ws.receive_whole(&mut input, &mut out));
+            assert_eq!(event, Some(text("waits, then is gathered")));
+        }
+    }
 }
 
 #[test]
