@@ -7,7 +7,8 @@ use crate::error::SendError;
 use crate::frame::{Header, MAX_CONTROL_LEN, Opcode};
 use crate::mask::Mask;
 use crate::masking_key::MaskingKeys;
-use bytes::BytesMut;
+use crate::prepared::Prepared;
+use bytes::{Bytes, BytesMut};
 
 /// A payload is copied and masked in steps of this size, so that its octets are still in the
 /// fastest cache when they are masked.
@@ -121,13 +122,59 @@ impl Sender {
         if self.message.is_some() {
             return Err(SendError::MessageUnfinished);
         }
+        self.whole(data.opcode(), data.octets(), out);
+        Ok(())
+    }
+
+    #[inline]
+    fn whole(&mut self, opcode: Opcode, octets: &[u8], out: &mut BytesMut) {
         #[cfg(feature = "deflate")]
         if self.compresses() {
-            self.message_or_compressed(data, out);
-            return Ok(());
+            self.message_or_compressed(opcode, octets, out);
+            return;
         }
-        self.frame(data.opcode(), true, data.octets(), out);
+        self.frame(opcode, true, octets, out);
+    }
+
+    /// Appends a whole message that is prepared.
+    #[inline]
+    pub(crate) fn prepared(
+        &mut self,
+        prepared: &Prepared,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        match self.shared_frame(prepared)? {
+            Some(frame) => out.extend_from_slice(frame),
+            None => self.whole(prepared.opcode(), prepared.payload(), out),
+        }
         Ok(())
+    }
+
+    /// The frame of a whole message that is prepared.
+    #[inline]
+    pub(crate) fn share(&mut self, prepared: &Prepared) -> Result<Bytes, SendError> {
+        if let Some(frame) = self.shared_frame(prepared)? {
+            return Ok(frame.clone());
+        }
+        let mut own = BytesMut::new();
+        self.whole(prepared.opcode(), prepared.payload(), &mut own);
+        Ok(own.freeze())
+    }
+
+    /// The frame that this connection sends as others do; `None` if it needs one of its own.
+    #[inline]
+    fn shared_frame<'p>(&self, prepared: &'p Prepared) -> Result<Option<&'p Bytes>, SendError> {
+        if self.message.is_some() {
+            return Err(SendError::MessageUnfinished);
+        }
+        if self.keys.is_some() {
+            return Ok(None);
+        }
+        #[cfg(feature = "deflate")]
+        if self.wants_compression && self.compression.is_worth(prepared.payload_len()) {
+            return Ok(prepared.compressed(&self.compression));
+        }
+        Ok(Some(prepared.plain()))
     }
 
     /// Appends the first fragment of a message, which is not its last.
@@ -205,9 +252,8 @@ impl Sender {
 impl Sender {
     /// Appends a whole message in the form that it is better sent in.
     #[cold]
-    fn message_or_compressed(&mut self, data: Data<'_>, out: &mut BytesMut) {
+    fn message_or_compressed(&mut self, opcode: Opcode, octets: &[u8], out: &mut BytesMut) {
         let start = out.len();
-        let (opcode, octets) = (data.opcode(), data.octets());
         if self.wants_compression && self.compression.is_worth(octets.len()) {
             let compressed_len = self.compressed_frame(opcode, true, octets, out);
             if compressed_len < octets.len() || !self.compression.forgets() {
