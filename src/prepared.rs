@@ -25,7 +25,7 @@ use core::fmt;
 ///     // Sending fails only where the connection is closing, or is in the middle of a message.
 ///     let _ = ws.send_prepared(&news, out);
 /// }
-/// assert!(room.iter().all(|(_, out)| out == "\x81\x05Hello"));
+/// assert!(room.iter().all(|(_, out)| out[..] == *b"\x81\x05Hello"));
 /// ```
 ///
 /// It is right for every connection, whatever that has agreed on, and whatever else is sent
