@@ -434,6 +434,28 @@ fn what_does_not_shrink_is_sent_plain() {
     }
 }
 
+#[test]
+fn what_comes_out_as_long_as_it_was_is_sent_plain() {
+    let (mut equal, min_size) = (0, 0);
+    for len in 1..40 {
+        let prepared = Prepared::text(&"ab".repeat(len)[..len]);
+        // With context takeover it goes out compressed whatever its length.
+        let [takeover, alone] = [true, false].map(|takeover| {
+            let alone = Compressed::ALONE;
+            let of = Compressed {
+                takeover,
+                min_size,
+                ..alone
+            };
+            share(&mut of.server(), &prepared)
+        });
+        let compressed_len = takeover.len() - 2;
+        assert_eq!(alone[0] == 0xc1, compressed_len < len, "{len}");
+        equal += usize::from(compressed_len == len);
+    }
+    assert!(equal > 0, "there is one");
+}
+
 // ---- once for each class ----
 
 #[test]
