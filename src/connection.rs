@@ -299,6 +299,9 @@ impl Connection {
     /// Where the connection needs a frame of its own (see [`Prepared`]), that one comes back, in
     /// memory which nobody shares.
     ///
+    /// Below some 1 KiB [`send_prepared`](Self::send_prepared) is the cheaper one: so short a copy
+    /// takes less than the counting of who shares the frame.
+    ///
     /// # Errors
     ///
     /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was sent.
