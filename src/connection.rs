@@ -10,12 +10,13 @@ use crate::event::Event;
 use crate::frame::{MAX_CONTROL_LEN, Opcode};
 use crate::input::Input;
 use crate::masking_key::MaskingKeys;
+use crate::prepared::Prepared;
 use crate::receive::Receiver;
 use crate::role::Role;
 use crate::send::{Data, Sender};
 use alloc::string::String;
 use alloc::vec::Vec;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 /// An open or closing WebSocket connection, in either role.
 ///
@@ -370,6 +371,83 @@ impl Connection {
         let mut octets = text.into_bytes();
         let follows = self.sender.in_place(Opcode::Text, &mut octets, out)?;
         Ok(if follows { octets } else { Vec::new() })
+    }
+
+    /// Appends a message to `out` that was prepared for many connections.
+    ///
+    /// It is sent as [`send_text`](Self::send_text) or [`send_binary`](Self::send_binary) would
+    /// send it, at the price of a copy where the connection can use a frame made before: see
+    /// [`Prepared`]. Mix the two as you like.
+    ///
+    /// ```
+    /// # use bytes::BytesMut;
+    /// # use sansocket::{Config, Connection, Prepared};
+    /// # let mut ws = Connection::server(&Config::default());
+    /// # let mut out = BytesMut::new();
+    /// let score = Prepared::text("2:1");
+    /// ws.send_prepared(&score, &mut out)?;
+    /// assert_eq!(&out[..], b"\x81\x032:1");
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was appended.
+    #[inline]
+    pub fn send_prepared(
+        &mut self,
+        prepared: &Prepared,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        self.check_open()?;
+        self.sender.prepared(prepared, out)
+    }
+
+    /// Sends a message that was prepared for many connections, as a frame which these share: for a
+    /// vectored write, without a copy.
+    ///
+    /// The message counts as sent. **Write what comes back after all that is in `out`, and before
+    /// all that will be**: a frame left out, or out of its row, breaks the connection. One way is a
+    /// queue of pieces, into which `out` goes first:
+    ///
+    /// ```
+    /// use bytes::{Bytes, BytesMut};
+    /// use sansocket::{Connection, Prepared, SendError};
+    ///
+    /// fn send(
+    ///     ws: &mut Connection,
+    ///     news: &Prepared,
+    ///     out: &mut BytesMut,
+    ///     queue: &mut Vec<Bytes>, // for `Write::write_vectored`
+    /// ) -> Result<(), SendError> {
+    ///     let frame = ws.share_prepared(news)?;
+    ///     if !out.is_empty() {
+    ///         queue.push(out.split().freeze());
+    ///     }
+    ///     queue.push(frame);
+    ///     Ok(())
+    /// }
+    /// # let mut ws = Connection::server(&sansocket::Config::default());
+    /// # let (mut out, mut queue) = (BytesMut::new(), Vec::new());
+    /// # ws.send_ping(b"", &mut out)?;
+    /// # send(&mut ws, &Prepared::text("2:1"), &mut out, &mut queue)?;
+    /// # assert_eq!(queue.concat(), b"\x89\0\x81\x032:1");
+    /// # Ok::<(), SendError>(())
+    /// ```
+    ///
+    /// Where the connection needs a frame of its own (see [`Prepared`]), that one comes back, in
+    /// memory which nobody shares.
+    ///
+    /// Below some 1 KiB [`send_prepared`](Self::send_prepared) is the cheaper one: so short a copy
+    /// takes less than the counting of who shares the frame.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was sent.
+    #[inline]
+    pub fn share_prepared(&mut self, prepared: &Prepared) -> Result<Bytes, SendError> {
+        self.check_open()?;
+        self.sender.share(prepared)
     }
 
     /// Appends the first fragment of a message to `out` (RFC 6455, section 5.4).

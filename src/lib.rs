@@ -48,6 +48,7 @@
 //! - A server: [`ServerHandshake`] yields a [`Request`], [`Request::accept`] a [`Connection`].
 //! - A client: [`Uri`], [`ClientRequest`], [`ClientHandshake`] yields a [`Connection`].
 //! - Behind another HTTP implementation: [`negotiation`] and [`Connection::server`].
+//! - One message to many connections: [`Prepared`].
 //! - Complete programs to copy: the folder `examples`.
 //!
 //! # States
@@ -134,6 +135,7 @@ mod mask;
 mod masking_key;
 mod message;
 pub mod negotiation;
+mod prepared;
 mod receive;
 mod response;
 mod role;
@@ -161,6 +163,7 @@ pub use handshake::{
 pub use headers::{FieldError, Headers};
 pub use input::Input;
 pub use mask::Mask;
+pub use prepared::Prepared;
 pub use response::Response;
 pub use role::Role;
 pub use send::Data;

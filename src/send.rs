@@ -7,7 +7,8 @@ use crate::error::SendError;
 use crate::frame::{Header, MAX_CONTROL_LEN, Opcode};
 use crate::mask::Mask;
 use crate::masking_key::MaskingKeys;
-use bytes::BytesMut;
+use crate::prepared::Prepared;
+use bytes::{Bytes, BytesMut};
 
 /// A payload is copied and masked in steps of this size, so that its octets are still in the
 /// fastest cache when they are masked.
@@ -119,13 +120,57 @@ impl Sender {
     #[inline]
     pub(crate) fn message(&mut self, data: Data<'_>, out: &mut BytesMut) -> Result<(), SendError> {
         self.check_no_message()?;
+        self.whole(data.opcode(), data.octets(), out);
+        Ok(())
+    }
+
+    #[inline]
+    fn whole(&mut self, opcode: Opcode, octets: &[u8], out: &mut BytesMut) {
         #[cfg(feature = "deflate")]
         if self.compresses() {
-            self.message_or_compressed(data.opcode(), data.octets(), out);
-            return Ok(());
+            self.message_or_compressed(opcode, octets, out);
+            return;
         }
-        self.frame(data.opcode(), true, data.octets(), out);
+        self.frame(opcode, true, octets, out);
+    }
+
+    /// Appends a whole message that is prepared.
+    #[inline]
+    pub(crate) fn prepared(
+        &mut self,
+        prepared: &Prepared,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        match self.shared_frame(prepared)? {
+            Some(frame) => out.extend_from_slice(frame),
+            None => self.whole(prepared.opcode(), prepared.payload(), out),
+        }
         Ok(())
+    }
+
+    /// The frame of a whole message that is prepared.
+    #[inline]
+    pub(crate) fn share(&mut self, prepared: &Prepared) -> Result<Bytes, SendError> {
+        if let Some(frame) = self.shared_frame(prepared)? {
+            return Ok(frame.clone());
+        }
+        let mut own = BytesMut::new();
+        self.whole(prepared.opcode(), prepared.payload(), &mut own);
+        Ok(own.freeze())
+    }
+
+    /// The frame that this connection sends as others do; `None` if it needs one of its own.
+    #[inline]
+    fn shared_frame<'p>(&self, prepared: &'p Prepared) -> Result<Option<&'p Bytes>, SendError> {
+        self.check_no_message()?;
+        if self.keys.is_some() {
+            return Ok(None);
+        }
+        #[cfg(feature = "deflate")]
+        if self.may_compress(prepared.payload_len()) {
+            return Ok(prepared.compressed(&self.compression));
+        }
+        Ok(Some(prepared.plain()))
     }
 
     /// Appends a whole message, but for its payload if that may follow as it is. Returns whether it

@@ -8,8 +8,8 @@ mod support;
 use bytes::BytesMut;
 use sansocket::negotiation::{Extension, OriginPolicy};
 use sansocket::{
-    CloseCode, Config, Connection, Event, FieldError, HandshakeConfig, ProtocolError, Rejection,
-    RequestError, ResponseError, Role, SendError, State, Uri, UriError,
+    CloseCode, Config, Connection, Event, FieldError, HandshakeConfig, Prepared, ProtocolError,
+    Rejection, RequestError, ResponseError, Role, SendError, State, Uri, UriError,
 };
 use support::*;
 
@@ -442,10 +442,16 @@ mod send_error {
         ROLES.map(|role| connection(role, &Config::default()))
     }
 
-    const SENDS: [Action; 5] = [
+    const SENDS: [Action; 7] = [
         |ws, out| ws.send_text("x", out),
         |ws, out| ws.send_binary(b"x", out),
         |ws, out| ws.send_first_fragment("x", out),
+        |ws, out| ws.send_prepared(&Prepared::text("x"), out),
+        |ws, out| {
+            let frame = ws.share_prepared(&Prepared::binary(b"x"))?;
+            out.extend_from_slice(&frame);
+            Ok(())
+        },
         |ws, out| ws.send_ping(b"x", out),
         |ws, out| ws.close(CloseCode::NORMAL, "", out),
     ];
@@ -483,7 +489,7 @@ mod send_error {
         for mut ws in open_connections() {
             let mut out = BytesMut::new();
             ws.send_first_fragment("a", &mut out).unwrap();
-            for action in &SENDS[..3] {
+            for action in &SENDS[..5] {
                 refused_open(&mut ws, *action, SendError::MessageUnfinished);
             }
             ws.send_last_fragment("b", &mut out).unwrap();

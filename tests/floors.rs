@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["response"],
     &["error"],
     &["frame", "config", "event", "deflate"],
-    &["message"],
+    &["message", "prepared"],
     &["receive", "send"],
     &["connection"],
     &["negotiation", "deadlines", "backoff"],

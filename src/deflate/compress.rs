@@ -1,7 +1,8 @@
 //! Compresses messages (RFC 7692, section 7.2.1). Its law: what the compressor has taken in is
 //! sent compressed, or the compressor forgets it; the peer's window is never out of step.
 
-use super::params::{DeflateParams, Terms, WindowBits};
+use super::classes::Class;
+use super::params::{DeflateParams, Terms};
 use super::{Deflate, Direction};
 use crate::role::Role;
 use alloc::boxed::Box;
@@ -84,6 +85,30 @@ impl Compression {
             Direction::Begun(state) => !state.terms.context_takeover,
         }
     }
+
+    /// Which others make the same octets of a message; `None` with context takeover, where they
+    /// depend on the messages before it.
+    pub(crate) fn class(&self) -> Option<Class> {
+        let (deflate, terms) = self.agreed()?;
+        let class = Class::new(deflate.config(), terms.window);
+        (!terms.context_takeover).then_some(class)
+    }
+
+    /// Appends a whole message to `out`, compressed by itself, outside of the row of messages.
+    pub(crate) fn compress_alone(&self, message: &[u8], out: &mut BytesMut) {
+        if let Some((deflate, mut terms)) = self.agreed() {
+            terms.context_takeover = false;
+            Compressing::new(deflate.clone(), terms).compress(message, true, out);
+        }
+    }
+
+    const fn agreed(&self) -> Option<(&Deflate, Terms)> {
+        match &self.0 {
+            Direction::Off => None,
+            Direction::Agreed(deflate, terms) => Some((deflate, *terms)),
+            Direction::Begun(state) => Some((&state.deflate, state.terms)),
+        }
+    }
 }
 
 impl Compressing {
@@ -101,7 +126,7 @@ impl Compressing {
             let (deflate, window) = (&self.deflate, self.terms.window);
             let compressor = self.compressor.get_or_insert_with(|| {
                 let pooled = deflate.pool().take_compressor(window);
-                pooled.unwrap_or_else(|| Compressor::new(deflate, window))
+                pooled.unwrap_or_else(|| Compressor::new(Class::new(deflate.config(), window)))
             });
             let start = out.len();
             compressor.flush(part, out);
@@ -130,15 +155,13 @@ pub(super) struct Compressor {
 }
 
 impl Compressor {
-    fn new(deflate: &Deflate, window: WindowBits) -> Box<Self> {
-        let config = deflate.config();
+    /// Nothing but the class goes in: a setting that changes what comes out belongs to it.
+    fn new(class: Class) -> Box<Self> {
         let stream = zlib_rs::Deflate::new_with_config(StreamConfig {
-            level: i32::from(config.level.clamp(1, 9)),
+            level: i32::from(class.level),
             method: Method::Deflated,
-            // Less than 9 bits the codec does not take; with 9 it refers back no further than
-            // 512 - 262 octets, so that a peer with 8 bits, 256 octets, can follow.
-            window_bits: -i32::from(window.get().max(9)),
-            mem_level: i32::from(config.mem_level.clamp(1, 9)),
+            window_bits: -i32::from(class.window_bits),
+            mem_level: i32::from(class.mem_level),
             strategy: Strategy::Default,
         });
         Box::new(Self { stream })

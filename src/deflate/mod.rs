@@ -5,6 +5,7 @@
 //! The codec is `zlib-rs`. It keeps no context that this module could not rebuild: what a
 //! receiver must remember between messages is the window alone, see [`inflate`].
 
+mod classes;
 mod compress;
 mod inflate;
 mod params;
@@ -14,6 +15,7 @@ mod settings;
 pub use params::{DeflateParams, WindowBits};
 pub use settings::{Deflate, DeflateConfig};
 
+pub(crate) use classes::PerClass;
 pub(crate) use compress::Compression;
 pub(crate) use inflate::{Inflation, Sink};
 

@@ -4,7 +4,9 @@
 use bytes::BytesMut;
 use core::alloc::{GlobalAlloc, Layout};
 use core::panic::PanicInfo;
-use sansocket::{ClientHandshake, ClientRequest, Connection, Event, HandshakeConfig, Input};
+use sansocket::{
+    ClientHandshake, ClientRequest, Connection, Event, HandshakeConfig, Input, Prepared,
+};
 
 struct NoMemory;
 
@@ -31,6 +33,14 @@ pub fn echo(ws: &mut Connection, octets: &mut [u8], out: &mut BytesMut) {
         if let Event::Text(text) = event {
             let _ = ws.send_text(&text, out);
         }
+    }
+}
+
+/// One message to many.
+pub fn broadcast(room: &mut [Connection], news: &str, out: &mut BytesMut) {
+    let news = Prepared::text(news);
+    for ws in room {
+        let _ = ws.send_prepared(&news, out);
     }
 }
 

@@ -3,7 +3,9 @@
 #![cfg(test)]
 
 use bytes::BytesMut;
-use sansocket::{Connection, Event, HandshakeConfig, Input, ProtocolError, ServerHandshake};
+use sansocket::{
+    Connection, Event, HandshakeConfig, Input, Prepared, ProtocolError, ServerHandshake,
+};
 
 /// A server's connection with a client that has offered permessage-deflate, and the response.
 fn connection() -> (Connection, String) {
@@ -44,6 +46,16 @@ fn what_is_sent_is_plain() {
     let mut out = BytesMut::new();
     ws.send_text(&"a".repeat(1_000), &mut out).unwrap();
     assert_eq!((out[0], out.len()), (0x81, 1_004));
+}
+
+#[test]
+fn what_is_prepared_is_plain() {
+    let (mut ws, _) = connection();
+    let prepared = Prepared::text(&"a".repeat(1_000));
+    let mut out = BytesMut::new();
+    ws.send_prepared(&prepared, &mut out).unwrap();
+    assert_eq!((out[0], out.len()), (0x81, 1_004));
+    assert_eq!(ws.share_prepared(&prepared).unwrap(), out);
 }
 
 #[test]
