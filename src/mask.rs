@@ -26,6 +26,10 @@ pub struct Mask {
     key: [u8; 4],
 }
 
+/// From this length on, wider instructions are worth the way to them.
+#[cfg(feature = "simd")]
+const WIDE_LEN: usize = 2 << 10;
+
 impl Mask {
     /// A mask that stands at the first octet of a frame's payload.
     #[must_use]
@@ -36,6 +40,22 @@ impl Mask {
     /// XORs `data` in place and moves on by its length.
     #[inline]
     pub fn apply(&mut self, data: &mut [u8]) {
+        #[cfg(feature = "simd")]
+        if data.len() >= WIDE_LEN {
+            return self.apply_wide(data);
+        }
+        self.apply_here(data);
+    }
+
+    /// With the widest instructions that this machine has.
+    #[cfg(feature = "simd")]
+    fn apply_wide(&mut self, data: &mut [u8]) {
+        let level = fearless_simd::Level::new();
+        fearless_simd::dispatch!(level, _simd => self.apply_here(data));
+    }
+
+    #[inline(always)]
+    fn apply_here(&mut self, data: &mut [u8]) {
         let mut key = u32::from_le_bytes(self.key);
         let wide = u64::from(key) << 32 | u64::from(key);
 
@@ -59,5 +79,32 @@ impl Mask {
             key = key.rotate_right(8);
         }
         self.key = key.to_le_bytes();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    /// The narrow way is tested here as well where the tests have the wide one.
+    #[test]
+    fn every_way_is_that_of_the_rfc() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        for len in (0..100).chain([2_047, 2_048, 2_049, 10_007]) {
+            for phase in 0..4 {
+                let expected: Vec<u8> = (phase..phase + len).map(|i| key[i % 4]).collect();
+                for apply in [Mask::apply, Mask::apply_here] {
+                    let (mut mask, mut data) = (Mask::new(key), vec![0; len]);
+                    mask.apply(&mut vec![0; phase]);
+                    apply(&mut mask, &mut data);
+                    assert_eq!(data, expected);
+                    let mut next = [0];
+                    mask.apply(&mut next);
+                    assert_eq!(next, [key[(phase + len) % 4]], "it stands where it should");
+                }
+            }
+        }
     }
 }
