@@ -16,15 +16,18 @@ use sansocket::negotiation::OriginPolicy;
 use sansocket::{
     CloseCode, DeadlinesConfig, Deflate, Endpoint, Event, HandshakeConfig, Input, State,
 };
+use std::cell::RefCell;
+use std::future::{pending, poll_fn};
 use std::io::{self, Write};
 use std::mem;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -156,12 +159,15 @@ async fn accept(
     let Some(tls) = &shared.tls else {
         return serve(stream, &shared, start, stopping).await;
     };
-    tokio::select! {
-        stream = timeout(shared.times.handshake, tls.accept(stream)) => {
-            serve(stream??, &shared, start, stopping).await
-        }
-        _ = stopping.changed() => Ok(()),
-    }
+    // In memory of its own, so that a task without TLS is smaller.
+    Box::pin(async {
+        let stream = tokio::select! {
+            stream = timeout(shared.times.handshake, tls.accept(stream)) => stream??,
+            _ = stopping.changed() => return Ok(()),
+        };
+        serve(stream, &shared, start, stopping).await
+    })
+    .await
 }
 
 /// Serves one connection to its end.
@@ -178,10 +184,10 @@ async fn serve<S: AsyncRead + AsyncWrite>(
     mut stopping: watch::Receiver<()>,
 ) -> Result<()> {
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let (sender, mut inbox) = mpsc::channel(QUEUE);
+    let mut inbox = None; // for who wants to send from other tasks
     let mut endpoint = Endpoint::server(&shared.config, shared.times.clone(), Duration::ZERO);
     let mut timer = pin!(sleep(shared.times.handshake));
-    let (mut buffer, mut out) = (vec![0; 16 << 10], BytesMut::new());
+    let (mut octets, mut out) = (Vec::new(), BytesMut::new());
     let mut messages = Vec::new();
     // What the last write took, and with which end all of it was flushed.
     let (mut written, mut flushed) = (0, Some(false));
@@ -204,13 +210,14 @@ async fn serve<S: AsyncRead + AsyncWrite>(
         let state = endpoint.connection().map(|ws| ws.state());
         let has_room = out.len() < HIGH_WATER;
         tokio::select! {
-            result = reader.read(&mut buffer), if has_room && !is_eof => {
-                let n = result.unwrap_or(0); // a reset is an end as well
-                is_eof = n == 0;
-                let (mut input, now) = (Input::new(&mut buffer[..n]), start.elapsed());
+            result = read(&mut reader, &mut octets), if has_room && !is_eof => {
+                is_eof = result.is_err() || octets.is_empty(); // a reset is an end as well
+                let (mut input, now) = (Input::new(&mut octets), start.elapsed());
                 if let Some(request) = endpoint.request(&mut input, now, &mut out) {
                     if request.path() == "/count" {
-                        tokio::spawn(count(Sender(sender.clone())));
+                        let (sender, receiver) = mpsc::channel(QUEUE);
+                        inbox = Some(receiver);
+                        tokio::spawn(count(Sender(sender)));
                     }
                     endpoint.accept(request.accept(), now, &mut out);
                 }
@@ -222,6 +229,7 @@ async fn serve<S: AsyncRead + AsyncWrite>(
                         _ => Ok(()), // Pings and Closes are answered already
                     };
                 }
+                octets = Vec::new(); // an idle connection keeps no buffer
             }
             result = write(&mut writer, &mut out, is_last), if is_pending => {
                 written = result?;
@@ -230,7 +238,7 @@ async fn serve<S: AsyncRead + AsyncWrite>(
                     out = BytesMut::new(); // an idle connection keeps no buffer
                 }
             }
-            _ = inbox.recv_many(&mut messages, QUEUE), if has_room && state == Some(State::Open) => {
+            _ = receive(&mut inbox, &mut messages), if has_room && state == Some(State::Open) => {
                 let Some(ws) = endpoint.connection() else { continue };
                 for message in messages.drain(..) {
                     let _ = match message {
@@ -246,6 +254,31 @@ async fn serve<S: AsyncRead + AsyncWrite>(
             () = &mut timer, if !timer.is_elapsed() => {}
         }
     }
+}
+
+/// Takes what other tasks want to be sent, if there are any.
+async fn receive(inbox: &mut Option<mpsc::Receiver<Message>>, messages: &mut Vec<Message>) {
+    match inbox {
+        Some(inbox) => drop(inbox.recv_many(messages, QUEUE).await),
+        None => pending().await,
+    }
+}
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 << 10]);
+}
+
+/// Reads into a buffer that all connections of this thread share, and hands over what came.
+async fn read(reader: &mut (impl AsyncRead + Unpin), octets: &mut Vec<u8>) -> io::Result<()> {
+    poll_fn(|context| {
+        BUFFER.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            ready!(Pin::new(&mut *reader).poll_read(context, &mut buffer))?;
+            octets.extend_from_slice(buffer.filled());
+            Poll::Ready(Ok(()))
+        })
+    })
+    .await
 }
 
 /// Writes some of it; once nothing is left, what TLS still holds, and the end if this is the last.
