@@ -12,7 +12,7 @@ use crate::error::RequestError;
 use crate::headers::{FieldError, Headers, is_token};
 use crate::input::Input;
 use crate::negotiation::{
-    Extension, Offer, OriginPolicy, Repeated, accept_key, only, read_upgrade, select_subprotocol,
+    Extension, Offer, OriginPolicy, Repeated, accept_octets, only, read_upgrade, select_subprotocol,
 };
 use crate::uri::{Authority, is_made_of, is_path_octet};
 use alloc::borrow::ToOwned;
@@ -421,8 +421,8 @@ impl<'r> Accept<'r> {
         out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
         write_field("Upgrade", b"websocket", out);
         write_field("Connection", b"Upgrade", out);
-        let accept = accept_key(&self.request.key);
-        write_field("Sec-WebSocket-Accept", accept.as_bytes(), out);
+        let accept = accept_octets(self.request.key.as_bytes());
+        write_field("Sec-WebSocket-Accept", &accept, out);
         if let Some(subprotocol) = self.subprotocol {
             write_field("Sec-WebSocket-Protocol", subprotocol.as_bytes(), out);
         }
