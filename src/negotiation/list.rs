@@ -1,22 +1,24 @@
 //! Header fields that are lists, and those that are not (RFC 9110, section 5). Its law: several
 //! lines of a list are one list, and several lines of anything else are an error.
+//!
+//! Names are text or octets: only the former cost a check that they are text.
 
 /// A field that may be there once was there more often.
 pub(crate) struct Repeated;
 
 /// The values of all fields of this name.
-pub(crate) fn values<'a>(
-    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+pub(crate) fn values<'a, N: AsRef<[u8]>>(
+    headers: impl Iterator<Item = (N, &'a [u8])>,
     name: &str,
 ) -> impl Iterator<Item = &'a [u8]> {
     headers
-        .filter(move |(n, _)| n.eq_ignore_ascii_case(name))
+        .filter(move |(n, _)| n.as_ref().eq_ignore_ascii_case(name.as_bytes()))
         .map(|(_, value)| value)
 }
 
 /// The value of a field that may be there once.
-pub(crate) fn only<'a>(
-    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+pub(crate) fn only<'a, N: AsRef<[u8]>>(
+    headers: impl Iterator<Item = (N, &'a [u8])>,
     name: &str,
 ) -> Result<Option<&'a [u8]>, Repeated> {
     let mut values = values(headers, name);
@@ -28,8 +30,8 @@ pub(crate) fn only<'a>(
 
 /// The elements of a list of tokens, over all its lines. Empty ones are skipped (RFC 9110,
 /// section 5.6.1).
-pub(crate) fn elements<'a>(
-    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+pub(crate) fn elements<'a, N: AsRef<[u8]>>(
+    headers: impl Iterator<Item = (N, &'a [u8])>,
     name: &str,
 ) -> impl Iterator<Item = &'a [u8]> {
     values(headers, name)
@@ -39,8 +41,8 @@ pub(crate) fn elements<'a>(
 }
 
 /// Whether a list has this token, without regard to case.
-pub(crate) fn has_token<'a>(
-    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+pub(crate) fn has_token<'a, N: AsRef<[u8]>>(
+    headers: impl Iterator<Item = (N, &'a [u8])>,
     name: &str,
     token: &str,
 ) -> bool {

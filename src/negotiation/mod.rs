@@ -74,3 +74,4 @@ pub use subprotocol::select_subprotocol;
 
 pub(crate) use key::{accept_octets, key};
 pub(crate) use list::{Repeated, only};
+pub(crate) use request::{Offered, upgrade_key};

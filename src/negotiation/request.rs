@@ -33,12 +33,35 @@ impl Offer {
     pub fn read<'a>(
         headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
     ) -> Result<Self, RequestError> {
+        let Offered {
+            subprotocols,
+            extensions,
+            origin,
+        } = Offered::read(headers)?;
+        Ok(Self {
+            subprotocols,
+            extensions,
+            origin: origin.map(String::from),
+        })
+    }
+}
+
+/// An [`Offer`] before the origin is copied.
+pub(crate) struct Offered<'a> {
+    pub(crate) subprotocols: Vec<String>,
+    pub(crate) extensions: Vec<Extension>,
+    pub(crate) origin: Option<&'a str>,
+}
+
+impl<'a> Offered<'a> {
+    pub(crate) fn read<N: AsRef<[u8]>>(
+        headers: impl Iterator<Item = (N, &'a [u8])> + Clone,
+    ) -> Result<Self, RequestError> {
         check_version(only(headers.clone(), "sec-websocket-version"))?;
         let origin = match only(headers.clone(), "origin") {
             Ok(None) => None,
             Ok(Some(origin)) => {
-                let origin = core::str::from_utf8(origin).map_err(|_| RequestError::Origin)?;
-                Some(String::from(origin))
+                Some(core::str::from_utf8(origin).map_err(|_| RequestError::Origin)?)
             }
             Err(Repeated) => return Err(RequestError::Origin),
         };
@@ -60,6 +83,13 @@ impl Offer {
 /// [`RequestError::Key`].
 pub fn read_upgrade<'a>(
     headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+) -> Result<&'a str, RequestError> {
+    upgrade_key(headers)
+}
+
+/// [`read_upgrade`] for names of any kind.
+pub(crate) fn upgrade_key<'a, N: AsRef<[u8]>>(
+    headers: impl Iterator<Item = (N, &'a [u8])> + Clone,
 ) -> Result<&'a str, RequestError> {
     if !has_token(headers.clone(), "upgrade", "websocket")
         || !has_token(headers.clone(), "connection", "upgrade")
