@@ -12,8 +12,7 @@ use crate::error::RequestError;
 use crate::headers::{FieldError, Headers, is_token};
 use crate::input::Input;
 use crate::negotiation::{
-    Extension, Offered, OriginPolicy, Repeated, accept_octets, only, select_subprotocol,
-    upgrade_key,
+    Extension, Offered, Once, OriginPolicy, accept_octets, select_subprotocol, upgrade_key,
 };
 use crate::uri::{Authority, is_made_of, is_path_octet};
 use alloc::borrow::ToOwned;
@@ -127,12 +126,25 @@ impl ServerHandshake {
     fn check(&self, head: Head) -> Result<Request, RequestError> {
         let headers = &head.headers;
         let (target, authority) = request_line(head.first_line())?;
-        let host = match only(headers.raw(), "host") {
-            Ok(Some(host)) => core::str::from_utf8(host).map_err(|_| RequestError::Host)?,
-            Ok(None) | Err(Repeated) => return Err(RequestError::Host),
+        let (mut host, mut content_length) = (Once::ABSENT, Once::ABSENT);
+        let mut has_transfer_encoding = false;
+        for (name, value) in headers.raw() {
+            match name {
+                n if n.eq_ignore_ascii_case(b"host") => host.found(value),
+                n if n.eq_ignore_ascii_case(b"content-length") => content_length.found(value),
+                n if n.eq_ignore_ascii_case(b"transfer-encoding") => has_transfer_encoding = true,
+                _ => {}
+            }
+        }
+        let Ok(Some(host)) = host.0 else {
+            return Err(RequestError::Host);
         };
+        let host = core::str::from_utf8(host).map_err(|_| RequestError::Host)?;
         Authority::parse(host).map_err(|_| RequestError::Host)?;
-        check_content(headers)?;
+        // RFC 9110, section 9.3.1: content would be read as frames.
+        if has_transfer_encoding || !matches!(content_length.0, Ok(None | Some(b"0"))) {
+            return Err(RequestError::Content);
+        }
         let key = upgrade_key(headers.raw())?.as_bytes().try_into();
         let key = key.map_err(|_| RequestError::Key)?;
         let Offered {
@@ -217,17 +229,6 @@ const fn is_lenient(octet: u8) -> bool {
         octet,
         b'?' | b'[' | b']' | b'|' | b'^' | b'{' | b'}' | b'\\' | b'`'
     )
-}
-
-/// RFC 9110, section 9.3.1: content would be read as frames.
-fn check_content(headers: &Headers) -> Result<(), RequestError> {
-    if headers.get("transfer-encoding").is_some() {
-        return Err(RequestError::Content);
-    }
-    match only(headers.raw(), "content-length") {
-        Ok(None | Some(b"0")) => Ok(()),
-        _ => Err(RequestError::Content),
-    }
 }
 
 /// A client's request for a WebSocket, checked (RFC 6455, section 4.2.1), which the application

@@ -4,7 +4,23 @@
 //! Names are text or octets: only the former cost a check that they are text.
 
 /// A field that may be there once was there more often.
+#[derive(Clone, Copy)]
 pub(crate) struct Repeated;
+
+/// A field that may be there once, while a pass over the fields looks for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Once<'a>(pub(crate) Result<Option<&'a [u8]>, Repeated>);
+
+impl<'a> Once<'a> {
+    pub(crate) const ABSENT: Self = Self(Ok(None));
+
+    pub(crate) const fn found(&mut self, value: &'a [u8]) {
+        self.0 = match self.0 {
+            Ok(None) => Ok(Some(value.trim_ascii())),
+            Ok(Some(_)) | Err(Repeated) => Err(Repeated),
+        };
+    }
+}
 
 /// The values of all fields of this name.
 pub(crate) fn values<'a, N: AsRef<[u8]>>(
@@ -34,10 +50,20 @@ pub(crate) fn elements<'a, N: AsRef<[u8]>>(
     headers: impl Iterator<Item = (N, &'a [u8])>,
     name: &str,
 ) -> impl Iterator<Item = &'a [u8]> {
-    values(headers, name)
-        .flat_map(|value| value.split(|&octet| octet == b','))
+    values(headers, name).flat_map(elements_of)
+}
+
+/// Those of one line.
+fn elements_of(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|&octet| octet == b',')
         .map(<[u8]>::trim_ascii)
         .filter(|element| !element.is_empty())
+}
+
+/// Whether a line of a list has this token, without regard to case.
+pub(crate) fn line_has_token(value: &[u8], token: &str) -> bool {
+    elements_of(value).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 /// Whether a list has this token, without regard to case.
@@ -46,5 +72,5 @@ pub(crate) fn has_token<'a, N: AsRef<[u8]>>(
     name: &str,
     token: &str,
 ) -> bool {
-    elements(headers, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+    values(headers, name).any(|value| line_has_token(value, token))
 }

@@ -73,5 +73,5 @@ pub use response::{Agreement, check_upgrade};
 pub use subprotocol::select_subprotocol;
 
 pub(crate) use key::{accept_octets, key};
-pub(crate) use list::{Repeated, only};
+pub(crate) use list::{Once, only};
 pub(crate) use request::{Offered, upgrade_key};

@@ -63,6 +63,9 @@ fn is_same_host(origin: &str, host: &str) -> Option<bool> {
         s if s.eq_ignore_ascii_case("https") => true,
         _ => return None,
     };
+    if origin == host {
+        return Some(Authority::parse(origin).is_ok());
+    }
     let origin = Authority::parse(origin).ok()?;
     let host = Authority::parse(host).ok()?;
     let port = |authority: &Authority<'_>| authority.port.unwrap_or_else(|| default_port(secure));
