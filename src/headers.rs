@@ -4,17 +4,25 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 
 /// A list of header fields, in order, with names compared without regard to case
 /// (RFC 9110, section 5.1).
 ///
 /// Values are octets: HTTP does not say that they are text.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Headers {
-    /// Name and value of each field, one behind the other.
+    /// Names and values: the head as it came, or one behind the other.
     octets: Vec<u8>,
-    /// Where they end: lengths of name and value.
-    lens: Vec<(usize, usize)>,
+    /// Where in them each field stands.
+    fields: Vec<Field>,
+}
+
+/// Where a field stands.
+#[derive(Clone)]
+pub(crate) struct Field {
+    pub(crate) name: Range<usize>,
+    pub(crate) value: Range<usize>,
 }
 
 impl Headers {
@@ -23,15 +31,13 @@ impl Headers {
     pub const fn new() -> Self {
         Self {
             octets: Vec::new(),
-            lens: Vec::new(),
+            fields: Vec::new(),
         }
     }
 
-    pub(crate) fn with_capacity(fields: usize, octets: usize) -> Self {
-        Self {
-            octets: Vec::with_capacity(octets),
-            lens: Vec::with_capacity(fields),
-        }
+    /// The fields of a head, which the parser has checked.
+    pub(crate) const fn of_head(octets: Vec<u8>, fields: Vec<Field>) -> Self {
+        Self { octets, fields }
     }
 
     /// Appends a field.
@@ -51,11 +57,16 @@ impl Headers {
         Ok(())
     }
 
-    /// Appends a field which the HTTP parser or the code has checked.
+    /// Appends a field which the code has checked.
     pub(crate) fn push_checked(&mut self, name: &str, value: &[u8]) {
+        let start = self.octets.len();
         self.octets.extend_from_slice(name.as_bytes());
+        let middle = self.octets.len();
         self.octets.extend_from_slice(value);
-        self.lens.push((name.len(), value.len()));
+        self.fields.push(Field {
+            name: start..middle,
+            value: middle..self.octets.len(),
+        });
     }
 
     /// The value of the first field of this name.
@@ -72,31 +83,55 @@ impl Headers {
 
     /// The values of all fields of this name, in order.
     pub fn get_all<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-        self.iter()
-            .filter(move |(n, _)| n.eq_ignore_ascii_case(name))
+        self.raw()
+            .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
     }
 
     /// All fields as name and value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
-        Iter {
-            octets: &self.octets,
-            lens: self.lens.iter(),
-        }
+        let text = |name| core::str::from_utf8(name).unwrap_or_default();
+        self.raw().map(move |(name, value)| (text(name), value))
+    }
+
+    /// As [`iter`](Self::iter), with names as octets: they are made text only where that is
+    /// asked for.
+    pub(crate) fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        self.fields
+            .iter()
+            .map(|field| (self.octets_at(&field.name), self.octets_at(&field.value)))
+    }
+
+    /// A part of the head that they came in; nothing if that is not text.
+    pub(crate) fn text_at(&self, part: &Range<usize>) -> &str {
+        core::str::from_utf8(self.octets_at(part)).unwrap_or_default()
+    }
+
+    fn octets_at(&self, part: &Range<usize>) -> &[u8] {
+        self.octets.get(part.clone()).unwrap_or_default()
     }
 
     /// The number of fields.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.lens.len()
+        self.fields.len()
     }
 
     /// Whether there is no field.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.lens.is_empty()
+        self.fields.is_empty()
     }
 }
+
+/// The same names and values in the same order.
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw().eq(other.raw())
+    }
+}
+
+impl Eq for Headers {}
 
 impl fmt::Debug for Headers {
     /// Without the values of fields that hold secrets.
@@ -118,50 +153,41 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// The fields of [`Headers`], as name and value.
-#[derive(Clone)]
-struct Iter<'h> {
-    octets: &'h [u8],
-    lens: core::slice::Iter<'h, (usize, usize)>,
-}
-
-impl<'h> Iterator for Iter<'h> {
-    type Item = (&'h str, &'h [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let &(name_len, value_len) = self.lens.next()?;
-        let (name, rest) = self.octets.split_at_checked(name_len)?;
-        let (value, rest) = rest.split_at_checked(value_len)?;
-        self.octets = rest;
-        Some((core::str::from_utf8(name).unwrap_or_default(), value))
-    }
-}
-
 /// A token: one or more of letters, digits and some signs (RFC 9110, section 5.6.2).
 pub(crate) fn is_token(octets: &[u8]) -> bool {
     !octets.is_empty() && octets.iter().all(|&b| is_token_octet(b))
 }
 
 /// An octet that may be in a token.
-pub(crate) const fn is_token_octet(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric()
-        || matches!(
-            octet,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+#[inline]
+pub(crate) fn is_token_octet(octet: u8) -> bool {
+    #[allow(clippy::indexing_slicing, reason = "a panic would be the compiler's")]
+    const TOKEN_OCTETS: [bool; 256] = {
+        let (mut table, mut octet) = ([false; 256], u8::MAX);
+        while octet > 0 {
+            octet -= 1;
+            table[octet as usize] = octet.is_ascii_alphanumeric()
+                || matches!(
+                    octet,
+                    b'!' | b'#'
+                        | b'$'
+                        | b'%'
+                        | b'&'
+                        | b'\''
+                        | b'*'
+                        | b'+'
+                        | b'-'
+                        | b'.'
+                        | b'^'
+                        | b'_'
+                        | b'`'
+                        | b'|'
+                        | b'~'
+                );
+        }
+        table
+    };
+    TOKEN_OCTETS.get(usize::from(octet)) == Some(&true)
 }
 
 /// What the application asked for cannot be in an opening handshake. Nothing was written.

@@ -1,6 +1,7 @@
 //! `ws` and `wss` URIs (RFC 6455, section 3). Its law: what does not fit the grammar is an
 //! error before anything is sent.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
@@ -26,7 +27,7 @@ use core::str::FromStr;
 pub struct Uri {
     secure: bool,
     userinfo: Option<String>,
-    authority: Authority,
+    authority: Authority<'static>,
     resource_name: String,
 }
 
@@ -108,7 +109,7 @@ impl FromStr for Uri {
         Ok(Self {
             secure,
             userinfo: userinfo.map(String::from),
-            authority: authority.parse()?,
+            authority: Authority::parse(authority)?.into_owned(),
             resource_name: resource_name(resource)?,
         })
     }
@@ -130,16 +131,14 @@ impl fmt::Debug for Uri {
 
 /// A host and, if it was named, a port (RFC 3986, section 3.2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Authority {
+pub(crate) struct Authority<'a> {
     /// In lower case, an IPv6 address without its brackets.
-    pub(crate) host: String,
+    pub(crate) host: Cow<'a, str>,
     pub(crate) port: Option<u16>,
 }
 
-impl FromStr for Authority {
-    type Err = UriError;
-
-    fn from_str(authority: &str) -> Result<Self, UriError> {
+impl<'a> Authority<'a> {
+    pub(crate) fn parse(authority: &'a str) -> Result<Self, UriError> {
         let (host, port) = if let Some(literal) = authority.strip_prefix('[') {
             let (address, port) = literal.split_once(']').ok_or(UriError::Host)?;
             address.parse::<Ipv6Addr>().map_err(|_| UriError::Host)?;
@@ -148,7 +147,7 @@ impl FromStr for Authority {
                 None if port.is_empty() => "",
                 None => return Err(UriError::Host),
             };
-            (address.to_ascii_lowercase(), port)
+            (lower_case(address), port)
         } else {
             let (name, port) = authority.split_once(':').unwrap_or((authority, ""));
             if port.contains(':') {
@@ -165,6 +164,13 @@ impl FromStr for Authority {
         };
         Ok(Self { host, port })
     }
+
+    fn into_owned(self) -> Authority<'static> {
+        Authority {
+            host: Cow::Owned(self.host.into_owned()),
+            port: self.port,
+        }
+    }
 }
 
 /// The port of a scheme (RFC 6455, section 3).
@@ -172,14 +178,23 @@ pub(crate) const fn default_port(secure: bool) -> u16 {
     if secure { 443 } else { 80 }
 }
 
-fn host_name(name: &str) -> Result<String, UriError> {
+fn host_name(name: &str) -> Result<Cow<'_, str>, UriError> {
     if !name.is_ascii() {
-        return ascii_host_name(name);
+        return ascii_host_name(name).map(Cow::Owned);
     }
     if name.is_empty() || !is_made_of(name, is_reg_name_octet) {
         return Err(UriError::Host);
     }
-    Ok(name.to_ascii_lowercase())
+    Ok(lower_case(name))
+}
+
+/// Copied only if it is not in lower case yet.
+fn lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|octet| octet.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 #[cfg(feature = "idna")]

@@ -347,7 +347,7 @@ impl ClientHandshake {
                     let Some(head) = head else {
                         return Ok(None);
                     };
-                    match status_line(&head.first_line)? {
+                    match status_line(head.first_line())? {
                         101 => return self.check(head, out).map(Some),
                         // RFC 9110, section 15.2: skipped.
                         100..200 if *interim == self.config.max_interim_responses => {

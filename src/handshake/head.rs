@@ -3,12 +3,11 @@
 //! have, or one too many, is an error at once.
 
 use super::config::HandshakeConfig;
-use crate::headers::Headers;
+use crate::headers::{Field, Headers, is_token_octet};
 use crate::input::Input;
-use alloc::borrow::Cow;
-use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
+use core::mem;
+use core::ops::Range;
 
 /// Finds the end of a head in octets that come in pieces.
 #[derive(Debug)]
@@ -44,8 +43,14 @@ pub(super) enum HeadError {
 /// A head: its first line and its fields.
 #[derive(Debug)]
 pub(super) struct Head {
-    pub(super) first_line: String,
+    first_line: Range<usize>,
     pub(super) headers: Headers,
+}
+
+impl Head {
+    pub(super) fn first_line(&self) -> &str {
+        self.headers.text_at(&self.first_line)
+    }
 }
 
 impl HeadReader {
@@ -60,36 +65,54 @@ impl HeadReader {
 
     /// Takes the octets of a head and no more; `None` if its end is not there yet.
     pub(super) fn receive(&mut self, input: &mut Input<'_>) -> Result<Option<Head>, HeadError> {
-        let mut progress = self.progress;
-        for (index, &octet) in input.remaining().iter().enumerate() {
-            if !self.step(&mut progress, octet)? {
-                continue;
+        let Some(len) = self.find_end(input.remaining())? else {
+            self.kept.extend_from_slice(input.take_rest());
+            return Ok(None);
+        };
+        let mut head = mem::take(&mut self.kept);
+        head.extend_from_slice(input.take(len));
+        let lines = mem::take(&mut self.progress).lines;
+        parse(head, lines).map(Some)
+    }
+
+    /// Goes on to the end of the head, and returns how many of these octets belong to it.
+    fn find_end(&mut self, octets: &[u8]) -> Result<Option<usize>, HeadError> {
+        let mut now = self.progress;
+        let mut rest = octets;
+        loop {
+            if !now.after_cr {
+                let len = plain_len(rest);
+                rest = rest.get(len..).unwrap_or_default();
+                now.size += len;
+                now.line_len += len;
+                self.check_size(&now)?;
             }
-            let last = input.take(index + 1);
-            let head = if self.kept.is_empty() {
-                Cow::Borrowed(&*last)
-            } else {
-                self.kept.extend_from_slice(last);
-                Cow::Owned(core::mem::take(&mut self.kept))
+            let Some((&octet, behind)) = rest.split_first() else {
+                self.progress = now;
+                return Ok(None);
             };
-            self.progress = Progress::default();
-            return parse(&head, progress.lines).map(Some);
+            rest = behind;
+            if self.step(&mut now, octet)? {
+                self.progress = now;
+                return Ok(Some(octets.len() - rest.len()));
+            }
         }
-        self.progress = progress;
-        self.kept.extend_from_slice(input.take_rest());
-        Ok(None)
+    }
+
+    fn check_size(&self, now: &Progress) -> Result<(), HeadError> {
+        if now.size <= self.max_size {
+            Ok(())
+        } else if now.lines == 0 {
+            Err(HeadError::LineTooLong)
+        } else {
+            Err(HeadError::TooLarge)
+        }
     }
 
     /// One more octet; true if it ends the head.
     fn step(&self, now: &mut Progress, octet: u8) -> Result<bool, HeadError> {
         now.size += 1;
-        if now.size > self.max_size {
-            return Err(if now.lines == 0 {
-                HeadError::LineTooLong
-            } else {
-                HeadError::TooLarge
-            });
-        }
+        self.check_size(now)?;
         match (octet, now.after_cr) {
             (b'\n', true) => {
                 now.after_cr = false;
@@ -113,29 +136,94 @@ impl HeadReader {
     }
 }
 
-/// Reads a whole head of that many lines.
-fn parse(mut head: &[u8], lines: usize) -> Result<Head, HeadError> {
-    while let Some(rest) = head.strip_prefix(b"\r\n") {
-        head = rest;
-    }
-    let first_len = head.windows(2).position(|pair| pair == b"\r\n");
-    let (first_line, fields) = head.split_at(first_len.ok_or(HeadError::Malformed)?);
-    let first_line = core::str::from_utf8(first_line).map_err(|_| HeadError::Malformed)?;
-
-    let mut parsed = vec![httparse::EMPTY_HEADER; lines];
-    let fields = fields.get(2..).unwrap_or_default();
-    let Ok(httparse::Status::Complete((_, parsed))) = httparse::parse_headers(fields, &mut parsed)
-    else {
-        return Err(HeadError::Malformed);
+/// Reads a whole head of that many lines. That each ends with CR and LF, and that they have no
+/// control octets but tabs, is known.
+fn parse(octets: Vec<u8>, lines: usize) -> Result<Head, HeadError> {
+    let mut cursor = Cursor {
+        octets: &octets,
+        at: 0,
     };
-    let mut headers = Headers::with_capacity(parsed.len(), fields.len());
-    for field in parsed {
-        headers.push_checked(field.name, field.value);
+    let mut first_line = cursor.line();
+    while first_line.is_empty() && lines > 0 {
+        first_line = cursor.line();
     }
+    let mut fields = Vec::with_capacity(lines);
+    for _ in 1..lines {
+        fields.push(cursor.field()?);
+    }
+    let text = octets.get(first_line.clone()).unwrap_or_default();
+    core::str::from_utf8(text).map_err(|_| HeadError::Malformed)?;
     Ok(Head {
-        first_line: first_line.into(),
-        headers,
+        first_line,
+        headers: Headers::of_head(octets, fields),
     })
+}
+
+/// Reads the lines of a head.
+struct Cursor<'h> {
+    octets: &'h [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn rest(&self) -> &[u8] {
+        self.octets.get(self.at..).unwrap_or_default()
+    }
+
+    /// The next line, or what is left of this one.
+    fn line(&mut self) -> Range<usize> {
+        let start = self.at;
+        let mut end = start + plain_len(self.rest());
+        while self.octets.get(end) == Some(&b'\t') {
+            self.at = end + 1;
+            end = self.at + plain_len(self.rest());
+        }
+        self.at = end + 2;
+        start..end
+    }
+
+    /// RFC 9112, section 5: a token, a colon without space before it, and a value, around which space
+    /// does not count.
+    fn field(&mut self) -> Result<Field, HeadError> {
+        let start = self.at;
+        let name_len = self.rest().iter().position(|&octet| !is_token_octet(octet));
+        let colon = start + name_len.unwrap_or_default();
+        if colon == start || self.octets.get(colon) != Some(&b':') {
+            return Err(HeadError::Malformed);
+        }
+        self.at = colon + 1;
+        let value = self.line();
+        let octets = self.octets.get(value.clone()).unwrap_or_default();
+        let octets = octets.trim_ascii_end();
+        let end = value.start + octets.len();
+        Ok(Field {
+            name: start..colon,
+            value: end - octets.trim_ascii_start().len()..end,
+        })
+    }
+}
+
+/// How many octets stand before the first control octet; eight are looked at in one step.
+fn plain_len(octets: &[u8]) -> usize {
+    let (words, last) = octets.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let controls = controls(u64::from_le_bytes(*word));
+        if controls != 0 {
+            return 8 * index + controls.trailing_zeros() as usize / 8;
+        }
+    }
+    let in_last = last.iter().position(u8::is_ascii_control);
+    8 * words.len() + in_last.unwrap_or(last.len())
+}
+
+/// The lowest bit that is set is the top bit of the first control octet; 0 if there is none.
+const fn controls(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    // A difference borrows from the octet above only where its own octet is one that is looked for.
+    let below_space = word.wrapping_sub(ONES * 32) & !word;
+    let delete = word ^ (ONES * 127);
+    let delete = delete.wrapping_sub(ONES) & !delete;
+    (below_space | delete) & (ONES * 128)
 }
 
 /// `HTTP/` digit `.` digit (RFC 9112, section 2.3).

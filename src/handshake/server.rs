@@ -12,7 +12,7 @@ use crate::error::RequestError;
 use crate::headers::{FieldError, Headers, is_token};
 use crate::input::Input;
 use crate::negotiation::{
-    Extension, Offer, OriginPolicy, Repeated, accept_key, only, read_upgrade, select_subprotocol,
+    Extension, Offered, Once, OriginPolicy, accept_octets, select_subprotocol, upgrade_key,
 };
 use crate::uri::{Authority, is_made_of, is_path_octet};
 use alloc::borrow::ToOwned;
@@ -124,31 +124,49 @@ impl ServerHandshake {
 
     /// RFC 6455, section 4.2.1.
     fn check(&self, head: Head) -> Result<Request, RequestError> {
-        let headers = head.headers;
-        let (target, authority) = request_line(&head.first_line)?;
-        let host = match only(headers.iter(), "host") {
-            Ok(Some(host)) => core::str::from_utf8(host).map_err(|_| RequestError::Host)?,
-            Ok(None) | Err(Repeated) => return Err(RequestError::Host),
+        let headers = &head.headers;
+        let (target, authority) = request_line(head.first_line())?;
+        let (mut host, mut content_length) = (Once::ABSENT, Once::ABSENT);
+        let mut has_transfer_encoding = false;
+        for (name, value) in headers.raw() {
+            match name {
+                n if n.eq_ignore_ascii_case(b"host") => host.found(value),
+                n if n.eq_ignore_ascii_case(b"content-length") => content_length.found(value),
+                n if n.eq_ignore_ascii_case(b"transfer-encoding") => has_transfer_encoding = true,
+                _ => {}
+            }
+        }
+        let Ok(Some(host)) = host.0 else {
+            return Err(RequestError::Host);
         };
-        host.parse::<Authority>().map_err(|_| RequestError::Host)?;
-        let host = authority.unwrap_or(host).to_owned();
-        check_content(&headers)?;
-        let key = read_upgrade(headers.iter())?.to_owned();
-        let offer = Offer::read(headers.iter())?;
-        if !self.origin_policy.allows(offer.origin.as_deref(), &host) {
+        let host = core::str::from_utf8(host).map_err(|_| RequestError::Host)?;
+        Authority::parse(host).map_err(|_| RequestError::Host)?;
+        // RFC 9110, section 9.3.1: content would be read as frames.
+        if has_transfer_encoding || !matches!(content_length.0, Ok(None | Some(b"0"))) {
+            return Err(RequestError::Content);
+        }
+        let key = upgrade_key(headers.raw())?.as_bytes().try_into();
+        let key = key.map_err(|_| RequestError::Key)?;
+        let Offered {
+            subprotocols,
+            extensions,
+            origin,
+        } = Offered::read(headers.raw())?;
+        if !self.origin_policy.allows(origin, authority.unwrap_or(host)) {
             return Err(RequestError::OriginForbidden);
         }
         #[cfg(feature = "deflate")]
         let deflate = self.deflate.as_ref().and_then(|deflate| {
-            let params = deflate.accept(&offer.extensions)?;
+            let params = deflate.accept(&extensions)?;
             Some((deflate.clone(), params))
         });
         Ok(Request {
             target,
-            host,
+            authority: authority.map(ToOwned::to_owned),
             key,
-            offer,
-            headers,
+            subprotocols,
+            extensions,
+            headers: head.headers,
             connection: self.connection,
             #[cfg(feature = "deflate")]
             deflate,
@@ -176,24 +194,29 @@ fn request_line(line: &str) -> Result<(String, Option<&str>), RequestError> {
     if method != "GET" {
         return Err(RequestError::Method);
     }
-    let (target, authority) = match target.split_once("://") {
-        // Proxies send the absolute form, whose authority counts (RFC 9112, section 3.2.2).
-        Some((scheme, rest)) if is_http(scheme) => {
-            let end = rest.find(['/', '?']).unwrap_or(rest.len());
-            let (authority, target) = rest.split_at(end);
-            authority
-                .parse::<Authority>()
-                .map_err(|_| RequestError::Target)?;
-            let root = if target.starts_with('/') { "" } else { "/" };
-            ([root, target].concat(), Some(authority))
-        }
-        _ if target.starts_with('/') => (target.to_owned(), None),
-        _ => return Err(RequestError::Target),
+    let (target, authority) = if target.starts_with('/') {
+        (target.to_owned(), None)
+    } else {
+        absolute_form(target).ok_or(RequestError::Target)?
     };
     if !is_made_of(&target, |octet| is_path_octet(octet) || is_lenient(octet)) {
         return Err(RequestError::Target);
     }
     Ok((target, authority))
+}
+
+/// Proxies send a target with scheme and authority, and the latter counts (RFC 9112, section
+/// 3.2.2).
+fn absolute_form(target: &str) -> Option<(String, Option<&str>)> {
+    let (scheme, rest) = target.split_once("://")?;
+    if !is_http(scheme) {
+        return None;
+    }
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at(end);
+    Authority::parse(authority).ok()?;
+    let root = if target.starts_with('/') { "" } else { "/" };
+    Some(([root, target].concat(), Some(authority)))
 }
 
 fn is_http(scheme: &str) -> bool {
@@ -208,25 +231,16 @@ const fn is_lenient(octet: u8) -> bool {
     )
 }
 
-/// RFC 9110, section 9.3.1: content would be read as frames.
-fn check_content(headers: &Headers) -> Result<(), RequestError> {
-    if headers.get("transfer-encoding").is_some() {
-        return Err(RequestError::Content);
-    }
-    match only(headers.iter(), "content-length") {
-        Ok(None | Some(b"0")) => Ok(()),
-        _ => Err(RequestError::Content),
-    }
-}
-
 /// A client's request for a WebSocket, checked (RFC 6455, section 4.2.1), which the application
 /// [accepts](Self::accept) or answers with a [`Rejection`].
 #[derive(Debug)]
 pub struct Request {
     target: String,
-    host: String,
-    key: String,
-    offer: Offer,
+    /// That of the target; without one the `Host` counts.
+    authority: Option<String>,
+    key: [u8; 24],
+    subprotocols: Vec<String>,
+    extensions: Vec<Extension>,
     headers: Headers,
     connection: Config,
     /// What is agreed on if the request is accepted.
@@ -260,26 +274,27 @@ impl Request {
     /// section 3.2).
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.host
+        let authority = self.authority.as_deref();
+        authority.unwrap_or_else(|| self.headers.get_str("host").unwrap_or_default())
     }
 
     /// Which site the page came from, if a browser sent the request. The
     /// [`OriginPolicy`] has let it in.
     #[must_use]
     pub fn origin(&self) -> Option<&str> {
-        self.offer.origin.as_deref()
+        self.headers.get_str("origin")
     }
 
     /// The subprotocols that the client offers, in its order (RFC 6455, section 1.9).
     #[must_use]
     pub fn subprotocols(&self) -> &[String] {
-        &self.offer.subprotocols
+        &self.subprotocols
     }
 
     /// The extensions that the client offers, in its order (RFC 6455, section 9.1).
     #[must_use]
     pub fn extensions(&self) -> &[Extension] {
-        &self.offer.extensions
+        &self.extensions
     }
 
     /// All header fields, for cookies, authorization and the like.
@@ -418,11 +433,13 @@ impl<'r> Accept<'r> {
     ///
     /// Send one answer to a request: this one or a [`Rejection`].
     pub fn send(self, out: &mut BytesMut) -> Connection {
-        out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
-        write_field("Upgrade", b"websocket", out);
-        write_field("Connection", b"Upgrade", out);
-        let accept = accept_key(&self.request.key);
-        write_field("Sec-WebSocket-Accept", accept.as_bytes(), out);
+        const BEGIN: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Accept: ";
+        let accept = accept_octets(&self.request.key);
+        out.reserve(BEGIN.len() + accept.len() + 4);
+        for part in [BEGIN, &accept, b"\r\n"] {
+            out.extend_from_slice(part);
+        }
         if let Some(subprotocol) = self.subprotocol {
             write_field("Sec-WebSocket-Protocol", subprotocol.as_bytes(), out);
         }

@@ -2,18 +2,12 @@
 //! the answer is made from the text of the key, not from what the text decodes to.
 
 use alloc::string::String;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use base64::{Engine, alphabet};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest, Sha1};
 
 /// Appended to the key before it is hashed (RFC 6455, section 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
-/// Base64 with padding (RFC 4648, section 4). Bits that are left over may be set: RFC 6455
-/// itself once printed such a key (erratum 3150).
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
-);
 
 /// The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455, section 4.2.2).
 ///
@@ -24,28 +18,39 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// ```
 #[must_use]
 pub fn accept_key(key: &str) -> String {
-    let mut sha1 = sha1_smol::Sha1::new();
-    sha1.update(key.as_bytes());
-    sha1.update(GUID.as_bytes());
-    encode::<28>(&sha1.digest().bytes())
+    text(&accept_octets(key.as_bytes()))
+}
+
+/// [`accept_key`] without a heap.
+pub(crate) fn accept_octets(key: &[u8]) -> [u8; 28] {
+    let sha1 = Sha1::new().chain_update(key).chain_update(GUID);
+    encode(&sha1.finalize())
 }
 
 /// Whether this is a `Sec-WebSocket-Key`: 16 octets in base64 (RFC 6455, section 4.2.1).
+///
+/// Base64 with padding (RFC 4648, section 4) has 22 digits for them. The four bits that are left
+/// over may be set: RFC 6455 itself once printed such a key (erratum 3150).
 #[must_use]
 pub fn is_valid_key(key: &str) -> bool {
-    let mut nonce = [0; 18];
-    key.len() == 24 && BASE64.decode_slice(key, &mut nonce) == Ok(16)
+    let is_digit = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
+    let digits = key.strip_suffix("==");
+    digits.is_some_and(|digits| digits.len() == 22 && digits.bytes().all(is_digit))
 }
 
 /// The `Sec-WebSocket-Key` for a nonce (RFC 6455, section 4.1).
 pub(crate) fn key(nonce: &[u8; 16]) -> String {
-    encode::<24>(nonce)
+    text(&encode::<24>(nonce))
 }
 
 /// Base64 of octets whose encoding is `LEN` octets long.
-fn encode<const LEN: usize>(octets: &[u8]) -> String {
+fn encode<const LEN: usize>(octets: &[u8]) -> [u8; LEN] {
     let mut text = [0; LEN];
-    let len = BASE64.encode_slice(octets, &mut text);
+    let len = STANDARD.encode_slice(octets, &mut text);
     debug_assert_eq!(len, Ok(LEN));
-    text.iter().copied().map(char::from).collect()
+    text
+}
+
+fn text(ascii: &[u8]) -> String {
+    ascii.iter().copied().map(char::from).collect()
 }

@@ -72,5 +72,6 @@ pub use request::{Offer, read_upgrade};
 pub use response::{Agreement, check_upgrade};
 pub use subprotocol::select_subprotocol;
 
-pub(crate) use key::key;
-pub(crate) use list::{Repeated, only};
+pub(crate) use key::{accept_octets, key};
+pub(crate) use list::{Once, only};
+pub(crate) use request::{Offered, upgrade_key};

@@ -56,14 +56,18 @@ impl OriginPolicy {
 /// The server does not know here whether it is behind TLS: a host without a port has that of
 /// the origin's scheme.
 fn is_same_host(origin: &str, host: &str) -> Option<bool> {
-    let (scheme, origin) = origin.split_once("://")?;
+    let (scheme, origin) = origin.split_once(':')?;
+    let origin = origin.strip_prefix("//")?;
     let secure = match scheme {
         s if s.eq_ignore_ascii_case("http") => false,
         s if s.eq_ignore_ascii_case("https") => true,
         _ => return None,
     };
-    let origin: Authority = origin.parse().ok()?;
-    let host: Authority = host.parse().ok()?;
-    let port = |authority: &Authority| authority.port.unwrap_or_else(|| default_port(secure));
+    if origin == host {
+        return Some(Authority::parse(origin).is_ok());
+    }
+    let origin = Authority::parse(origin).ok()?;
+    let host = Authority::parse(host).ok()?;
+    let port = |authority: &Authority<'_>| authority.port.unwrap_or_else(|| default_port(secure));
     Some(origin.host == host.host && port(&origin) == port(&host))
 }

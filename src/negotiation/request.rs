@@ -1,9 +1,11 @@
 //! What a server reads from the header fields of a request (RFC 6455, section 4.2.1). Its law: a
 //! field that does not fit its grammar refuses the request, even where nothing depends on it.
+//!
+//! One pass finds the fields; only lists that are there cost another one.
 
 use super::extension::Extension;
 use super::key::is_valid_key;
-use super::list::{Repeated, has_token, only, values};
+use super::list::{Once, Repeated, line_has_token, values};
 use super::subprotocol;
 use crate::error::RequestError;
 use alloc::string::String;
@@ -33,19 +35,60 @@ impl Offer {
     pub fn read<'a>(
         headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
     ) -> Result<Self, RequestError> {
-        check_version(only(headers.clone(), "sec-websocket-version"))?;
-        let origin = match only(headers.clone(), "origin") {
+        let Offered {
+            subprotocols,
+            extensions,
+            origin,
+        } = Offered::read(headers)?;
+        Ok(Self {
+            subprotocols,
+            extensions,
+            origin: origin.map(String::from),
+        })
+    }
+}
+
+/// An [`Offer`] before the origin is copied.
+pub(crate) struct Offered<'a> {
+    pub(crate) subprotocols: Vec<String>,
+    pub(crate) extensions: Vec<Extension>,
+    pub(crate) origin: Option<&'a str>,
+}
+
+impl<'a> Offered<'a> {
+    pub(crate) fn read<N: AsRef<[u8]>>(
+        headers: impl Iterator<Item = (N, &'a [u8])> + Clone,
+    ) -> Result<Self, RequestError> {
+        let (mut version, mut origin) = (Once::ABSENT, Once::ABSENT);
+        let (mut has_subprotocols, mut has_extensions) = (false, false);
+        for (name, value) in headers.clone() {
+            match name.as_ref() {
+                n if n.eq_ignore_ascii_case(b"sec-websocket-version") => version.found(value),
+                n if n.eq_ignore_ascii_case(b"origin") => origin.found(value),
+                n if n.eq_ignore_ascii_case(b"sec-websocket-protocol") => has_subprotocols = true,
+                n if n.eq_ignore_ascii_case(b"sec-websocket-extensions") => has_extensions = true,
+                _ => {}
+            }
+        }
+        check_version(version.0)?;
+        let origin = match origin.0 {
             Ok(None) => None,
             Ok(Some(origin)) => {
-                let origin = core::str::from_utf8(origin).map_err(|_| RequestError::Origin)?;
-                Some(String::from(origin))
+                Some(core::str::from_utf8(origin).map_err(|_| RequestError::Origin)?)
             }
             Err(Repeated) => return Err(RequestError::Origin),
         };
-        let extensions = values(headers.clone(), "sec-websocket-extensions");
+        let (mut subprotocols, mut extensions) = (Vec::new(), Vec::new());
+        if has_subprotocols {
+            subprotocols = subprotocol::read_offered(headers.clone())?;
+        }
+        if has_extensions {
+            let lines = values(headers, "sec-websocket-extensions");
+            extensions = Extension::parse_list(lines).map_err(|_| RequestError::Extensions)?;
+        }
         Ok(Self {
-            subprotocols: subprotocol::read_offered(headers)?,
-            extensions: Extension::parse_list(extensions).map_err(|_| RequestError::Extensions)?,
+            subprotocols,
+            extensions,
             origin,
         })
     }
@@ -61,12 +104,30 @@ impl Offer {
 pub fn read_upgrade<'a>(
     headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
 ) -> Result<&'a str, RequestError> {
-    if !has_token(headers.clone(), "upgrade", "websocket")
-        || !has_token(headers.clone(), "connection", "upgrade")
-    {
+    upgrade_key(headers)
+}
+
+/// [`read_upgrade`] for names of any kind.
+pub(crate) fn upgrade_key<'a, N: AsRef<[u8]>>(
+    headers: impl Iterator<Item = (N, &'a [u8])>,
+) -> Result<&'a str, RequestError> {
+    let (mut upgrade, mut connection, mut key) = (false, false, Once::ABSENT);
+    for (name, value) in headers {
+        match name.as_ref() {
+            n if n.eq_ignore_ascii_case(b"upgrade") => {
+                upgrade |= line_has_token(value, "websocket");
+            }
+            n if n.eq_ignore_ascii_case(b"connection") => {
+                connection |= line_has_token(value, "upgrade");
+            }
+            n if n.eq_ignore_ascii_case(b"sec-websocket-key") => key.found(value),
+            _ => {}
+        }
+    }
+    if !upgrade || !connection {
         return Err(RequestError::NotUpgrade);
     }
-    let Ok(Some(key)) = only(headers, "sec-websocket-key") else {
+    let Ok(Some(key)) = key.0 else {
         return Err(RequestError::Key);
     };
     match core::str::from_utf8(key) {

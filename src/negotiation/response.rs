@@ -2,7 +2,7 @@
 //! nothing that was not offered is agreed on.
 
 use super::extension::Extension;
-use super::key::accept_key;
+use super::key::accept_octets;
 use super::list::{Repeated, has_token, only, values};
 use crate::error::ResponseError;
 use alloc::string::String;
@@ -72,7 +72,7 @@ pub fn check_upgrade<'a>(
         return Err(ResponseError::Connection);
     }
     match only(headers, "sec-websocket-accept") {
-        Ok(Some(accept)) if accept == accept_key(key).as_bytes() => Ok(()),
+        Ok(Some(accept)) if *accept == accept_octets(key.as_bytes()) => Ok(()),
         _ => Err(ResponseError::Accept),
     }
 }

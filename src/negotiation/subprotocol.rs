@@ -31,8 +31,8 @@ pub fn select_subprotocol<'o>(
 }
 
 /// The subprotocols that a client offers: tokens, all different (RFC 6455, section 4.1).
-pub(super) fn read_offered<'a>(
-    headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+pub(super) fn read_offered<'a, N: AsRef<[u8]>>(
+    headers: impl Iterator<Item = (N, &'a [u8])> + Clone,
 ) -> Result<Vec<String>, RequestError> {
     const NAME: &str = "sec-websocket-protocol";
     let mut offered = Vec::new();
