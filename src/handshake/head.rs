@@ -3,8 +3,9 @@
 //! have, or one too many, is an error at once.
 
 use super::config::HandshakeConfig;
-use crate::headers::{Field, Headers, is_token_octet};
+use crate::headers::{Field, Headers};
 use crate::input::Input;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
@@ -136,71 +137,40 @@ impl HeadReader {
     }
 }
 
-/// Reads a whole head of that many lines. That each ends with CR and LF, and that they have no
-/// control octets but tabs, is known.
+/// Reads a whole head of that many lines.
 fn parse(octets: Vec<u8>, lines: usize) -> Result<Head, HeadError> {
-    let mut cursor = Cursor {
-        octets: &octets,
-        at: 0,
+    let mut head = &*octets;
+    while let Some(rest) = head.strip_prefix(b"\r\n") {
+        head = rest;
+    }
+    let first_len = head.windows(2).position(|pair| pair == b"\r\n");
+    let (first_line, fields) = head.split_at(first_len.ok_or(HeadError::Malformed)?);
+    core::str::from_utf8(first_line).map_err(|_| HeadError::Malformed)?;
+
+    let mut parsed = vec![httparse::EMPTY_HEADER; lines];
+    let fields = fields.get(2..).unwrap_or_default();
+    let Ok(httparse::Status::Complete((_, parsed))) = httparse::parse_headers(fields, &mut parsed)
+    else {
+        return Err(HeadError::Malformed);
     };
-    let mut first_line = cursor.line();
-    while first_line.is_empty() && lines > 0 {
-        first_line = cursor.line();
-    }
-    let mut fields = Vec::with_capacity(lines);
-    for _ in 1..lines {
-        fields.push(cursor.field()?);
-    }
-    let text = octets.get(first_line.clone()).unwrap_or_default();
-    core::str::from_utf8(text).map_err(|_| HeadError::Malformed)?;
+    // Where they stand, so that none is copied. What is empty may lie elsewhere.
+    let place = |part: &[u8]| {
+        let start = part.as_ptr().addr().wrapping_sub(octets.as_ptr().addr());
+        if part.is_empty() {
+            0..0
+        } else {
+            start..start + part.len()
+        }
+    };
+    let fields = parsed.iter().map(|field| Field {
+        name: place(field.name.as_bytes()),
+        value: place(field.value),
+    });
+    let (first_line, fields) = (place(first_line), fields.collect());
     Ok(Head {
         first_line,
         headers: Headers::of_head(octets, fields),
     })
-}
-
-/// Reads the lines of a head.
-struct Cursor<'h> {
-    octets: &'h [u8],
-    at: usize,
-}
-
-impl Cursor<'_> {
-    fn rest(&self) -> &[u8] {
-        self.octets.get(self.at..).unwrap_or_default()
-    }
-
-    /// The next line, or what is left of this one.
-    fn line(&mut self) -> Range<usize> {
-        let start = self.at;
-        let mut end = start + plain_len(self.rest());
-        while self.octets.get(end) == Some(&b'\t') {
-            self.at = end + 1;
-            end = self.at + plain_len(self.rest());
-        }
-        self.at = end + 2;
-        start..end
-    }
-
-    /// RFC 9112, section 5: a token, a colon without space before it, and a value, around which space
-    /// does not count.
-    fn field(&mut self) -> Result<Field, HeadError> {
-        let start = self.at;
-        let name_len = self.rest().iter().position(|&octet| !is_token_octet(octet));
-        let colon = start + name_len.unwrap_or_default();
-        if colon == start || self.octets.get(colon) != Some(&b':') {
-            return Err(HeadError::Malformed);
-        }
-        self.at = colon + 1;
-        let value = self.line();
-        let octets = self.octets.get(value.clone()).unwrap_or_default();
-        let octets = octets.trim_ascii_end();
-        let end = value.start + octets.len();
-        Ok(Field {
-            name: start..colon,
-            value: end - octets.trim_ascii_start().len()..end,
-        })
-    }
 }
 
 /// How many octets stand before the first control octet; eight are looked at in one step.
