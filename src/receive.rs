@@ -73,6 +73,24 @@ impl Frame {
     }
 }
 
+/// What the input begins with, where that is a message which may wait there.
+enum Ahead {
+    /// A part of its header.
+    CutHeader,
+    /// Its header, how long that is, and how long its payload is.
+    Payload(Header, usize, usize),
+}
+
+/// Whether something waits in the input.
+pub(crate) enum Waiting<'b> {
+    /// Nothing that could: the input is for [`Receiver::receive`].
+    Nothing,
+    /// A message that is not there as a whole.
+    Message,
+    /// It is there, and has been taken.
+    Whole(Result<Event<'b>, ProtocolError>),
+}
+
 /// The first octet of a frame that is a whole message, not compressed.
 const TEXT: u8 = 0x80 | Opcode::Text as u8;
 const BINARY: u8 = 0x80 | Opcode::Binary as u8;
@@ -119,17 +137,16 @@ impl Receiver {
             return None;
         };
         let (len, header_len) = match second & 0x7f {
-            126 => (
-                usize::from(u16::from_be_bytes([a, b])).checked_sub(126)? + 126,
-                4,
-            ),
+            126 => (usize::from(u16::from_be_bytes([a, b])), 4),
             127.. => return None,
             len => (usize::from(len), 2),
         };
+        let is_minimal = header_len == 2 || len >= 126;
         let is_masked = role == Role::Server;
         let header_len = header_len + if is_masked { 4 } else { 0 };
         if !matches!(first, TEXT | BINARY)
             || is_masked != (second & 0x80 != 0)
+            || !is_minimal
             || !matches!(self.partial, Partial::None)
             || self.message.is_under_way()
             || len > self.max_frame_size
@@ -150,9 +167,8 @@ impl Receiver {
         })
     }
 
-    /// The message that the input begins with, if it is a whole and plain one as far as can be
-    /// seen; how long its header and its payload are, once the header is there.
-    fn message_ahead(&self, role: Role, octets: &[u8]) -> Option<Option<(Header, usize, usize)>> {
+    /// What the input begins with, if it is a whole and plain message as far as can be seen.
+    fn ahead(&self, role: Role, octets: &[u8]) -> Option<Ahead> {
         let begins = matches!(octets, [TEXT | BINARY, ..])
             && matches!(self.partial, Partial::None | Partial::Waits { .. })
             && !self.message.is_under_way();
@@ -160,32 +176,30 @@ impl Receiver {
             return None;
         }
         let Some((header, header_len)) = Header::parse(octets, role, false).ok()? else {
-            return Some(None);
+            return Some(Ahead::CutHeader);
         };
         let len = usize::try_from(header.payload_len).ok()?;
         let fits = len <= self.max_frame_size && len <= self.message.max_size();
-        fits.then_some(Some((header, header_len, len)))
+        fits.then_some(Ahead::Payload(header, header_len, len))
     }
 
     /// How many octets are still to come, at least, of a message that may wait in the input.
     pub(crate) fn missing(&self, role: Role, input: &Input<'_>) -> Option<usize> {
-        let octets = input.remaining();
-        let Some((_, header_len, len)) = self.message_ahead(role, octets)? else {
-            return Some(1);
-        };
-        let missing = header_len.saturating_add(len).checked_sub(octets.len())?;
-        (missing > 0).then_some(missing)
+        match self.ahead(role, input.remaining())? {
+            Ahead::CutHeader => Some(1),
+            Ahead::Payload(_, header_len, len) => {
+                let missing = header_len.saturating_add(len).checked_sub(input.len())?;
+                (missing > 0).then_some(missing)
+            }
+        }
     }
 
-    /// Lends a message that has waited in the input, or lets one wait there; `Some(None)` if it
-    /// waits, and `None` if there is none such.
-    pub(crate) fn waiting_message<'b>(
-        &mut self,
-        role: Role,
-        input: &mut Input<'b>,
-    ) -> Option<Option<Result<Event<'b>, ProtocolError>>> {
-        let Some((header, header_len, len)) = self.message_ahead(role, input.remaining())? else {
-            return Some(None);
+    /// Lends a message that has waited in the input, or lets one wait there.
+    pub(crate) fn waiting_message<'b>(&mut self, role: Role, input: &mut Input<'b>) -> Waiting<'b> {
+        let (header, header_len, len) = match self.ahead(role, input.remaining()) {
+            None => return Waiting::Nothing,
+            Some(Ahead::CutHeader) => return Waiting::Message,
+            Some(Ahead::Payload(header, header_len, len)) => (header, header_len, len),
         };
         let from = match self.partial {
             Partial::Waits { unmasked } => unmasked,
@@ -202,15 +216,15 @@ impl Receiver {
         }
         if !is_whole {
             self.partial = Partial::Waits { unmasked: to };
-            return Some(None);
+            return Waiting::Message;
         }
         self.partial = Partial::None;
         input.take(header_len);
         let payload = input.take(len);
-        Some(Some(match header.opcode {
+        Waiting::Whole(match header.opcode {
             Opcode::Text => text(payload),
             _ => Ok(Event::Binary(Cow::Borrowed(payload))),
-        }))
+        })
     }
 
     /// The next event for an endpoint in this role, or `None` when all of `input` has been taken.

@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::frame::{MAX_CONTROL_LEN, Opcode};
 use crate::input::Input;
 use crate::masking_key::MaskingKeys;
-use crate::receive::Receiver;
+use crate::receive::{Receiver, Waiting};
 use crate::role::Role;
 use crate::send::Sender;
 use bytes::BytesMut;
@@ -231,10 +231,10 @@ impl Connection {
         out: &mut BytesMut,
     ) -> Option<Event<'b>> {
         match self.receiver.waiting_message(self.role, input) {
-            Some(Some(Ok(message))) => Some(message),
-            Some(Some(Err(error))) => Some(self.fail(error, out)),
-            Some(None) => None,
-            None => self.receive_other(input, out),
+            Waiting::Whole(Ok(message)) => Some(message),
+            Waiting::Whole(Err(error)) => Some(self.fail(error, out)),
+            Waiting::Message => None,
+            Waiting::Nothing => self.receive_other(input, out),
         }
     }
 
