@@ -319,6 +319,30 @@ impl<H: Handshake> Endpoint<H> {
         now: Duration,
         out: &mut BytesMut,
     ) -> Option<(Event<'b>, &mut Connection)> {
+        self.receive_by(Connection::receive, input, now, out)
+    }
+
+    /// As [`receive`](Self::receive), but a message that has not arrived as a whole is left in
+    /// `input`. See [`Connection::receive_whole`]. Call it after a read only: octets in `input` are
+    /// a sign of life.
+    #[inline]
+    pub fn receive_whole<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        now: Duration,
+        out: &mut BytesMut,
+    ) -> Option<(Event<'b>, &mut Connection)> {
+        self.receive_by(Connection::receive_whole, input, now, out)
+    }
+
+    #[inline]
+    fn receive_by<'b>(
+        &mut self,
+        receive: impl FnOnce(&mut Connection, &mut Input<'b>, &mut BytesMut) -> Option<Event<'b>>,
+        input: &mut Input<'b>,
+        now: Duration,
+        out: &mut BytesMut,
+    ) -> Option<(Event<'b>, &mut Connection)> {
         let ws = match &mut self.phase {
             Phase::Connection(ws) => ws,
             Phase::Handshake(_) => return None,
@@ -330,7 +354,7 @@ impl<H: Handshake> Endpoint<H> {
         if !input.is_empty() {
             self.deadlines.received(now);
         }
-        let event = ws.receive(input, out)?;
+        let event = receive(ws, input, out)?;
         let latency = self.deadlines.event(&event, now);
         if let Event::Pong(_) = event {
             self.latency = latency;

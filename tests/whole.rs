@@ -5,8 +5,9 @@ mod support;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
-use sansocket::{Config, Connection, Event, Input, ProtocolError, Role};
+use sansocket::{Config, Connection, DeadlinesConfig, Endpoint, Event, Input, ProtocolError, Role};
 use std::borrow::Cow;
+use std::time::Duration;
 use support::*;
 
 /// What comes of these octets, and what is left of them.
@@ -173,4 +174,30 @@ fn what_breaks_a_rule_does_not_wait() {
         let event = ws.receive_whole(&mut Input::new(&mut octets), &mut BytesMut::new());
         assert_eq!(event, Some(Event::Failed(error)));
     }
+}
+
+#[test]
+fn an_endpoint_lets_messages_wait_as_its_connection_does() {
+    let ws = connection(Role::Server, &Config::default());
+    let mut endpoint = Endpoint::open(ws, DeadlinesConfig::default(), Duration::ZERO);
+    let (mut buffer, mut out) = (frame(Role::Server, 0x82, b"waits"), BytesMut::new());
+    let (end, second) = (buffer.split_off(9), Duration::from_secs(1));
+    let mut input = Input::new(&mut buffer);
+    assert!(
+        endpoint
+            .receive_whole(&mut input, second, &mut out)
+            .is_none()
+    );
+    let missing = endpoint.connection().unwrap().missing(&input);
+    assert_eq!((input.len(), missing), (9, Some(2)));
+    // It was a sign of life.
+    assert_eq!(endpoint.check(second, &mut out), Ok(Some(31 * second)));
+
+    buffer.extend(end);
+    let mut input = Input::new(&mut buffer);
+    let (event, ws) = endpoint
+        .receive_whole(&mut input, second, &mut out)
+        .unwrap();
+    assert!(matches!(event, Event::Binary(Cow::Borrowed(b"waits"))));
+    ws.send_binary(b"it is open", &mut out).unwrap();
 }
