@@ -11,11 +11,11 @@ use sansocket::Role;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::process::{Child, Command, ExitStatus};
+use std::ops::Deref;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::example::{NEVER, in_tokio, start};
+use support::example::{NEVER, Server as Process, in_tokio};
 use support::*;
 
 // ---- the servers ----
@@ -96,10 +96,9 @@ fn is_there(name: &str) -> bool {
     name != "echo_uring" || Server::try_start(name, &[]).is_some()
 }
 
-/// An echo server, stopped when it is dropped.
+/// An echo server and where it listens.
 struct Server {
-    /// `None` once its end was waited for.
-    child: Option<Child>,
+    process: Process,
     address: SocketAddr,
 }
 
@@ -115,16 +114,9 @@ impl Server {
 
     /// `None` if there is nothing to do for it here.
     fn try_start(name: &str, arguments: &[&str]) -> Option<Self> {
-        let (child, url) = start(name, arguments)?;
-        let url = url.strip_prefix("ws://").unwrap();
-        Some(Self {
-            child: Some(child),
-            address: url.trim_end_matches('/').parse().unwrap(),
-        })
-    }
-
-    fn id(&self) -> u32 {
-        self.child.as_ref().unwrap().id()
+        let process = Process::try_start(name, arguments)?;
+        let address = process.address().parse().unwrap();
+        Some(Self { process, address })
     }
 
     fn connect(&self) -> Peer {
@@ -149,82 +141,13 @@ impl Server {
         peer.open(REQUEST);
         peer
     }
-
-    /// What the system says of the process; `None` where it says nothing.
-    fn proc(&self, file: &str) -> Option<String> {
-        if !cfg!(target_os = "linux") {
-            return None;
-        }
-        let path = format!("/proc/{}/{file}", self.id());
-        Some(std::fs::read_to_string(path).expect("the server is there"))
-    }
-
-    /// How many files, sockets among them, it has open.
-    fn files(&self) -> usize {
-        if !cfg!(target_os = "linux") {
-            return 0;
-        }
-        let files = std::fs::read_dir(format!("/proc/{}/fd", self.id()));
-        files.expect("the server is there").count()
-    }
-
-    /// A number of `/proc/PID/status`.
-    fn status(&self, name: &str) -> usize {
-        let Some(status) = self.proc("status") else {
-            return 0;
-        };
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-
-    /// How many octets of memory it had at most so far.
-    fn memory(&self) -> usize {
-        self.status("VmHWM:") << 10
-    }
-
-    /// How long it has been computing.
-    fn computed(&self) -> Duration {
-        let Some(stat) = self.proc("stat") else {
-            return Duration::ZERO;
-        };
-        let behind_name = stat.rsplit(')').next().unwrap();
-        let fields: Vec<_> = behind_name.split_whitespace().collect();
-        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-        Duration::from_millis(ticks * 10)
-    }
-
-    /// Asks it to stop.
-    fn terminate(&self) {
-        signal(self.id(), "-TERM");
-    }
-
-    /// Waits for its end.
-    fn wait(mut self) -> ExitStatus {
-        let mut child = self.child.take().unwrap();
-        let id = child.id();
-        let (sender, receiver) = mpsc::channel();
-        thread::spawn(move || sender.send(child.wait().unwrap()));
-        let status = receiver.recv_timeout(NEVER);
-        status.unwrap_or_else(|_| {
-            signal(id, "-KILL");
-            panic!("the server does not end")
-        })
-    }
 }
 
-fn signal(id: u32, signal: &str) {
-    let status = Command::new("kill")
-        .args([signal, &id.to_string()])
-        .status();
-    assert!(status.unwrap().success());
-}
+impl Deref for Server {
+    type Target = Process;
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
+    fn deref(&self) -> &Process {
+        &self.process
     }
 }
 
@@ -991,7 +914,7 @@ fn every_peer_is_told_and_the_server_ends(name: &str) {
     let end = asking.0.read_to_end(&mut Vec::new());
     assert!(end.map_or_else(|error| error.kind() == ErrorKind::ConnectionReset, |_| true));
     drop((writing, taking, asking));
-    assert_eq!(server.wait().code(), Some(0));
+    assert_eq!(server.process.wait().code(), Some(0));
     took_no_time(start);
 }
 
@@ -1013,7 +936,7 @@ fn peers_that_do_not_answer_do_not_keep_the_server(name: &str) {
     assert_eq!(silent.close_code(), 1001);
     assert_eq!(writing.close_code(), 1001);
     let writing = thread::spawn(move || while writing.dribble(0) {});
-    assert_eq!(server.wait().code(), Some(0));
+    assert_eq!(server.process.wait().code(), Some(0));
     took(start, Duration::ZERO);
     silent.is_gone();
     writing.join().unwrap();

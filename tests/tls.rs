@@ -10,22 +10,23 @@ mod support;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use sansocket::Role;
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::example::{NEVER, Server, TLS_SERVERS, TempFile, start_tls};
+use support::example::{NEVER, Server, TLS_SERVERS, TempFile, in_tokio, start_tls};
 use support::*;
 
 /// Runs these cases with each of the servers.
 macro_rules! every_server {
-    ($($case:ident)*) => {
+    ($($(#[$attribute:meta])* $case:ident)*) => {
         mod echo_tls {
-            $(#[test] fn $case() { super::$case(super::TLS_SERVERS[0]); })*
+            $($(#[$attribute])* #[test] fn $case() { super::$case(super::TLS_SERVERS[0]); })*
         }
         mod echo_tokio {
-            $(#[test] fn $case() { super::$case(super::TLS_SERVERS[1]); })*
+            $($(#[$attribute])* #[test] fn $case() { super::$case(super::TLS_SERVERS[1]); })*
         }
     };
 }
@@ -34,11 +35,16 @@ every_server! {
     a_tls_handshake_that_dribbles_or_stays_silent_ends_in_time
     a_head_that_dribbles_gets_408_and_the_end
     every_end_arrives_whole
+    peers_that_do_not_end_the_transport_are_dropped
+    resets_at_every_step_leave_nothing_behind
+    three_hundred_peers_that_vanish_leave_nothing_behind
     an_end_without_a_close_frame_is_an_end
     a_message_of_one_mebibyte_comes_back
     messages_come_back_however_they_are_cut_into_records
     records_may_come_in_any_pieces
     octets_that_are_no_tls_are_the_end
+    #[cfg(unix)] every_peer_is_told_and_the_server_ends
+    #[cfg(unix)] peers_that_do_not_answer_do_not_keep_the_server
 }
 
 // The alert stays in rustls: its `writer()` fails once there is one, so that nothing is written.
@@ -52,12 +58,38 @@ fn echo_tokio_tells_who_speaks_no_tls() {
     a_peer_that_speaks_no_tls_gets_an_alert(TLS_SERVERS[1]);
 }
 
+/// Those that wait long: with all the servers at once, and (the tests are sorted) at first.
+mod deadlines {
+    #[test]
+    fn a_silent_peer_gets_a_ping_then_1011_then_the_end() {
+        super::at_once(super::a_silent_peer_gets_a_ping_then_1011_then_the_end);
+    }
+
+    #[test]
+    fn peers_that_take_nothing_are_dropped_and_cost_little() {
+        super::at_once(super::peers_that_take_nothing_are_dropped_and_cost_little);
+    }
+}
+
+fn at_once(case: fn(Which)) {
+    thread::scope(|scope| {
+        for server in TLS_SERVERS {
+            // Its name is in what a panic says.
+            let thread = thread::Builder::new().name(server.0.into());
+            thread.spawn_scoped(scope, move || case(server)).unwrap();
+        }
+    });
+}
+
 type Which = (&'static str, &'static [&'static str]);
 
-/// By how much the deadlines of the servers are shortened, and what becomes of that of the
-/// handshakes.
+/// By how much the deadlines of the servers are shortened, and what becomes of them.
 const HURRY: u32 = 20;
 const HANDSHAKE: Duration = Duration::from_millis(10_000 / HURRY as u64);
+const KEEPALIVE: Duration = Duration::from_millis(30_000 / HURRY as u64);
+const PONG: Duration = Duration::from_millis(20_000 / HURRY as u64);
+const CLOSE: Duration = Duration::from_millis(5_000 / HURRY as u64);
+const WRITE: Duration = Duration::from_millis(30_000 / HURRY as u64);
 
 /// A server and what its clients need.
 struct Tls {
@@ -86,11 +118,20 @@ impl Tls {
 
     /// A connection without TLS as yet.
     fn tcp(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.server.address()).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(NEVER)).unwrap();
-        stream.set_write_timeout(Some(NEVER)).unwrap();
-        stream
+        with_limits(TcpStream::connect(self.server.address()).unwrap())
+    }
+
+    /// One with room for little on its way to the peer.
+    fn narrow_tcp(&self) -> TcpStream {
+        let stream = in_tokio(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.set_recv_buffer_size(4096).unwrap();
+            let address = self.server.address().parse().unwrap();
+            let stream = socket.connect(address).await.unwrap();
+            stream.into_std().unwrap()
+        });
+        stream.set_nonblocking(false).unwrap();
+        with_limits(stream)
     }
 
     fn client(&self) -> ClientConnection {
@@ -100,7 +141,11 @@ impl Tls {
 
     /// A connection whose TLS handshake is done.
     fn connect(&self) -> Peer {
-        let (mut tls, mut tcp) = (self.client(), self.tcp());
+        self.connect_over(self.tcp())
+    }
+
+    fn connect_over(&self, mut tcp: TcpStream) -> Peer {
+        let mut tls = self.client();
         while tls.is_handshaking() {
             tls.complete_io(&mut tcp).unwrap();
         }
@@ -109,12 +154,26 @@ impl Tls {
 
     /// A connection whose opening handshake is done.
     fn open(&self) -> Peer {
-        let mut peer = self.connect();
+        self.open_over(self.tcp())
+    }
+
+    fn open_over(&self, tcp: TcpStream) -> Peer {
+        let mut peer = self.connect_over(tcp);
         peer.write(REQUEST);
         peer.head("101");
         peer
     }
 }
+
+fn with_limits(stream: TcpStream) -> TcpStream {
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(NEVER)).unwrap();
+    stream.set_write_timeout(Some(NEVER)).unwrap();
+    stream
+}
+
+/// A frame of a server: its first octet and its payload.
+type Frame = (u8, Vec<u8>);
 
 /// A client by hand.
 struct Peer(StreamOwned<ClientConnection, TcpStream>);
@@ -165,10 +224,62 @@ impl Peer {
         assert!(self.exactly(octets.len()) == octets);
     }
 
+    /// The next frame.
+    fn frame(&mut self) -> Frame {
+        let header = self.exactly(2);
+        let len = match header[1] {
+            126 => u16::from_be_bytes(self.exactly(2).try_into().unwrap()).into(),
+            127 => u64::from_be_bytes(self.exactly(8).try_into().unwrap()) as usize,
+            len => len.into(),
+        };
+        (header[0], self.exactly(len))
+    }
+
+    /// The next message; Pings before it are answered.
+    fn message(&mut self) -> Frame {
+        loop {
+            let (first, payload) = self.frame();
+            match first {
+                0x89 => self.send(0x8a, &payload),
+                first => return (first, payload),
+            }
+        }
+    }
+
+    /// The code of the Close frame that comes next.
+    #[track_caller]
+    fn close_code(&mut self) -> u16 {
+        let (first, payload) = self.message();
+        assert_eq!(first, 0x88, "a Close frame");
+        u16::from_be_bytes(*payload.first_chunk().unwrap())
+    }
+
+    /// Writes one octet, a record of its own; whether the connection is still there to take it.
+    fn dribble(&mut self) -> bool {
+        let record = self.records(&[vec![0]]);
+        takes(&mut self.0.sock, &record)
+    }
+
+    /// Begins a record, of which no octet can be used before its end.
+    fn begin_record(&mut self) {
+        let record = self.records(&[vec![0; 16_000]]);
+        self.0.sock.write_all(&record[..10]).unwrap();
+    }
+
+    /// Goes on with that record; whether the connection is still there to take it.
+    fn dribble_in_record(&mut self) -> bool {
+        takes(&mut self.0.sock, &[0])
+    }
+
+    /// The connection without TLS.
+    fn tcp(self) -> TcpStream {
+        self.0.into_parts().1
+    }
+
     #[track_caller]
     fn echo(&mut self) {
         self.send(0x81, b"still here");
-        self.gets(b"\x81\x0astill here");
+        assert_eq!(self.message(), (0x81, b"still here".to_vec()));
     }
 
     /// The server has ended TLS in order, and then the transport: nothing is cut off.
@@ -180,6 +291,53 @@ impl Peer {
         self.0.sock.read_to_end(&mut rest).unwrap();
         assert_eq!(rest.len(), 0, "nothing follows");
     }
+}
+
+/// Whether the connection is still there to take it.
+fn takes(stream: &mut TcpStream, octets: &[u8]) -> bool {
+    match stream.write_all(octets) {
+        Ok(()) => true,
+        Err(error) => !is_reset(&error),
+    }
+}
+
+/// The error says that the connection is gone, and not that a time is over.
+#[track_caller]
+fn is_reset(error: &std::io::Error) -> bool {
+    let kinds = [
+        ErrorKind::ConnectionReset,
+        ErrorKind::ConnectionAborted,
+        ErrorKind::BrokenPipe,
+    ];
+    assert!(kinds.contains(&error.kind()), "{error}");
+    true
+}
+
+/// Ends the connection with a reset.
+fn reset(stream: TcpStream) {
+    stream.set_nonblocking(true).unwrap();
+    in_tokio(async {
+        let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+        stream.set_zero_linger().unwrap();
+    });
+}
+
+/// Serves this peer until something is so.
+#[track_caller]
+fn meanwhile(good: &mut Peer, mut until: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !until() {
+        let begin = Instant::now();
+        good.echo();
+        assert!(begin.elapsed() < NEVER / 4, "it is served meanwhile");
+        assert!(start.elapsed() < NEVER, "it never comes");
+    }
+}
+
+/// Serves this peer until the server has only so many files open.
+#[track_caller]
+fn until_files(tls: &Tls, good: &mut Peer, files: usize) {
+    meanwhile(good, || tls.server.files() <= files);
 }
 
 /// The server has ended the connection in any way.
@@ -256,6 +414,87 @@ fn a_head_that_dribbles_gets_408_and_the_end(server: Which) {
     good.echo();
 }
 
+fn a_silent_peer_gets_a_ping_then_1011_then_the_end(server: Which) {
+    let tls = Tls::hurry(server);
+    let files = tls.server.files();
+    let start = Instant::now();
+    let [mut silent, mut dribbling, mut in_record] = [tls.open(), tls.open(), tls.open()];
+    for peer in [&mut silent, &mut dribbling, &mut in_record] {
+        assert_eq!(peer.frame().0, 0x89, "a Ping");
+        took(start, KEEPALIVE);
+    }
+    // What is no whole record says nothing.
+    in_record.begin_record();
+    for peer in [&mut silent, &mut dribbling, &mut in_record] {
+        assert_eq!(peer.close_code(), 1011);
+        took(start, KEEPALIVE + PONG);
+    }
+    // Octets that are no Close frame do not help them now.
+    dribbling.write(frame_header(Role::Server, 0x82, 1 << 20));
+    let mut good = tls.open();
+    let mut are_there = [true; 2];
+    meanwhile(&mut good, || {
+        are_there[0] = are_there[0] && dribbling.dribble();
+        are_there[1] = are_there[1] && in_record.dribble_in_record();
+        are_there == [false; 2]
+    });
+    took(start, KEEPALIVE + PONG + CLOSE);
+    is_gone(&mut silent.0.sock);
+    took(start, KEEPALIVE + PONG + CLOSE);
+    until_files(&tls, &mut good, files + 1);
+}
+
+/// Goes on until the server drops it, or until so many octets were taken; their number.
+fn send_for_ever(mut peer: Peer, octets: &[u8], most: usize) -> usize {
+    let mut sent = 0;
+    while sent < most {
+        match peer.0.write(&octets[sent % octets.len()..]) {
+            Ok(n) => sent += n,
+            Err(error) => {
+                is_reset(&error);
+                break;
+            }
+        }
+    }
+    sent
+}
+
+fn peers_that_take_nothing_are_dropped_and_cost_little(server: Which) {
+    const MOST: usize = 256 << 20;
+    // Made before: while it makes them, a peer is silent.
+    let message = frame(Role::Server, 0x82, &[b'x'; 8 << 20]);
+    let greedy = [
+        frame(Role::Server, 0x89, &[b'p'; 125]).repeat(500),
+        frame(Role::Server, 0x81, &[b'x'; 100]).repeat(500),
+        frame(Role::Server, 0x82, &[0; 1 << 20]),
+    ];
+    let tls = Tls::hurry(server);
+    let mut good = tls.open();
+    good.echo();
+    let (files, memory) = (tls.server.files(), tls.server.memory());
+    let start = Instant::now();
+    // One sends no more than a message, and then takes nothing.
+    let mut quiet = tls.open_over(tls.narrow_tcp());
+    quiet.write(message);
+    let greedy = greedy.map(|octets| {
+        let peer = tls.open();
+        thread::spawn(move || send_for_ever(peer, &octets, MOST))
+    });
+    meanwhile(&mut good, || greedy.iter().all(|peer| peer.is_finished()));
+    took(start, WRITE);
+    for peer in greedy {
+        assert!(
+            peer.join().unwrap() < MOST,
+            "the server goes on reading for ever"
+        );
+    }
+    until_files(&tls, &mut good, files);
+    took(start, WRITE);
+    let more = tls.server.memory() - memory;
+    assert!(more < 48 << 20, "{more} octets of memory for 4 peers");
+    drop(quiet);
+}
+
 // ---- ends ----
 
 fn every_end_arrives_whole(server: Which) {
@@ -293,6 +532,200 @@ fn every_end_arrives_whole(server: Which) {
     peer.0.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
     peer.ended();
+}
+
+/// The ways in which a server ends a connection.
+const ENDS: [fn(&Tls) -> Peer; 4] = [
+    |tls| {
+        let mut peer = tls.open();
+        peer.send(0x88, b"\x03\xe8");
+        assert_eq!(peer.close_code(), 1000);
+        peer
+    },
+    |tls| {
+        let mut peer = tls.open();
+        peer.write(b"\x81\x01x"); // not masked
+        assert_eq!(peer.close_code(), 1002);
+        peer
+    },
+    |tls| {
+        let mut peer = tls.open();
+        peer.write(frame_header(Role::Server, 0x82, 1 << 40));
+        assert_eq!(peer.close_code(), 1009);
+        peer
+    },
+    |tls| {
+        let mut peer = tls.connect();
+        peer.write("POST / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let mut answer = String::new();
+        peer.0.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+        peer
+    },
+];
+
+fn peers_that_do_not_end_the_transport_are_dropped(server: Which) {
+    let tls = Tls::hurry(server);
+    let mut good = tls.open();
+    let files = tls.server.files();
+    let start = Instant::now();
+    let ends = |()| ENDS.iter().map(|end| end(&tls)).collect::<Vec<_>>();
+    let [mut silent, mut dribbling, mut in_record] = [(); 3].map(ends);
+    // The server ends first, and without a reset.
+    for peer in [&mut silent, &mut dribbling, &mut in_record]
+        .into_iter()
+        .flatten()
+    {
+        peer.ended();
+    }
+    in_record.iter_mut().for_each(Peer::begin_record);
+    meanwhile(&mut good, || {
+        dribbling.retain_mut(Peer::dribble);
+        in_record.retain_mut(Peer::dribble_in_record);
+        dribbling.is_empty() && in_record.is_empty()
+    });
+    took(start, CLOSE);
+    until_files(&tls, &mut good, files);
+    took(start, CLOSE);
+    drop(silent);
+}
+
+/// How far a peer may be when it vanishes.
+const STEPS: &[fn(&Tls) -> TcpStream] = &[
+    Tls::tcp,
+    |tls| hello(tls, |len| len / 2).1,
+    |tls| hello(tls, |len| len).1, // its answer is not read
+    |tls| {
+        let (_, stream) = hello(tls, |len| len);
+        assert_eq!(stream.peek(&mut [0]).unwrap(), 1); // not all of it, maybe
+        stream
+    },
+    |tls| last_flight(tls, |_| 0),
+    |tls| last_flight(tls, |len| len / 2),
+    |tls| last_flight(tls, |len| len),
+    |tls| tls.connect().tcp(),
+    |tls| {
+        let mut peer = tls.connect();
+        peer.0.conn.send_close_notify();
+        peer.0.flush().unwrap();
+        peer.tcp()
+    },
+    |tls| {
+        let mut peer = tls.connect();
+        peer.write(&REQUEST[..50]);
+        peer.tcp()
+    },
+    |tls| {
+        let mut peer = tls.connect();
+        let record = peer.records(&[REQUEST.into()]);
+        peer.0.sock.write_all(&record[..50]).unwrap();
+        peer.tcp()
+    },
+    |tls| {
+        let mut peer = tls.connect();
+        peer.write(REQUEST); // its answer is not read
+        peer.tcp()
+    },
+    |tls| tls.open().tcp(),
+    |tls| {
+        let mut peer = tls.open();
+        peer.write(&frame_header(Role::Server, 0x82, 1000)[..3]);
+        peer.tcp()
+    },
+    |tls| {
+        let mut peer = tls.open();
+        peer.write(&frame(Role::Server, 0x82, &[0; 1000])[..500]);
+        peer.tcp()
+    },
+    |tls| {
+        let mut peer = tls.open();
+        peer.begin_record();
+        peer.tcp()
+    },
+    |tls| {
+        let mut peer = tls.open();
+        peer.send(0x01, b"one, ");
+        peer.tcp()
+    },
+    |tls| {
+        let mut peer = tls.open();
+        peer.send(0x82, &[0; 1 << 16]); // its echo is not read
+        peer.tcp()
+    },
+    |tls| {
+        let mut peer = tls.open_over(tls.narrow_tcp());
+        peer.send(0x82, &[0; 1 << 20]);
+        peer.gets(b"\x82\x7f"); // amid its echo
+        peer.tcp()
+    },
+    |tls| {
+        let mut peer = tls.open();
+        peer.echo();
+        peer.tcp()
+    },
+    |tls| {
+        let mut peer = tls.open();
+        peer.send(0x88, b"\x03\xe8"); // its answer is not read
+        peer.tcp()
+    },
+    |tls| ENDS[0](tls).tcp(),
+    |tls| ENDS[1](tls).tcp(),
+];
+
+/// Begins a TLS handshake with so many of the first octets.
+fn hello(tls: &Tls, octets: fn(usize) -> usize) -> (ClientConnection, TcpStream) {
+    let (mut client, mut stream, mut hello) = (tls.client(), tls.tcp(), Vec::new());
+    client.write_tls(&mut hello).unwrap();
+    stream.write_all(&hello[..octets(hello.len())]).unwrap();
+    (client, stream)
+}
+
+/// Does a TLS handshake with so many of the last octets.
+fn last_flight(tls: &Tls, octets: fn(usize) -> usize) -> TcpStream {
+    let (mut client, mut stream) = hello(tls, |len| len);
+    while client.is_handshaking() {
+        assert!(client.read_tls(&mut stream).unwrap() > 0);
+        client.process_new_packets().unwrap();
+    }
+    let mut last = Vec::new();
+    while client.wants_write() {
+        client.write_tls(&mut last).unwrap();
+    }
+    assert!(!last.is_empty());
+    stream.write_all(&last[..octets(last.len())]).unwrap();
+    stream
+}
+
+fn resets_at_every_step_leave_nothing_behind(server: Which) {
+    let tls = Tls::start(server, &[]);
+    let mut good = tls.open();
+    let files = tls.server.files();
+    for step in STEPS.repeat(2) {
+        reset(step(&tls));
+        good.echo();
+    }
+    until_files(&tls, &mut good, files);
+    let streams: Vec<_> = STEPS.iter().map(|step| step(&tls)).collect();
+    streams.into_iter().for_each(reset);
+    until_files(&tls, &mut good, files);
+}
+
+fn three_hundred_peers_that_vanish_leave_nothing_behind(server: Which) {
+    let tls = Tls::start(server, &[]);
+    let mut good = tls.open();
+    good.echo();
+    let (files, threads) = (tls.server.files(), tls.server.status("Threads:"));
+    let mut there = VecDeque::new();
+    for step in STEPS.iter().cycle().take(300) {
+        there.push_back(step(&tls));
+        if there.len() > 50 {
+            there.pop_front(); // without an end of TLS
+            good.echo();
+        }
+    }
+    drop(there);
+    until_files(&tls, &mut good, files);
+    meanwhile(&mut good, || tls.server.status("Threads:") <= threads);
 }
 
 fn an_end_without_a_close_frame_is_an_end(server: Which) {
@@ -405,4 +838,82 @@ fn records_may_come_in_any_pieces(server: Which) {
         peer.gets(&back);
         writer.join().unwrap();
     }
+}
+
+// ---- the end of the server ----
+
+#[cfg(unix)]
+fn every_peer_is_told_and_the_server_ends(server: Which) {
+    let tls = Tls::start(server, &[]);
+    let mut peers: Vec<_> = (0..10).map(|_| tls.open()).collect();
+    peers.iter_mut().step_by(2).for_each(Peer::echo);
+    let mut writing = tls.open();
+    writing.write(&frame(Role::Server, 0x82, &[0; 1000])[..500]);
+    // What it was to take before is not lost.
+    let mut taking = tls.open();
+    taking.send(0x82, &[b'x'; 8 << 20]);
+    taking.gets(b"\x82\x7f");
+    // These have not asked yet.
+    let mut asking = tls.connect();
+    asking.write(&REQUEST[..50]);
+    let early = [
+        asking.tcp(),
+        tls.connect().tcp(),
+        tls.tcp(),
+        hello(&tls, |len| len / 2).1,
+        last_flight(&tls, |_| 0),
+    ];
+
+    let start = Instant::now();
+    tls.server.terminate();
+    for mut peer in peers {
+        assert_eq!(peer.close_code(), 1001);
+        peer.send(0x88, b"\x03\xe9");
+        peer.ended();
+    }
+    assert_eq!(writing.close_code(), 1001);
+    writing.write(&frame(Role::Server, 0x82, &[0; 1000])[500..]);
+    writing.send(0x88, b"\x03\xe9");
+    writing.ended();
+    taking.gets(&(8_u64 << 20).to_be_bytes());
+    assert!(taking.exactly(8 << 20).iter().all(|octet| *octet == b'x'));
+    assert_eq!(taking.close_code(), 1001);
+    taking.send(0x88, b"\x03\xe9");
+    taking.ended();
+    for mut stream in early {
+        is_gone(&mut stream);
+    }
+    drop((writing, taking));
+    assert_eq!(tls.server.wait().code(), Some(0));
+    // No deadline was waited for.
+    assert!(start.elapsed() < Duration::from_secs(4));
+}
+
+#[cfg(unix)]
+fn peers_that_do_not_answer_do_not_keep_the_server(server: Which) {
+    // Made before: while it makes it, a peer is silent.
+    let message = frame(Role::Server, 0x82, &[b'x'; 8 << 20]);
+    let tls = Tls::hurry(server);
+    let [mut silent, mut writing, mut in_record] = [tls.open(), tls.open(), tls.open()];
+    writing.write(frame_header(Role::Server, 0x82, 10 << 20));
+    let mut taking = tls.open_over(tls.narrow_tcp());
+    taking.write(message); // and does not take it
+    taking.gets(b"\x82\x7f");
+    let ending = ENDS[0](&tls); // and does not end the transport
+    let in_handshake = last_flight(&tls, |len| len / 2);
+
+    let start = Instant::now();
+    tls.server.terminate();
+    for peer in [&mut silent, &mut writing, &mut in_record] {
+        assert_eq!(peer.close_code(), 1001);
+    }
+    in_record.begin_record();
+    let writing = thread::spawn(move || while writing.dribble() {});
+    let in_record = thread::spawn(move || while in_record.dribble_in_record() {});
+    assert_eq!(tls.server.wait().code(), Some(0));
+    took(start, CLOSE);
+    is_gone(&mut silent.0.sock);
+    writing.join().unwrap();
+    in_record.join().unwrap();
+    drop((taking, ending, in_handshake));
 }

@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 /// When something that must come will never come. No deadline that a test waits for is so long,
@@ -42,14 +44,21 @@ pub fn start(name: &str, arguments: &[&str]) -> Option<(Child, String)> {
 
 /// An echo server, stopped when it is dropped.
 pub struct Server {
-    child: Child,
+    /// `None` once its end was waited for.
+    child: Option<Child>,
     pub url: String,
 }
 
 impl Server {
     pub fn start(name: &str, arguments: &[&str]) -> Self {
-        let (child, url) = start(name, arguments).unwrap();
-        Self { child, url }
+        Self::try_start(name, arguments).unwrap()
+    }
+
+    /// `None` if there is nothing to do for it here.
+    pub fn try_start(name: &str, arguments: &[&str]) -> Option<Self> {
+        let (child, url) = start(name, arguments)?;
+        let child = Some(child);
+        Some(Self { child, url })
     }
 
     /// Where it listens.
@@ -57,12 +66,86 @@ impl Server {
         let (_, address) = self.url.split_once("://").unwrap();
         address.trim_end_matches('/')
     }
+
+    fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// What the system says of the process; `None` where it says nothing.
+    fn proc(&self, file: &str) -> Option<String> {
+        if !cfg!(target_os = "linux") {
+            return None;
+        }
+        let path = format!("/proc/{}/{file}", self.id());
+        Some(std::fs::read_to_string(path).expect("the server is there"))
+    }
+
+    /// How many files, sockets among them, it has open.
+    pub fn files(&self) -> usize {
+        if !cfg!(target_os = "linux") {
+            return 0;
+        }
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.id()));
+        files.expect("the server is there").count()
+    }
+
+    /// A number of `/proc/PID/status`.
+    pub fn status(&self, name: &str) -> usize {
+        let Some(status) = self.proc("status") else {
+            return 0;
+        };
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// How many octets of memory it had at most so far.
+    pub fn memory(&self) -> usize {
+        self.status("VmHWM:") << 10
+    }
+
+    /// How long it has been computing.
+    pub fn computed(&self) -> Duration {
+        let Some(stat) = self.proc("stat") else {
+            return Duration::ZERO;
+        };
+        let behind_name = stat.rsplit(')').next().unwrap();
+        let fields: Vec<_> = behind_name.split_whitespace().collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// Asks it to stop.
+    pub fn terminate(&self) {
+        signal(self.id(), "-TERM");
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> ExitStatus {
+        let mut child = self.child.take().unwrap();
+        let id = child.id();
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || sender.send(child.wait().unwrap()));
+        let status = receiver.recv_timeout(NEVER);
+        status.unwrap_or_else(|_| {
+            signal(id, "-KILL");
+            panic!("the server does not end")
+        })
+    }
+}
+
+fn signal(id: u32, signal: &str) {
+    let status = Command::new("kill")
+        .args([signal, &id.to_string()])
+        .status();
+    assert!(status.unwrap().success());
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        if let Some(child) = &mut self.child {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
     }
 }
 
