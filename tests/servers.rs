@@ -15,7 +15,7 @@ use std::ops::Deref;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::example::{NEVER, Server as Process, in_tokio};
+use support::example::{Client, Frame, NEVER, Server as Process, in_tokio};
 use support::*;
 
 // ---- the servers ----
@@ -156,8 +156,17 @@ impl Deref for Server {
 /// A client by hand.
 struct Peer(TcpStream);
 
-/// A frame of a server: its first octet and its payload.
-type Frame = (u8, Vec<u8>);
+impl Client for Peer {
+    fn send(&mut self, first: u8, payload: &[u8]) {
+        self.write(frame(Role::Server, first, payload));
+    }
+
+    fn exactly(&mut self, len: usize) -> Vec<u8> {
+        let mut octets = vec![0; len];
+        self.0.read_exact(&mut octets).unwrap();
+        octets
+    }
+}
 
 impl Peer {
     fn new(stream: TcpStream) -> Self {
@@ -169,10 +178,6 @@ impl Peer {
 
     fn write(&mut self, octets: impl AsRef<[u8]>) {
         self.0.write_all(octets.as_ref()).unwrap();
-    }
-
-    fn send(&mut self, first: u8, payload: &[u8]) {
-        self.write(frame(Role::Server, first, payload));
     }
 
     /// Writes one octet; whether the connection is still there to take it.
@@ -200,47 +205,6 @@ impl Peer {
         let head = self.head();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         head
-    }
-
-    fn exactly(&mut self, len: usize) -> Vec<u8> {
-        let mut octets = vec![0; len];
-        self.0.read_exact(&mut octets).unwrap();
-        octets
-    }
-
-    /// The next frame.
-    fn frame(&mut self) -> Frame {
-        let header = self.exactly(2);
-        let len = match header[1] {
-            126 => u16::from_be_bytes(self.exactly(2).try_into().unwrap()).into(),
-            127 => u64::from_be_bytes(self.exactly(8).try_into().unwrap()) as usize,
-            len => len.into(),
-        };
-        (header[0], self.exactly(len))
-    }
-
-    /// The next message; Pings before it are answered.
-    fn message(&mut self) -> Frame {
-        loop {
-            let (first, payload) = self.frame();
-            match first {
-                0x89 => self.send(0x8a, &payload),
-                first => return (first, payload),
-            }
-        }
-    }
-
-    /// The code of the Close frame that comes next.
-    fn close_code(&mut self) -> u16 {
-        let (first, payload) = self.message();
-        assert_eq!(first, 0x88, "a Close frame");
-        u16::from_be_bytes(*payload.first_chunk().unwrap())
-    }
-
-    /// A message goes there and back.
-    fn echo(&mut self) {
-        self.send(0x81, b"still here");
-        assert_eq!(self.message(), (0x81, b"still here".to_vec()));
     }
 
     /// The server has ended the connection in order: nothing more comes, and no reset.

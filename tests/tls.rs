@@ -16,7 +16,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::example::{NEVER, Server, TLS_SERVERS, TempFile, in_tokio, start_tls};
+use support::example::{Client, NEVER, Server, TLS_SERVERS, TempFile, in_tokio, start_tls};
 use support::*;
 
 /// Runs these cases with each of the servers.
@@ -172,20 +172,25 @@ fn with_limits(stream: TcpStream) -> TcpStream {
     stream
 }
 
-/// A frame of a server: its first octet and its payload.
-type Frame = (u8, Vec<u8>);
-
 /// A client by hand.
 struct Peer(StreamOwned<ClientConnection, TcpStream>);
+
+impl Client for Peer {
+    fn send(&mut self, first: u8, payload: &[u8]) {
+        self.write(frame(Role::Server, first, payload));
+    }
+
+    fn exactly(&mut self, len: usize) -> Vec<u8> {
+        let mut octets = vec![0; len];
+        self.0.read_exact(&mut octets).unwrap();
+        octets
+    }
+}
 
 impl Peer {
     fn write(&mut self, octets: impl AsRef<[u8]>) {
         self.0.write_all(octets.as_ref()).unwrap();
         self.0.flush().unwrap();
-    }
-
-    fn send(&mut self, first: u8, payload: &[u8]) {
-        self.write(frame(Role::Server, first, payload));
     }
 
     /// These octets as records of TLS, one for each part.
@@ -199,12 +204,6 @@ impl Peer {
             assert_eq!(records.len() - begin, 5 + usize::from(len), "one record");
         }
         records
-    }
-
-    fn exactly(&mut self, len: usize) -> Vec<u8> {
-        let mut octets = vec![0; len];
-        self.0.read_exact(&mut octets).unwrap();
-        octets
     }
 
     /// The head of a response with this status.
@@ -222,36 +221,6 @@ impl Peer {
     #[track_caller]
     fn gets(&mut self, octets: &[u8]) {
         assert!(self.exactly(octets.len()) == octets);
-    }
-
-    /// The next frame.
-    fn frame(&mut self) -> Frame {
-        let header = self.exactly(2);
-        let len = match header[1] {
-            126 => u16::from_be_bytes(self.exactly(2).try_into().unwrap()).into(),
-            127 => u64::from_be_bytes(self.exactly(8).try_into().unwrap()) as usize,
-            len => len.into(),
-        };
-        (header[0], self.exactly(len))
-    }
-
-    /// The next message; Pings before it are answered.
-    fn message(&mut self) -> Frame {
-        loop {
-            let (first, payload) = self.frame();
-            match first {
-                0x89 => self.send(0x8a, &payload),
-                first => return (first, payload),
-            }
-        }
-    }
-
-    /// The code of the Close frame that comes next.
-    #[track_caller]
-    fn close_code(&mut self) -> u16 {
-        let (first, payload) = self.message();
-        assert_eq!(first, 0x88, "a Close frame");
-        u16::from_be_bytes(*payload.first_chunk().unwrap())
     }
 
     /// Writes one octet, a record of its own; whether the connection is still there to take it.
@@ -274,12 +243,6 @@ impl Peer {
     /// The connection without TLS.
     fn tcp(self) -> TcpStream {
         self.0.into_parts().1
-    }
-
-    #[track_caller]
-    fn echo(&mut self) {
-        self.send(0x81, b"still here");
-        assert_eq!(self.message(), (0x81, b"still here".to_vec()));
     }
 
     /// The server has ended TLS in order, and then the transport: nothing is cut off.

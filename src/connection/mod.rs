@@ -190,8 +190,8 @@ impl Connection {
     /// Call it where each connection has a read buffer of its own that can grow: no message of one
     /// frame is copied then, however large it is. Keep what is left in `input` as it is, which may be
     /// unmasked in part, read more behind it, and call again with all of that;
-    /// [`missing`](Self::missing) says how much more there is to read. Let the buffer grow with what has come (twice as large each time), not with what is
-    /// announced.
+    /// [`missing`](Self::missing) says how much more there is to read. Let the buffer grow with what
+    /// has come (twice as large each time), not with what is announced.
     ///
     /// Fragments and compressed messages are gathered as ever, and each rule is judged at once but
     /// for one: text is checked when it is whole. The two methods may be called in turn.

@@ -210,3 +210,52 @@ pub fn is_misused(output: &Output, about: &str) {
     assert!(stderr.contains(about), "{stderr}");
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
+
+/// A frame of a server: its first octet and its payload.
+pub type Frame = (u8, Vec<u8>);
+
+/// A client by hand, over whatever it has for a transport.
+pub trait Client {
+    /// Sends a frame with this first octet.
+    fn send(&mut self, first: u8, payload: &[u8]);
+
+    /// The next octets, so many.
+    fn exactly(&mut self, len: usize) -> Vec<u8>;
+
+    /// The next frame.
+    fn frame(&mut self) -> Frame {
+        let header = self.exactly(2);
+        let len = match header[1] {
+            126 => u16::from_be_bytes(self.exactly(2).try_into().unwrap()).into(),
+            127 => u64::from_be_bytes(self.exactly(8).try_into().unwrap()) as usize,
+            len => len.into(),
+        };
+        (header[0], self.exactly(len))
+    }
+
+    /// The next message; Pings before it are answered.
+    fn message(&mut self) -> Frame {
+        loop {
+            let (first, payload) = self.frame();
+            match first {
+                0x89 => self.send(0x8a, &payload),
+                first => return (first, payload),
+            }
+        }
+    }
+
+    /// The code of the Close frame that comes next.
+    #[track_caller]
+    fn close_code(&mut self) -> u16 {
+        let (first, payload) = self.message();
+        assert_eq!(first, 0x88, "a Close frame");
+        u16::from_be_bytes(*payload.first_chunk().unwrap())
+    }
+
+    /// A message goes there and back.
+    #[track_caller]
+    fn echo(&mut self) {
+        self.send(0x81, b"still here");
+        assert_eq!(self.message(), (0x81, b"still here".to_vec()));
+    }
+}
