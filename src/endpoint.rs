@@ -335,6 +335,17 @@ impl<H: Handshake> Endpoint<H> {
         self.receive_by(Connection::receive_whole, input, now, out)
     }
 
+    /// As [`receive`](Self::receive), but a message that has not arrived as a whole comes in pieces.
+    /// See [`Connection::receive_pieces`].
+    pub fn receive_pieces<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        now: Duration,
+        out: &mut BytesMut,
+    ) -> Option<(Event<'b>, &mut Connection)> {
+        self.receive_by(Connection::receive_pieces, input, now, out)
+    }
+
     #[inline]
     fn receive_by<'b>(
         &mut self,

@@ -10,13 +10,21 @@ use alloc::borrow::Cow;
 /// A payload that lies whole in the octets just read is lent from them; one that was cut by
 /// reads or frames was gathered and is handed over owned. Either way the connection is free to
 /// send while you hold it.
+///
+/// A message is one event, unless you ask for it [in pieces](crate::Connection::receive_pieces):
+/// then it is any number of [`TextPiece`](Self::TextPiece)s and a [`Text`](Self::Text) that ends it,
+/// or of [`BinaryPiece`](Self::BinaryPiece)s and a [`Binary`](Self::Binary).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// A whole text message (RFC 6455, section 5.6).
+    /// A whole text message (RFC 6455, section 5.6); in pieces, its last one, which may be empty.
     Text(Cow<'b, str>),
-    /// A whole binary message (RFC 6455, section 5.6).
+    /// A whole binary message (RFC 6455, section 5.6); in pieces, its last one, which may be empty.
     Binary(Cow<'b, [u8]>),
+    /// A piece of a text message that goes on behind it: whole characters, and never none.
+    TextPiece(Cow<'b, str>),
+    /// A piece of a binary message that goes on behind it, and never an empty one.
+    BinaryPiece(Cow<'b, [u8]>),
     /// A Ping with its payload of at most 125 octets (RFC 6455, section 5.5.2). The Pong is
     /// already in the output, unless
     /// [`Config::answer_pings`](crate::Config::answer_pings) is off.
@@ -39,6 +47,8 @@ impl Event<'_> {
         match self {
             Self::Text(text) => Event::Text(Cow::Owned(text.into_owned())),
             Self::Binary(data) => Event::Binary(Cow::Owned(data.into_owned())),
+            Self::TextPiece(text) => Event::TextPiece(Cow::Owned(text.into_owned())),
+            Self::BinaryPiece(data) => Event::BinaryPiece(Cow::Owned(data.into_owned())),
             Self::Ping(payload) => Event::Ping(Cow::Owned(payload.into_owned())),
             Self::Pong(payload) => Event::Pong(Cow::Owned(payload.into_owned())),
             Self::Close(frame) => Event::Close(frame.map(CloseFrame::into_owned)),

@@ -49,6 +49,7 @@
 //! - A client: [`Uri`], [`ClientRequest`], [`ClientHandshake`] yields a [`Connection`].
 //! - Behind another HTTP implementation: [`negotiation`] and [`Connection::server`].
 //! - One message to many connections: [`Prepared`].
+//! - A relay, or uploads of any size: [`Connection::receive_pieces`].
 //! - Complete programs to copy: the folder `examples`.
 //!
 //! # States

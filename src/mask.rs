@@ -47,6 +47,14 @@ impl Mask {
         self.apply_here(data);
     }
 
+    /// Moves on as if so many octets had been masked.
+    pub(crate) const fn skip(&mut self, n: usize) {
+        let turns = (n % 4) as u32;
+        self.key = u32::from_le_bytes(self.key)
+            .rotate_right(8 * turns)
+            .to_le_bytes();
+    }
+
     /// With the widest instructions that this machine has.
     #[cfg(feature = "simd")]
     fn apply_wide(&mut self, data: &mut [u8]) {

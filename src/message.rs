@@ -1,6 +1,6 @@
 //! The message under way: its fragments, put together (RFC 6455, section 5.4) and inflated
-//! (RFC 7692, section 6.2). Its law: what is kept is valid so far and within the limit, and memory
-//! follows octets received, never lengths announced.
+//! (RFC 7692, section 6.2), or handed on piece by piece. Its law: what is kept is valid so far and
+//! within the limit, and memory follows octets received, never lengths announced.
 
 #[cfg(feature = "deflate")]
 use crate::deflate::{Inflation, Sink};
@@ -17,6 +17,8 @@ use core::mem;
 #[derive(Debug)]
 pub(crate) struct Message {
     gathered: Gathered,
+    /// How much of the message has been handed on, in octets.
+    delivered: usize,
     max_size: usize,
     #[cfg(feature = "deflate")]
     inflation: Inflation,
@@ -46,6 +48,7 @@ impl Message {
     pub(crate) const fn new(max_size: usize) -> Self {
         Self {
             gathered: Gathered::None,
+            delivered: 0,
             max_size,
             #[cfg(feature = "deflate")]
             inflation: Inflation::OFF,
@@ -56,6 +59,11 @@ impl Message {
     #[inline]
     pub(crate) const fn max_size(&self) -> usize {
         self.max_size
+    }
+
+    /// From now on a message may be so long.
+    pub(crate) const fn set_max_size(&mut self, max_size: usize) {
+        self.max_size = max_size;
     }
 
     /// From now on messages may come compressed.
@@ -99,7 +107,7 @@ impl Message {
 
     fn room_left(&self, fragments: u32) -> usize {
         match self.compressed_len() {
-            None => self.max_size.saturating_sub(self.gathered.len()),
+            None => self.max_gathered().saturating_sub(self.gathered.len()),
             Some(len) => {
                 // A flush at the end of each fragment takes about 5 octets.
                 let flushes = usize::try_from(fragments).unwrap_or(usize::MAX);
@@ -108,6 +116,11 @@ impl Message {
                     .saturating_sub(len)
             }
         }
+    }
+
+    /// How much may be kept of the message.
+    const fn max_gathered(&self) -> usize {
+        self.max_size.saturating_sub(self.delivered)
     }
 
     /// How many octets have come in of the message under way, if it is compressed.
@@ -150,17 +163,43 @@ impl Message {
     pub(crate) fn append(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
         #[cfg(feature = "deflate")]
         if self.inflation.compressed_len().is_some() {
-            let inflated = Inflated(&mut self.gathered, self.max_size);
-            return self.inflation.inflate(part, inflated);
+            let max = self.max_gathered();
+            return (self.inflation).inflate(part, Inflated(&mut self.gathered, max));
         }
         self.gathered.append(part)
     }
 
-    /// The message has ended.
+    /// Adds what makes at most one step of output, if it is compressed, else all. Returns how much
+    /// of the part that was.
+    pub(crate) fn append_step(&mut self, part: &[u8]) -> Result<usize, ProtocolError> {
+        #[cfg(feature = "deflate")]
+        if self.inflation.compressed_len().is_some() {
+            if part.is_empty() && !self.has_more() {
+                return Ok(0);
+            }
+            let max = self.max_gathered();
+            return (self.inflation).step(part, Inflated(&mut self.gathered, max));
+        }
+        self.gathered.append(part)?;
+        Ok(part.len())
+    }
+
+    /// Whether another step needs no further octets.
+    pub(crate) const fn has_more(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.inflation.has_more();
+        #[cfg(not(feature = "deflate"))]
+        return false;
+    }
+
+    /// The message has ended: what there is of it that was not handed on.
     pub(crate) fn finish<'b>(&mut self) -> Result<Option<Event<'b>>, ProtocolError> {
         #[cfg(feature = "deflate")]
-        self.inflation
-            .end_message(Inflated(&mut self.gathered, self.max_size))?;
+        {
+            let max = self.max_gathered();
+            (self.inflation).end_message(Inflated(&mut self.gathered, max))?;
+        }
+        self.delivered = 0;
         Ok(match mem::replace(&mut self.gathered, Gathered::None) {
             Gathered::Text(text, partial) => {
                 partial.finish().map_err(|_| ProtocolError::TextNotUtf8)?;
@@ -168,6 +207,64 @@ impl Message {
             }
             Gathered::Binary(data) => Some(Event::Binary(Cow::Owned(data))),
             Gathered::None => None,
+        })
+    }
+
+    /// Whether a part of a payload is to be handed on where it lies: it is not compressed, and
+    /// nothing that came before it is kept.
+    pub(crate) fn lends(&self) -> bool {
+        self.gathered.len() == 0 && !self.is_compressed()
+    }
+
+    /// Hands on a part of the payload, the last of the message or not. A character that it cuts off
+    /// is kept.
+    pub(crate) fn lend<'b>(
+        &mut self,
+        part: &'b [u8],
+        is_last: bool,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let (event, len) = match &mut self.gathered {
+            Gathered::Text(_, partial) => {
+                let text = partial.cut(part);
+                let text = text.map_err(|_| ProtocolError::TextNotUtf8)?;
+                let event = if is_last {
+                    Event::Text
+                } else {
+                    Event::TextPiece
+                };
+                (event(Cow::Borrowed(text)), text.len())
+            }
+            Gathered::Binary(_) => {
+                let event = if is_last {
+                    Event::Binary
+                } else {
+                    Event::BinaryPiece
+                };
+                (event(Cow::Borrowed(part)), part.len())
+            }
+            Gathered::None => return Ok(None),
+        };
+        self.delivered = self.delivered.saturating_add(len);
+        if is_last {
+            self.finish()?;
+            return Ok(Some(event));
+        }
+        Ok((len > 0).then_some(event))
+    }
+
+    /// Hands on what has been gathered, but for a part of a character.
+    pub(crate) fn drain<'b>(&mut self) -> Option<Event<'b>> {
+        let [octets, _] = self.gathered.octets();
+        if octets.is_empty() {
+            return None;
+        }
+        self.delivered = self.delivered.saturating_add(octets.len());
+        #[cfg(feature = "deflate")]
+        self.inflation.handed_on(octets);
+        Some(match &mut self.gathered {
+            Gathered::Text(text, _) => Event::TextPiece(Cow::Owned(mem::take(text))),
+            Gathered::Binary(data) => Event::BinaryPiece(Cow::Owned(mem::take(data))),
+            Gathered::None => return None,
         })
     }
 
@@ -227,7 +324,6 @@ impl Gathered {
     }
 
     /// All octets, in two parts.
-    #[cfg(feature = "deflate")]
     fn octets(&self) -> [&[u8]; 2] {
         match self {
             Self::Text(text, partial) => [text.as_bytes(), partial.octets()],

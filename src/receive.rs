@@ -16,6 +16,7 @@ use crate::role::Role;
 use crate::utf8;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use core::mem;
 
 /// The receiving half of a connection.
 #[derive(Debug)]
@@ -23,8 +24,6 @@ pub(crate) struct Receiver {
     max_frame_size: usize,
     max_fragments: u32,
     partial: Partial,
-    /// What there is of a control frame's payload that was cut.
-    control: Option<Box<Control>>,
     message: Message,
     /// Fragments of the message so far.
     fragments: u32,
@@ -40,8 +39,10 @@ enum Partial {
         octets: [u8; Header::MAX_LEN - 1],
         len: u8,
     },
-    /// Its header has been judged, and its payload is still coming in.
+    /// Its header has been judged, and its payload is still coming in: that of a message's frame.
     Payload(Frame),
+    /// The same of a control frame, which is put together here.
+    Control(Box<Control>),
     /// It waits in the input from its first octet on, and so many octets of its payload have been
     /// unmasked there: whole keys.
     Waits { unmasked: usize },
@@ -49,9 +50,10 @@ enum Partial {
     Stopped,
 }
 
-/// The payload of a control frame, put together.
+/// A control frame and what has come in of its payload.
 #[derive(Debug)]
 struct Control {
+    frame: Frame,
     octets: [u8; MAX_CONTROL_LEN],
     len: u8,
 }
@@ -71,6 +73,16 @@ impl Frame {
     const fn is_whole(&self) -> bool {
         self.fin && !matches!(self.opcode, Opcode::Continuation)
     }
+}
+
+/// What comes next out of the input.
+enum Next<'b> {
+    /// Nothing: all of it has been taken.
+    Nothing,
+    /// A whole message or control frame that lies there.
+    Event(Event<'b>),
+    /// A frame of a message, of which there is a payload to be taken, perhaps an empty one.
+    Frame(Frame),
 }
 
 /// What the input begins with, where that is a message which may wait there.
@@ -105,10 +117,16 @@ impl Receiver {
             max_frame_size: config.max_frame_size,
             max_fragments: config.max_fragments,
             partial: Partial::None,
-            control: None,
             message: Message::new(config.max_message_size),
             fragments: 0,
         }
+    }
+
+    /// The limits of all frames that begin from now on.
+    pub(crate) const fn set_limits(&mut self, config: &Config) {
+        self.max_frame_size = config.max_frame_size;
+        self.max_fragments = config.max_fragments;
+        self.message.set_max_size(config.max_message_size);
     }
 
     /// From now on messages may come compressed.
@@ -234,36 +252,10 @@ impl Receiver {
         input: &mut Input<'b>,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
         loop {
-            let frame = match self.partial {
-                Partial::Payload(frame) => frame,
-                Partial::Stopped => {
-                    input.take_rest();
-                    return Ok(None);
-                }
-                Partial::Waits { unmasked } => {
-                    self.partial = Partial::None;
-                    let Some(header) = self.next_header(role, input)? else {
-                        return Ok(None);
-                    };
-                    let mut frame = self.judge(&header)?;
-                    self.message.begin(header.opcode, header.rsv1);
-                    let unmasked = input.take(unmasked.min(frame.remaining));
-                    self.message.make_room(frame.remaining, unmasked.len());
-                    self.message.append(unmasked)?;
-                    frame.remaining -= unmasked.len();
-                    frame
-                }
-                Partial::None | Partial::Header { .. } => {
-                    let Some(header) = self.next_header(role, input)? else {
-                        return Ok(None);
-                    };
-                    let frame = self.judge(&header)?;
-                    if frame.remaining <= input.len() && frame.is_whole() && !header.rsv1 {
-                        return lend(frame, input.take(frame.remaining)).map(Some);
-                    }
-                    self.message.begin(header.opcode, header.rsv1);
-                    frame
-                }
+            let frame = match self.next(role, input)? {
+                Next::Nothing => return Ok(None),
+                Next::Event(event) => return Ok(Some(event)),
+                Next::Frame(frame) => frame,
             };
             if !self.take_payload(frame, input)? {
                 return Ok(None);
@@ -274,10 +266,78 @@ impl Receiver {
         }
     }
 
+    /// As [`receive`](Self::receive), but a message is handed on as it comes in.
+    pub(crate) fn receive_piece<'b>(
+        &mut self,
+        role: Role,
+        input: &mut Input<'b>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        // What was gathered while nobody asked for pieces goes first.
+        if let Some(event) = self.message.drain() {
+            return Ok(Some(event));
+        }
+        loop {
+            let frame = match self.next(role, input)? {
+                Next::Nothing => return Ok(None),
+                Next::Event(event) => return Ok(Some(event)),
+                Next::Frame(frame) => frame,
+            };
+            let event = self.take_piece(frame, input)?;
+            if event.is_some() || matches!(self.partial, Partial::Payload(_)) && input.is_empty() {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// The next frame of a message that is not there as a whole, or what is.
+    fn next<'b>(&mut self, role: Role, input: &mut Input<'b>) -> Result<Next<'b>, ProtocolError> {
+        let waited = match &mut self.partial {
+            Partial::None | Partial::Header { .. } => None,
+            Partial::Payload(frame) => return Ok(Next::Frame(*frame)),
+            Partial::Control(control) => {
+                if !control.take(input) {
+                    return Ok(Next::Nothing);
+                }
+                let payload = Cow::Owned(control.octets().into());
+                let event = control_event(control.frame.opcode, payload);
+                self.partial = Partial::None;
+                return event.map(Next::Event);
+            }
+            Partial::Waits { unmasked } => Some(mem::take(unmasked)),
+            Partial::Stopped => {
+                input.take_rest();
+                return Ok(Next::Nothing);
+            }
+        };
+        if waited.is_some() {
+            self.partial = Partial::None;
+        }
+        let Some(header) = self.next_header(role, input)? else {
+            return Ok(Next::Nothing);
+        };
+        let mut frame = self.judge(&header)?;
+        if let Some(unmasked) = waited {
+            self.message.begin(header.opcode, header.rsv1);
+            let unmasked = input.take(unmasked.min(frame.remaining));
+            self.message.make_room(frame.remaining, unmasked.len());
+            self.message.append(unmasked)?;
+            frame.remaining -= unmasked.len();
+        } else if frame.remaining <= input.len() && frame.is_whole() && !header.rsv1 {
+            return lend(frame, input.take(frame.remaining)).map(Next::Event);
+        } else if frame.opcode.is_control() {
+            let mut control = Control::new(frame);
+            control.take(input);
+            self.partial = Partial::Control(Box::new(control));
+            return Ok(Next::Nothing);
+        } else {
+            self.message.begin(header.opcode, header.rsv1);
+        }
+        Ok(Next::Frame(frame))
+    }
+
     /// Drops all that is kept: nothing will be received any more.
     pub(crate) fn stop(&mut self) {
         self.partial = Partial::Stopped;
-        self.control = None;
         self.message.stop();
     }
 
@@ -372,19 +432,13 @@ impl Receiver {
         mut frame: Frame,
         input: &mut Input<'_>,
     ) -> Result<bool, ProtocolError> {
-        if !frame.opcode.is_control() {
-            self.message.make_room(frame.remaining, input.len());
-        }
+        self.message.make_room(frame.remaining, input.len());
         for octets in input.take(frame.remaining).chunks_mut(STEP) {
             frame.remaining -= octets.len();
             if let Some(mask) = &mut frame.mask {
                 mask.apply(octets);
             }
-            if frame.opcode.is_control() {
-                self.control.get_or_insert_default().append(octets);
-            } else {
-                self.message.append(octets)?;
-            }
+            self.message.append(octets)?;
         }
         let is_over = frame.remaining == 0;
         self.partial = if is_over {
@@ -395,12 +449,71 @@ impl Receiver {
         Ok(is_over)
     }
 
-    /// A frame whose payload has been gathered is over.
-    fn finish<'b>(&mut self, frame: Frame) -> Result<Option<Event<'b>>, ProtocolError> {
-        if frame.opcode.is_control() {
-            let payload = self.control.take().unwrap_or_default();
-            return control_event(frame.opcode, Cow::Owned(payload.octets().into())).map(Some);
+    /// Takes what makes at most one piece of a message, and hands it on.
+    fn take_piece<'b>(
+        &mut self,
+        mut frame: Frame,
+        input: &mut Input<'b>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let lends = self.message.lends();
+        let mut lent: &[u8] = &[];
+        if lends {
+            let octets = input.take(frame.remaining);
+            frame.remaining -= octets.len();
+            if let Some(mask) = &mut frame.mask {
+                mask.apply(octets);
+            }
+            lent = octets;
+        } else {
+            self.gather_step(&mut frame, input)?;
         }
+        let is_over = frame.remaining == 0 && !self.message.has_more();
+        let is_last = is_over && frame.fin;
+        self.partial = if is_over {
+            Partial::None
+        } else {
+            Partial::Payload(frame)
+        };
+        if is_last {
+            self.fragments = 0;
+        }
+        match (lends, is_last) {
+            (true, _) => self.message.lend(lent, is_last),
+            (false, true) => self.message.finish(),
+            (false, false) => Ok(self.message.drain()),
+        }
+    }
+
+    /// Gathers what makes at most one piece: a step of what is compressed, or an octet of a
+    /// character that was cut off.
+    fn gather_step(
+        &mut self,
+        frame: &mut Frame,
+        input: &mut Input<'_>,
+    ) -> Result<(), ProtocolError> {
+        let most = if self.message.is_compressed() {
+            STEP
+        } else {
+            1
+        };
+        let len = frame.remaining.min(most).min(input.len());
+        let part = input.remaining_mut().get_mut(..len).unwrap_or_default();
+        if let Some(mut mask) = frame.mask {
+            mask.apply(part);
+        }
+        let taken = self.message.append_step(part)?;
+        // What has not been taken stays in the input as it came in.
+        if let (Some(mask), Some(rest)) = (&mut frame.mask, part.get_mut(taken..)) {
+            mask.skip(taken);
+            mask.clone().apply(rest);
+        }
+        input.take(taken);
+        frame.remaining -= taken;
+        Ok(())
+    }
+
+    /// A frame whose payload has been gathered is over, and with it perhaps the message.
+    fn finish<'b>(&mut self, frame: Frame) -> Result<Option<Event<'b>>, ProtocolError> {
         if !frame.fin {
             return Ok(None);
         }
@@ -410,25 +523,30 @@ impl Receiver {
 }
 
 impl Control {
-    /// Appends a part of the payload; its header has said that all of it fits.
-    fn append(&mut self, part: &[u8]) {
+    const fn new(frame: Frame) -> Self {
+        Self {
+            frame,
+            octets: [0; MAX_CONTROL_LEN],
+            len: 0,
+        }
+    }
+
+    /// Takes what has arrived of the payload, which fits; returns whether that was its end.
+    fn take(&mut self, input: &mut Input<'_>) -> bool {
+        let part = input.take(self.frame.remaining);
+        self.frame.remaining -= part.len();
+        if let Some(mask) = &mut self.frame.mask {
+            mask.apply(part);
+        }
         for (place, octet) in self.octets.iter_mut().skip(usize::from(self.len)).zip(part) {
             *place = *octet;
             self.len += 1;
         }
+        self.frame.remaining == 0
     }
 
     fn octets(&self) -> &[u8] {
         self.octets.get(..usize::from(self.len)).unwrap_or_default()
-    }
-}
-
-impl Default for Control {
-    fn default() -> Self {
-        Self {
-            octets: [0; MAX_CONTROL_LEN],
-            len: 0,
-        }
     }
 }
 

@@ -258,6 +258,20 @@ impl Sender {
         Ok(())
     }
 
+    /// Appends a fragment of the message that is being sent or begins, or the whole of that.
+    pub(crate) fn piece(
+        &mut self,
+        data: Data<'_>,
+        is_last: bool,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        match (self.message, is_last) {
+            (Some(_), _) => self.next(data, is_last, out),
+            (None, true) => self.message(data, out),
+            (None, false) => self.first(data, out),
+        }
+    }
+
     /// Appends a control frame; also between the fragments of a message.
     pub(crate) fn control(
         &mut self,

@@ -32,15 +32,23 @@ impl PartialChar {
                 return Ok(());
             };
             piece = rest;
-            self.push(octet, text)?;
+            text.extend(self.push(octet)?);
         }
+        text.push_str(self.cut(piece)?);
+        Ok(())
+    }
+
+    /// What is whole of a piece that begins where a character does; one that it cuts off is kept.
+    pub(crate) fn cut<'p>(&mut self, piece: &'p [u8]) -> Result<&'p str, InvalidUtf8> {
         let (whole, cut_off) = piece.split_at(piece.len() - cut_off(piece));
-        text.push_str(check(whole)?);
-        cut_off.iter().try_for_each(|&octet| self.push(octet, text))
+        let whole = check(whole)?;
+        for &octet in cut_off {
+            self.push(octet)?;
+        }
+        Ok(whole)
     }
 
     /// The octets that are kept.
-    #[cfg(feature = "deflate")]
     pub(crate) fn octets(&self) -> &[u8] {
         self.octets.get(..usize::from(self.len)).unwrap_or_default()
     }
@@ -59,7 +67,8 @@ impl PartialChar {
         }
     }
 
-    fn push(&mut self, octet: u8, text: &mut String) -> Result<(), InvalidUtf8> {
+    /// Adds an octet, and returns the character if that makes it whole.
+    fn push(&mut self, octet: u8) -> Result<Option<char>, InvalidUtf8> {
         // A character has at most 4 octets, and the fourth ends it one way or the other.
         let end = usize::from(self.len);
         let (Some(place), Some(so_far)) = (self.octets.get_mut(end), end.checked_add(1)) else {
@@ -69,11 +78,10 @@ impl PartialChar {
         self.len += 1;
         match core::str::from_utf8(self.octets.get(..so_far).unwrap_or_default()) {
             Ok(character) => {
-                text.push_str(character);
                 self.len = 0;
-                Ok(())
+                Ok(character.chars().next())
             }
-            Err(error) if error.error_len().is_none() => Ok(()),
+            Err(error) if error.error_len().is_none() => Ok(None),
             Err(_) => Err(InvalidUtf8),
         }
     }

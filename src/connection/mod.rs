@@ -224,6 +224,73 @@ impl Connection {
         }
     }
 
+    /// As [`receive`](Self::receive), but a message that has not arrived as a whole comes in the
+    /// pieces in which it arrives, and nothing of it is kept: for relays, and for uploads of any size.
+    ///
+    /// [`Event::TextPiece`] and [`Event::BinaryPiece`] are followed by more of the same message; its
+    /// last piece, or the whole of it, is an [`Event::Text`] or [`Event::Binary`]. Text is cut
+    /// between characters and checked as it comes. A compressed message is inflated as it comes, and
+    /// no more than some 32 KiB at once. Pings and Pongs may come in between.
+    ///
+    /// Call it in a loop until it returns `None`; also with an empty `input` it may have something
+    /// left. How the octets are cut into reads decides on the pieces, and on how much of a message
+    /// comes before a rule is broken in it; never on what the pieces are together.
+    ///
+    /// The three ways to receive may be called in turn: what has been gathered of a message is its
+    /// next piece here, and what is left of one that was begun in pieces comes at once from there. All
+    /// limits hold as ever; [`set_limits`](Self::set_limits) changes them.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use sansocket::{Connection, Event, Input, SendError};
+    ///
+    /// /// Hands on to `to` what came from the peer of `from`.
+    /// fn relay(
+    ///     from: &mut Connection,
+    ///     read: &mut [u8],
+    ///     to: &mut Connection,
+    ///     [out, to_out]: [&mut BytesMut; 2],
+    /// ) -> Result<(), SendError> {
+    ///     let mut input = Input::new(read);
+    ///     while let Some(event) = from.receive_pieces(&mut input, out) {
+    ///         match event {
+    ///             Event::TextPiece(text) => to.send_piece(&*text, false, to_out)?,
+    ///             Event::BinaryPiece(data) => to.send_piece(&*data, false, to_out)?,
+    ///             Event::Text(text) => to.send_piece(&*text, true, to_out)?,
+    ///             Event::Binary(data) => to.send_piece(&*data, true, to_out)?,
+    ///             _ => {} // Pings are answered already, and `from.close_code()` tells of a Close
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let config = sansocket::Config::default();
+    /// # let (mut from, mut to) = (Connection::server(&config), Connection::server(&config));
+    /// # let (mut out, mut to_out) = (BytesMut::new(), BytesMut::new());
+    /// # for read in [&mut [0x81, 0x83, 0, 0, 0, 0, b'a', b'b'][..], &mut [b'c']] {
+    /// #     relay(&mut from, read, &mut to, [&mut out, &mut to_out])?;
+    /// # }
+    /// # assert_eq!(&to_out[..], b"\x01\x02ab\x80\x01c");
+    /// # Ok::<(), SendError>(())
+    /// ```
+    pub fn receive_pieces<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        out: &mut BytesMut,
+    ) -> Option<Event<'b>> {
+        let received = self.receiver.receive_piece(self.role, input);
+        self.received(received, out)
+    }
+
+    /// Sets the limits of `config` ([`max_message_size`](Config::max_message_size),
+    /// [`max_frame_size`](Config::max_frame_size), [`max_fragments`](Config::max_fragments)) for all
+    /// frames that begin from now on.
+    ///
+    /// Call it where a connection changes what it is good for: larger messages from a user who has
+    /// logged in, or an upload [in pieces](Self::receive_pieces).
+    pub const fn set_limits(&mut self, config: &Config) {
+        self.receiver.set_limits(config);
+    }
+
     /// A message that waits in the input, or has waited there.
     fn receive_waiting<'b>(
         &mut self,
@@ -251,9 +318,19 @@ impl Connection {
         input: &mut Input<'b>,
         out: &mut BytesMut,
     ) -> Option<Event<'b>> {
-        match self.receiver.receive(self.role, input) {
+        let received = self.receiver.receive(self.role, input);
+        self.received(received, out)
+    }
+
+    /// What the receiver says, with the answer to it in the output.
+    fn received<'b>(
+        &mut self,
+        received: Result<Option<Event<'b>>, ProtocolError>,
+        out: &mut BytesMut,
+    ) -> Option<Event<'b>> {
+        match received {
             Ok(Some(event)) => {
-                if !matches!(event, Event::Text(_) | Event::Binary(_)) {
+                if matches!(event, Event::Ping(_) | Event::Close(_)) {
                     self.answer(&event, out);
                 }
                 Some(event)

@@ -239,6 +239,25 @@ impl Connection {
         self.sender.next(data.into(), true, out)
     }
 
+    /// Appends a piece of a message to `out`, its last or not, as a fragment; or as the whole message
+    /// if it is the only one (RFC 6455, section 5.4).
+    ///
+    /// For who does not know whether a message is under way, such as a relay: see
+    /// [`receive_pieces`](Self::receive_pieces). A message begins if none is.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`] and [`SendError::OtherType`]; nothing was appended.
+    pub fn send_piece<'a>(
+        &mut self,
+        data: impl Into<Data<'a>>,
+        is_last: bool,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        self.check_open()?;
+        self.sender.piece(data.into(), is_last, out)
+    }
+
     /// Whether messages are compressed that begin from now on; they are unless you say no.
     ///
     /// Say no for a message that holds a secret beside text which somebody else can choose

@@ -47,7 +47,8 @@ struct Inflating {
     deflate: Deflate,
     terms: Terms,
     owner: Owner,
-    /// The last octets of the messages before, as far as the window reaches.
+    /// The last octets of the messages before, and of what has been handed on of this one, as far
+    /// as the window reaches.
     history: VecDeque<u8>,
     /// Whether the message under way is compressed.
     is_under_way: bool,
@@ -55,6 +56,8 @@ struct Inflating {
     inflater: Option<Box<Inflater>>,
     /// Octets of the message under way as they came in.
     compressed_len: usize,
+    /// Whether the last step left something to be done without further octets.
+    has_more: bool,
 }
 
 impl Inflation {
@@ -100,6 +103,36 @@ impl Inflation {
         }
     }
 
+    /// As [`inflate`](Self::inflate), until there is at most one step of output. Returns how many of
+    /// the octets have been taken.
+    pub(crate) fn step(
+        &mut self,
+        part: &[u8],
+        mut message: impl Sink,
+    ) -> Result<usize, ProtocolError> {
+        match &mut self.0 {
+            Direction::Begun(state) => state.step(part, &mut message),
+            Direction::Off | Direction::Agreed(..) => Ok(part.len()),
+        }
+    }
+
+    /// Whether there is something to be inflated without further octets.
+    pub(crate) const fn has_more(&self) -> bool {
+        match self.0.get() {
+            Some(state) => state.has_more,
+            None => false,
+        }
+    }
+
+    /// A part of the message has left the sink: it is to be remembered.
+    pub(crate) fn handed_on(&mut self, part: &[u8]) {
+        if let Direction::Begun(state) = &mut self.0
+            && state.is_under_way
+        {
+            state.remember(part);
+        }
+    }
+
     /// The message has ended, compressed or not.
     pub(crate) fn end_message(&mut self, mut message: impl Sink) -> Result<(), ProtocolError> {
         match &mut self.0 {
@@ -120,36 +153,50 @@ impl Inflating {
             is_under_way: false,
             inflater: None,
             compressed_len: 0,
+            has_more: false,
         }
     }
 
     fn inflate(&mut self, mut octets: &[u8], message: &mut impl Sink) -> Result<(), ProtocolError> {
-        self.compressed_len = self.compressed_len.saturating_add(octets.len());
+        loop {
+            let taken = self.step(octets, message)?;
+            octets = octets.get(taken..).unwrap_or_default();
+            if octets.is_empty() && !self.has_more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Does what makes at most one step of output. Returns how many of the octets it has taken.
+    fn step(&mut self, octets: &[u8], message: &mut impl Sink) -> Result<usize, ProtocolError> {
         let mut inflater = match self.inflater.take() {
             Some(inflater) => inflater,
             None => self.take_inflater()?,
         };
-        loop {
-            let step = inflater.step(octets, InflateFlush::NoFlush);
-            octets = octets.get(step.taken..).unwrap_or_default();
-            // What was inflated before an error is judged first, as if it had come by itself.
-            message.append(step.output)?;
-            match step.result {
-                Ok(Status::Ok) if octets.is_empty() && step.output.len() < STEP => break,
-                Ok(Status::Ok) => {}
-                // A final block ends the stream, not the context (RFC 7692, section 7.2.3.4).
-                Ok(Status::StreamEnd) => inflater.restart(&self.history, message.so_far())?,
-                Ok(Status::BufError) if octets.is_empty() => break,
-                Ok(Status::BufError) | Err(_) => return Err(ProtocolError::CompressedDataInvalid),
+        let step = inflater.step(octets, InflateFlush::NoFlush);
+        let taken = step.taken;
+        self.compressed_len = self.compressed_len.saturating_add(taken);
+        self.has_more = step.output.len() == STEP;
+        // What was inflated before an error is judged first, as if it had come by itself.
+        message.append(step.output)?;
+        match step.result {
+            Ok(Status::Ok) => {}
+            // A final block ends the stream, not the context (RFC 7692, section 7.2.3.4).
+            Ok(Status::StreamEnd) => {
+                inflater.restart(&self.history, message.so_far())?;
+                self.has_more = false;
             }
+            Ok(Status::BufError) if octets.is_empty() => {}
+            Ok(Status::BufError) | Err(_) => return Err(ProtocolError::CompressedDataInvalid),
         }
         self.inflater = Some(inflater);
-        Ok(())
+        Ok(taken)
     }
 
     /// RFC 7692, section 7.2.2: with the tail, the data must end where a block does.
     fn end(&mut self, message: &mut impl Sink) -> Result<(), ProtocolError> {
-        self.is_under_way = false;
+        // What the last step left comes with the tail: it is less than a step.
+        (self.is_under_way, self.has_more) = (false, false);
         // A compressed message without any octet is empty, and no DEFLATE stream.
         let Some(mut inflater) = self.inflater.take() else {
             return Ok(());
@@ -164,6 +211,8 @@ impl Inflating {
             for part in message.so_far() {
                 self.remember(part);
             }
+        } else {
+            self.history = VecDeque::new();
         }
         if ending == Ending::Stream {
             inflater.restart(&self.history, [&[], &[]])?;

@@ -246,7 +246,10 @@ pub fn other(role: Role) -> Role {
 pub struct Run {
     pub ws: Connection,
     pub out: BytesMut,
+    /// Messages that came in pieces are joined.
     pub events: Vec<Event<'static>>,
+    /// What has come of a message in pieces.
+    begun: Option<Event<'static>>,
 }
 
 impl Run {
@@ -263,14 +266,30 @@ impl Run {
             ws,
             out: BytesMut::new(),
             events: Vec::new(),
+            begun: None,
         }
     }
 
+    /// Feeds the connection, in one of the ways to receive, which the octets themselves decide on:
+    /// no event depends on it.
     pub fn feed(&mut self, octets: &[u8]) -> &mut Self {
         let mut octets = octets.to_vec();
+        let receive = match octets.iter().map(|&octet| u64::from(octet)).sum::<u64>() % 2 {
+            0 => Connection::receive,
+            _ => Connection::receive_pieces,
+        };
         let mut input = Input::new(&mut octets);
-        while let Some(event) = self.ws.receive(&mut input, &mut self.out) {
-            self.events.push(event.into_owned());
+        while let Some(event) = receive(&mut self.ws, &mut input, &mut self.out) {
+            let event = event.into_owned();
+            match &event {
+                Event::TextPiece(_) | Event::BinaryPiece(_) => {
+                    self.begun = Some(joined(self.begun.take(), event));
+                }
+                Event::Text(_) | Event::Binary(_) => {
+                    self.events.push(joined(self.begun.take(), event));
+                }
+                _ => self.events.push(event),
+            }
         }
         assert!(input.is_empty(), "every octet is taken");
         self
@@ -285,6 +304,26 @@ impl Run {
 
     pub fn sent(&self) -> Vec<Sent> {
         sent_frames(&self.out, self.ws.role())
+    }
+}
+
+/// A piece of a message behind what has come of it before.
+pub fn joined(begun: Option<Event<'static>>, piece: Event<'static>) -> Event<'static> {
+    match (begun, piece) {
+        (None, piece) => piece,
+        (Some(Event::TextPiece(text)), Event::TextPiece(more)) => {
+            assert!(!more.is_empty());
+            Event::TextPiece(text + more)
+        }
+        (Some(Event::TextPiece(text)), Event::Text(more)) => Event::Text(text + more),
+        (Some(Event::BinaryPiece(data)), Event::BinaryPiece(more)) => {
+            assert!(!more.is_empty());
+            Event::BinaryPiece([data, more].concat().into())
+        }
+        (Some(Event::BinaryPiece(data)), Event::Binary(more)) => {
+            Event::Binary([data, more].concat().into())
+        }
+        (begun, piece) => panic!("{piece:?} goes on with {begun:?}"),
     }
 }
 
