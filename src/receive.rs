@@ -75,6 +75,51 @@ impl Frame {
     }
 }
 
+/// A frame that lies whole in the input behind a header of at most 8 octets, as nearly all do.
+#[derive(Clone, Copy)]
+struct Whole {
+    /// The first octet of its header.
+    first: u8,
+    header_len: usize,
+    len: usize,
+}
+
+impl Whole {
+    /// What the input begins with, if it is one, and masked as it must be.
+    #[inline]
+    fn ahead(role: Role, input: &Input<'_>) -> Option<Self> {
+        let [first, second, a, b, ..] = *input.remaining() else {
+            return None;
+        };
+        let (len, header_len) = match second & 0x7f {
+            126 => (usize::from(u16::from_be_bytes([a, b])), 4),
+            127.. => return None,
+            len => (usize::from(len), 2),
+        };
+        let is_minimal = header_len == 2 || len >= 126;
+        let is_masked = role == Role::Server;
+        let header_len = header_len + if is_masked { 4 } else { 0 };
+        let is_one =
+            is_masked == (second & 0x80 != 0) && is_minimal && input.len() >= header_len + len;
+        is_one.then_some(Self {
+            first,
+            header_len,
+            len,
+        })
+    }
+
+    /// Takes it, and returns its payload.
+    #[inline]
+    fn take<'b>(self, role: Role, input: &mut Input<'b>) -> &'b mut [u8] {
+        let header = input.take(self.header_len);
+        let payload = input.take(self.len);
+        if let (Role::Server, Some(key)) = (role, header.last_chunk()) {
+            Mask::new(*key).apply(payload);
+        }
+        payload
+    }
+}
+
 /// What comes next out of the input.
 enum Next<'b> {
     /// Nothing: all of it has been taken.
@@ -106,6 +151,8 @@ pub(crate) enum Waiting<'b> {
 /// The first octet of a frame that is a whole message, not compressed.
 const TEXT: u8 = 0x80 | Opcode::Text as u8;
 const BINARY: u8 = 0x80 | Opcode::Binary as u8;
+/// The first octet of a further fragment which is not the last.
+const NEXT_FRAGMENT: u8 = Opcode::Continuation as u8;
 
 /// A payload is unmasked, checked and gathered in steps of this size, so that its octets are
 /// still in the fastest cache when they are touched again.
@@ -141,8 +188,7 @@ impl Receiver {
         self.message.inflates()
     }
 
-    /// The next message, if it lies whole and plain in the input behind a header of at most 8
-    /// octets, as nearly all do; else nothing has been taken.
+    /// The next message, if it lies whole and plain in the input; else nothing has been taken.
     ///
     /// It is the short way of [`receive`](Self::receive): it sees only what all rules allow.
     #[inline]
@@ -151,34 +197,17 @@ impl Receiver {
         role: Role,
         input: &mut Input<'b>,
     ) -> Option<Result<Event<'b>, ProtocolError>> {
-        let [first, second, a, b, ..] = *input.remaining() else {
-            return None;
-        };
-        let (len, header_len) = match second & 0x7f {
-            126 => (usize::from(u16::from_be_bytes([a, b])), 4),
-            127.. => return None,
-            len => (usize::from(len), 2),
-        };
-        let is_minimal = header_len == 2 || len >= 126;
-        let is_masked = role == Role::Server;
-        let header_len = header_len + if is_masked { 4 } else { 0 };
-        if !matches!(first, TEXT | BINARY)
-            || is_masked != (second & 0x80 != 0)
-            || !is_minimal
+        let frame = Whole::ahead(role, input)?;
+        if !matches!(frame.first, TEXT | BINARY)
             || !matches!(self.partial, Partial::None)
             || self.message.is_under_way()
-            || len > self.max_frame_size
-            || len > self.message.max_size()
-            || input.len() < header_len + len
+            || frame.len > self.max_frame_size
+            || frame.len > self.message.max_size()
         {
             return None;
         }
-        let header = input.take(header_len);
-        let payload = input.take(len);
-        if let (true, Some(key)) = (is_masked, header.last_chunk()) {
-            Mask::new(*key).apply(payload);
-        }
-        Some(if first == TEXT {
+        let payload = frame.take(role, input);
+        Some(if frame.first == TEXT {
             text(payload)
         } else {
             Ok(Event::Binary(Cow::Borrowed(payload)))
@@ -252,6 +281,7 @@ impl Receiver {
         input: &mut Input<'b>,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
         loop {
+            self.gather_fragments(role, input)?;
             let frame = match self.next(role, input)? {
                 Next::Nothing => return Ok(None),
                 Next::Event(event) => return Ok(Some(event)),
@@ -264,6 +294,29 @@ impl Receiver {
                 return Ok(Some(event));
             }
         }
+    }
+
+    /// Gathers the fragments of a plain message that lie whole in the input, but for the last: the
+    /// short way, as [`whole_message`](Self::whole_message).
+    fn gather_fragments(&mut self, role: Role, input: &mut Input<'_>) -> Result<(), ProtocolError> {
+        if !matches!(self.partial, Partial::None)
+            || !self.message.is_under_way()
+            || self.message.is_compressed()
+        {
+            return Ok(());
+        }
+        while let Some(frame) = Whole::ahead(role, input) {
+            if frame.first != NEXT_FRAGMENT
+                || frame.len > self.max_frame_size
+                || frame.len > self.message.room(false, 0)
+                || self.fragments >= self.max_fragments
+            {
+                break;
+            }
+            self.fragments += 1;
+            self.message.append(frame.take(role, input))?;
+        }
+        Ok(())
     }
 
     /// As [`receive`](Self::receive), but a message is handed on as it comes in.
