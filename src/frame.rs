@@ -178,24 +178,30 @@ impl Header {
     }
 
     /// Appends the header to `out`, with the length in its shortest form.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&self, out: &mut BytesMut) {
         let first = u8::from(self.fin) << 7 | u8::from(self.rsv1) << 6 | self.opcode as u8;
-        let masked = u8::from(self.masking_key.is_some()) << 7;
         // One piece of fixed size for each form: an append of known length is a plain store.
-        match self.payload_len {
-            len @ ..=125 => out.extend_from_slice(&[first, masked | len as u8]),
-            len @ ..=0xffff => {
+        match (self.payload_len, self.masking_key) {
+            (len @ ..=125, None) => out.extend_from_slice(&[first, len as u8]),
+            (len @ ..=125, Some([k, l, m, n])) => {
+                out.extend_from_slice(&[first, 0x80 | len as u8, k, l, m, n]);
+            }
+            (len @ ..=0xffff, key) => {
                 let [a, b] = (len as u16).to_be_bytes();
-                out.extend_from_slice(&[first, masked | 126, a, b]);
+                match key {
+                    None => out.extend_from_slice(&[first, 126, a, b]),
+                    Some([k, l, m, n]) => {
+                        out.extend_from_slice(&[first, 0x80 | 126, a, b, k, l, m, n]);
+                    }
+                }
             }
-            len => {
-                out.extend_from_slice(&[first, masked | 127]);
-                out.extend_from_slice(&len.to_be_bytes());
+            (len, key) => {
+                let [a, b, c, d, e, f, g, h] = len.to_be_bytes();
+                let second = if key.is_some() { 0x80 | 127 } else { 127 };
+                out.extend_from_slice(&[first, second, a, b, c, d, e, f, g, h]);
+                out.extend_from_slice(key.as_ref().map_or(&[], |key| &key[..]));
             }
-        }
-        if let Some(key) = self.masking_key {
-            out.extend_from_slice(&key);
         }
     }
 }

@@ -100,7 +100,7 @@
 //! | `entropy` | yes | seeds from the operating system: `ClientHandshake::new` |
 //! | `deflate` | yes | permessage-deflate (RFC 7692): `HandshakeConfig::deflate`; needs `std` |
 //! | `idna` | no | host names that are not ASCII in a [`Uri`] |
-//! | `simd` | no | the machine's widest vectors for masking payloads from 2 KiB on; needs Rust 1.89 |
+//! | `simd` | no | the machine's widest vectors for masking payloads from 512 octets on; needs Rust 1.89 |
 //!
 //! The crate itself is `no_std` with `alloc`. The codec behind `deflate` is not, so a device without
 //! `std` leaves that feature out: nothing of it is compiled then, and offers are declined.

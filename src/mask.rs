@@ -1,6 +1,8 @@
 //! XOR with a masking key (RFC 6455, section 5.3). Its law: a mask remembers where in the key
 //! it stands, so data may be cut anywhere.
 
+use bytes::BytesMut;
+
 /// A masking key and how far into a frame's payload it has been applied.
 ///
 /// The same operation masks and unmasks (RFC 6455, section 5.3). [`Connection`] does this for
@@ -28,7 +30,7 @@ pub struct Mask {
 
 /// From this length on, wider instructions are worth the way to them.
 #[cfg(feature = "simd")]
-const WIDE_LEN: usize = 2 << 10;
+const WIDE_LEN: usize = 512;
 
 impl Mask {
     /// A mask that stands at the first octet of a frame's payload.
@@ -60,6 +62,62 @@ impl Mask {
     fn apply_wide(&mut self, data: &mut [u8]) {
         let level = fearless_simd::Level::new();
         fearless_simd::dispatch!(level, _simd => self.apply_here(data));
+    }
+
+    /// Appends `data` to `out`, XORed on the way.
+    #[inline]
+    pub(crate) fn append(self, data: &[u8], out: &mut BytesMut) {
+        #[cfg(feature = "simd")]
+        if data.len() >= WIDE_LEN {
+            return self.append_wide(data, out);
+        }
+        self.append_here(data, out);
+    }
+
+    #[cfg(feature = "simd")]
+    #[inline(never)]
+    fn append_wide(self, data: &[u8], out: &mut BytesMut) {
+        let level = fearless_simd::Level::new();
+        fearless_simd::dispatch!(level, _simd => self.append_blocks::<128>(data, out));
+    }
+
+    #[inline(always)]
+    fn append_here(self, data: &[u8], out: &mut BytesMut) {
+        match data.len() {
+            64.. => self.append_blocks::<64>(data, out),
+            16.. => self.append_blocks::<16>(data, out),
+            4.. => self.append_blocks::<4>(data, out),
+            _ => self.append_blocks::<1>(data, out),
+        }
+    }
+
+    /// In blocks of `N` octets, of which `data` has one at least. What is shorter than a block is
+    /// appended as the end of one, over what was there.
+    #[inline(always)]
+    fn append_blocks<const N: usize>(mut self, data: &[u8], out: &mut BytesMut) {
+        const { assert!(N == 1 || N.is_multiple_of(4), "whole keys") }
+        let (blocks, rest) = data.as_chunks::<N>();
+        for block in blocks {
+            let mut block = *block;
+            self.apply_here(&mut block);
+            out.extend_from_slice(&block);
+        }
+        if let (1.., Some(block)) = (rest.len(), data.last_chunk::<N>()) {
+            let mut block = *block;
+            self.turn(rest.len());
+            self.apply_here(&mut block);
+            out.truncate(out.len() + rest.len() - N);
+            out.extend_from_slice(&block);
+        }
+    }
+
+    /// Moves on by so many octets.
+    #[inline(always)]
+    const fn turn(&mut self, len: usize) {
+        let octets = (len % 4) as u32;
+        self.key = u32::from_le_bytes(self.key)
+            .rotate_right(8 * octets)
+            .to_le_bytes();
     }
 
     #[inline(always)]
@@ -100,12 +158,18 @@ mod tests {
     #[test]
     fn every_way_is_that_of_the_rfc() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
-        for len in (0..100).chain([2_047, 2_048, 2_049, 10_007]) {
+        for len in (0..200).chain([511, 512, 513, 10_007]) {
             for phase in 0..4 {
                 let expected: Vec<u8> = (phase..phase + len).map(|i| key[i % 4]).collect();
+                let mut before = Mask::new(key);
+                before.apply(&mut vec![0; phase]);
+                for append in [Mask::append, Mask::append_here] {
+                    let mut out = BytesMut::from("before");
+                    append(before, &vec![0; len], &mut out);
+                    assert_eq!(out.strip_prefix(b"before"), Some(&expected[..]));
+                }
                 for apply in [Mask::apply, Mask::apply_here] {
-                    let (mut mask, mut data) = (Mask::new(key), vec![0; len]);
-                    mask.apply(&mut vec![0; phase]);
+                    let (mut mask, mut data) = (before, vec![0; len]);
                     apply(&mut mask, &mut data);
                     assert_eq!(data, expected);
                     let mut next = [0];

@@ -10,10 +10,6 @@ use crate::masking_key::MaskingKeys;
 use crate::prepared::Prepared;
 use bytes::{Bytes, BytesMut};
 
-/// A payload is copied and masked in steps of this size, so that its octets are still in the
-/// fastest cache when they are masked.
-const STEP: usize = 16 << 10;
-
 /// The data of a fragment: all fragments of a message are of one type.
 ///
 /// Text is `str`, so that a message cannot be sent that is not UTF-8 (RFC 6455, section 5.6).
@@ -31,7 +27,7 @@ pub enum Data<'a> {
 }
 
 impl<'a> Data<'a> {
-    const fn opcode(self) -> Opcode {
+    pub(crate) const fn opcode(self) -> Opcode {
         match self {
             Self::Text(_) => Opcode::Text,
             Self::Binary(_) => Opcode::Binary,
@@ -64,13 +60,23 @@ impl<'a, const N: usize> From<&'a [u8; N]> for Data<'a> {
     }
 }
 
+/// What may be sent.
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// A message may begin.
+    Between,
+    /// The fragments of a message of this type are under way.
+    Within(Opcode),
+    /// No message any more.
+    Stopped,
+}
+
 /// The sending half of a connection.
 #[derive(Debug)]
 pub(crate) struct Sender {
     /// A client's; a server does not mask.
     keys: Option<MaskingKeys>,
-    /// The type of the fragmented message that is being sent.
-    message: Option<Opcode>,
+    phase: Phase,
     #[cfg(feature = "deflate")]
     compression: Compression,
     /// Whether the application wants its messages compressed.
@@ -82,7 +88,7 @@ impl Sender {
     pub(crate) const fn new(keys: Option<MaskingKeys>) -> Self {
         Self {
             keys,
-            message: None,
+            phase: Phase::Between,
             #[cfg(feature = "deflate")]
             compression: Compression::OFF,
             #[cfg(feature = "deflate")]
@@ -111,16 +117,21 @@ impl Sender {
 
     /// Drops all that is kept: no message will be sent any more.
     pub(crate) fn stop(&mut self) {
-        self.message = None;
+        self.phase = Phase::Stopped;
         #[cfg(feature = "deflate")]
         self.set_compression(Compression::OFF);
     }
 
     /// Appends a whole message.
     #[inline]
-    pub(crate) fn message(&mut self, data: Data<'_>, out: &mut BytesMut) -> Result<(), SendError> {
-        self.check_no_message()?;
-        self.whole(data.opcode(), data.octets(), out);
+    pub(crate) fn message(
+        &mut self,
+        opcode: Opcode,
+        octets: &[u8],
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        self.check_between()?;
+        self.whole(opcode, octets, out);
         Ok(())
     }
 
@@ -162,7 +173,7 @@ impl Sender {
     /// The frame that this connection sends as others do; `None` if it needs one of its own.
     #[inline]
     fn shared_frame<'p>(&self, prepared: &'p Prepared) -> Result<Option<&'p Bytes>, SendError> {
-        self.check_no_message()?;
+        self.check_between()?;
         if self.keys.is_some() {
             return Ok(None);
         }
@@ -175,13 +186,21 @@ impl Sender {
 
     /// Appends a whole message, but for its payload if that may follow as it is. Returns whether it
     /// is to follow.
-    pub(crate) fn apart(&mut self, data: Data<'_>, out: &mut BytesMut) -> Result<bool, SendError> {
-        if self.keys.is_some() || self.may_compress(data.octets().len()) {
-            return self.message(data, out).map(|()| false);
+    #[inline]
+    pub(crate) fn apart(
+        &mut self,
+        opcode: Opcode,
+        octets: &[u8],
+        out: &mut BytesMut,
+    ) -> Result<bool, SendError> {
+        self.check_between()?;
+        let follows = self.keys.is_none() && !self.may_compress(octets.len());
+        if follows {
+            append_header(opcode, true, None, octets.len(), out);
+        } else {
+            self.whole(opcode, octets, out);
         }
-        self.check_no_message()?;
-        self.header(data.opcode(), true, data.octets().len(), out);
-        Ok(true)
+        Ok(follows)
     }
 
     /// Appends a whole message, but for its payload if that is not compressed; it is masked where it
@@ -192,19 +211,22 @@ impl Sender {
         payload: &mut [u8],
         out: &mut BytesMut,
     ) -> Result<bool, SendError> {
-        self.check_no_message()?;
+        self.check_between()?;
         #[cfg(feature = "deflate")]
         if self.may_compress(payload.len()) {
             self.message_or_compressed(opcode, payload, out);
             return Ok(false);
         }
-        if let Some(mut mask) = self.header(opcode, true, payload.len(), out) {
-            mask.apply(payload);
+        let masking_key = self.keys.as_mut().map(MaskingKeys::next_key);
+        append_header(opcode, true, masking_key, payload.len(), out);
+        if let Some(key) = masking_key {
+            Mask::new(key).apply(payload);
         }
         Ok(true)
     }
 
     /// Whether a message of so many octets that begins now is to be compressed, or at least tried.
+    #[inline]
     fn may_compress(&self, len: usize) -> bool {
         #[cfg(feature = "deflate")]
         return self.compresses() && self.wants_compression && self.compression.is_worth(len);
@@ -215,18 +237,27 @@ impl Sender {
         }
     }
 
+    /// Whether a message may begin.
     #[inline]
-    const fn check_no_message(&self) -> Result<(), SendError> {
-        match self.message {
-            Some(_) => Err(SendError::MessageUnfinished),
-            None => Ok(()),
+    const fn check_between(&self) -> Result<(), SendError> {
+        match self.phase {
+            Phase::Between => Ok(()),
+            _ => Err(self.not_between()),
+        }
+    }
+
+    #[cold]
+    const fn not_between(&self) -> SendError {
+        match self.phase {
+            Phase::Stopped => SendError::NotOpen,
+            _ => SendError::MessageUnfinished,
         }
     }
 
     /// Appends the first fragment of a message, which is not its last.
     pub(crate) fn first(&mut self, data: Data<'_>, out: &mut BytesMut) -> Result<(), SendError> {
-        self.check_no_message()?;
-        self.message = Some(data.opcode());
+        self.check_between()?;
+        self.phase = Phase::Within(data.opcode());
         #[cfg(feature = "deflate")]
         if self.wants_compression && self.compresses() {
             self.compressed_frame(data.opcode(), false, data.octets(), out);
@@ -243,11 +274,12 @@ impl Sender {
         fin: bool,
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
-        match self.message {
-            None => return Err(SendError::NoMessage),
-            Some(opcode) if opcode != data.opcode() => return Err(SendError::OtherType),
-            Some(_) if fin => self.message = None,
-            Some(_) => {}
+        match self.phase {
+            Phase::Stopped => return Err(SendError::NotOpen),
+            Phase::Between => return Err(SendError::NoMessage),
+            Phase::Within(opcode) if opcode != data.opcode() => return Err(SendError::OtherType),
+            Phase::Within(_) if fin => self.phase = Phase::Between,
+            Phase::Within(_) => {}
         }
         #[cfg(feature = "deflate")]
         if self.compression.is_under_way() {
@@ -289,31 +321,13 @@ impl Sender {
     #[inline]
     fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8], out: &mut BytesMut) {
         out.reserve(Header::MAX_LEN + payload.len());
-        match self.header(opcode, fin, payload.len(), out) {
-            None => out.extend_from_slice(payload),
-            Some(mask) => append_masked(payload, mask, out),
+        match &mut self.keys {
+            None => {
+                append_header(opcode, fin, None, payload.len(), out);
+                out.extend_from_slice(payload);
+            }
+            Some(keys) => append_masked(opcode, fin, keys, payload, out),
         }
-    }
-
-    /// Appends a header. Returns the mask for the payload, if there must be one.
-    #[inline]
-    fn header(
-        &mut self,
-        opcode: Opcode,
-        fin: bool,
-        len: usize,
-        out: &mut BytesMut,
-    ) -> Option<Mask> {
-        let masking_key = self.keys.as_mut().map(MaskingKeys::next_key);
-        let header = Header {
-            fin,
-            rsv1: false,
-            opcode,
-            masking_key,
-            payload_len: len as u64,
-        };
-        header.encode(out);
-        masking_key.map(Mask::new)
     }
 }
 
@@ -370,10 +384,33 @@ impl Sender {
     }
 }
 
-fn append_masked(payload: &[u8], mut mask: Mask, out: &mut BytesMut) {
-    for octets in payload.chunks(STEP) {
-        let start = out.len();
-        out.extend_from_slice(octets);
-        mask.apply(out.get_mut(start..).unwrap_or_default());
-    }
+/// A client's frame. It is a function of its own, so that a server's is short.
+fn append_masked(
+    opcode: Opcode,
+    fin: bool,
+    keys: &mut MaskingKeys,
+    payload: &[u8],
+    out: &mut BytesMut,
+) {
+    let key = keys.next_key();
+    append_header(opcode, fin, Some(key), payload.len(), out);
+    Mask::new(key).append(payload, out);
+}
+
+#[inline]
+fn append_header(
+    opcode: Opcode,
+    fin: bool,
+    masking_key: Option<[u8; 4]>,
+    len: usize,
+    out: &mut BytesMut,
+) {
+    let header = Header {
+        fin,
+        rsv1: false,
+        opcode,
+        masking_key,
+        payload_len: len as u64,
+    };
+    header.encode(out);
 }

@@ -18,8 +18,7 @@ impl Connection {
     /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was appended.
     #[inline]
     pub fn send_text(&mut self, text: &str, out: &mut BytesMut) -> Result<(), SendError> {
-        self.check_open()?;
-        self.sender.message(Data::Text(text), out)
+        self.sender.message(Opcode::Text, text.as_bytes(), out)
     }
 
     /// Appends a binary message to `out` (RFC 6455, section 5.6).
@@ -29,8 +28,7 @@ impl Connection {
     /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was appended.
     #[inline]
     pub fn send_binary(&mut self, data: &[u8], out: &mut BytesMut) -> Result<(), SendError> {
-        self.check_open()?;
-        self.sender.message(Data::Binary(data), out)
+        self.sender.message(Opcode::Binary, data, out)
     }
 
     /// Appends a message to `out` but for its payload, which is to be written right behind `out`: for
@@ -55,14 +53,14 @@ impl Connection {
     /// # Errors
     ///
     /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was appended.
+    #[inline]
     pub fn send_apart<'a>(
         &mut self,
         data: impl Into<Data<'a>>,
         out: &mut BytesMut,
     ) -> Result<&'a [u8], SendError> {
-        self.check_open()?;
         let data = data.into();
-        let follows = self.sender.apart(data, out)?;
+        let follows = self.sender.apart(data.opcode(), data.octets(), out)?;
         Ok(if follows { data.octets() } else { &[] })
     }
 
@@ -77,7 +75,6 @@ impl Connection {
         data: &'a mut [u8],
         out: &mut BytesMut,
     ) -> Result<&'a [u8], SendError> {
-        self.check_open()?;
         let follows = self.sender.in_place(Opcode::Binary, data, out)?;
         Ok(if follows { data } else { &[] })
     }
@@ -93,7 +90,6 @@ impl Connection {
         text: String,
         out: &mut BytesMut,
     ) -> Result<Vec<u8>, SendError> {
-        self.check_open()?;
         let mut octets = text.into_bytes();
         let follows = self.sender.in_place(Opcode::Text, &mut octets, out)?;
         Ok(if follows { octets } else { Vec::new() })
@@ -125,7 +121,6 @@ impl Connection {
         prepared: &Prepared,
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
-        self.check_open()?;
         self.sender.prepared(prepared, out)
     }
 
@@ -172,7 +167,6 @@ impl Connection {
     /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was sent.
     #[inline]
     pub fn share_prepared(&mut self, prepared: &Prepared) -> Result<Bytes, SendError> {
-        self.check_open()?;
         self.sender.share(prepared)
     }
 
@@ -203,7 +197,6 @@ impl Connection {
         data: impl Into<Data<'a>>,
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
-        self.check_open()?;
         self.sender.first(data.into(), out)
     }
 
@@ -219,7 +212,6 @@ impl Connection {
         data: impl Into<Data<'a>>,
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
-        self.check_open()?;
         self.sender.next(data.into(), false, out)
     }
 
@@ -235,7 +227,6 @@ impl Connection {
         data: impl Into<Data<'a>>,
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
-        self.check_open()?;
         self.sender.next(data.into(), true, out)
     }
 
