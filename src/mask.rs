@@ -49,14 +49,6 @@ impl Mask {
         self.apply_here(data);
     }
 
-    /// Moves on as if so many octets had been masked.
-    pub(crate) const fn skip(&mut self, n: usize) {
-        let turns = (n % 4) as u32;
-        self.key = u32::from_le_bytes(self.key)
-            .rotate_right(8 * turns)
-            .to_le_bytes();
-    }
-
     /// With the widest instructions that this machine has.
     #[cfg(feature = "simd")]
     fn apply_wide(&mut self, data: &mut [u8]) {
@@ -104,16 +96,16 @@ impl Mask {
         }
         if let (1.., Some(block)) = (rest.len(), data.last_chunk::<N>()) {
             let mut block = *block;
-            self.turn(rest.len());
+            self.skip(rest.len());
             self.apply_here(&mut block);
             out.truncate(out.len() + rest.len() - N);
             out.extend_from_slice(&block);
         }
     }
 
-    /// Moves on by so many octets.
+    /// Moves on as if so many octets had been masked.
     #[inline(always)]
-    const fn turn(&mut self, len: usize) {
+    pub(crate) const fn skip(&mut self, len: usize) {
         let octets = (len % 4) as u32;
         self.key = u32::from_le_bytes(self.key)
             .rotate_right(8 * octets)

@@ -297,10 +297,10 @@ impl Sender {
         is_last: bool,
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
-        match (self.message, is_last) {
-            (Some(_), _) => self.next(data, is_last, out),
-            (None, true) => self.message(data, out),
-            (None, false) => self.first(data, out),
+        match self.phase {
+            Phase::Within(_) => self.next(data, is_last, out),
+            _ if is_last => self.message(data.opcode(), data.octets(), out),
+            _ => self.first(data, out),
         }
     }
 

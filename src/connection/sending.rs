@@ -245,7 +245,6 @@ impl Connection {
         is_last: bool,
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
-        self.check_open()?;
         self.sender.piece(data.into(), is_last, out)
     }
 
