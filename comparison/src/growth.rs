@@ -2,13 +2,14 @@
 //! not where it gets unpleasant.
 
 use crate::measure::{median, round, time, times};
-use crate::peers::{self, Connection, PLOTTED, Peer};
-use crate::plot::{Axis, Panel, decades, si};
+use crate::peers::{PLOTTED, sansocket};
+use crate::plot::{Panel, si};
 use crate::transport::Transport;
 use crate::work::{Role, Task, Work, size};
+use ::sansocket::{Connection, Event, Input};
 use bytes::BytesMut;
-use sansocket::{Event, Input};
 use std::io::{IoSlice, Read};
+use std::iter;
 
 #[path = "../../tests/support/allocator.rs"]
 mod allocator;
@@ -16,65 +17,58 @@ mod allocator;
 /// Peers whose connections would take more than this together are left out.
 const MEMORY: f64 = (1_u64 << 30) as f64;
 
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 15;
+
+/// Where an axis that counts by factors has its zero.
+const ZERO: f64 = 1.0 / 16.0;
 
 /// Heap octets of a connection, and the time of an echo, for 1 to 1,000,000 connections.
 pub fn connections() -> [Panel; 2] {
-    let mut work = Work::binary(Task::Echo, Role::Server, 125);
+    let mut work = Work::binary("echo", Task::Echo, Role::Server, 125);
     // A read brings one frame: header, masking key, payload.
     work.stream.truncate(2 + 4 + 125);
     let mut memory = vec![Vec::new(); PLOTTED.len()];
     let mut speed = memory.clone();
-    for count in (0..=6).map(|power| 10_usize.pow(power)) {
+    let counts: Vec<_> = (0..=6).map(|power| 10_usize.pow(power)).collect();
+    for &count in &counts {
         eprintln!("connections: {count}");
-        for (peer, (memory, speed)) in PLOTTED.iter().zip(memory.iter_mut().zip(&mut speed)) {
-            let last = memory.last().map_or(0.0, |&(_, octets)| octets);
-            if last * count as f64 > MEMORY {
+        for (n, peer) in PLOTTED.iter().enumerate() {
+            let before = memory[n].last().map_or(0.0, |&(_, octets)| octets);
+            if before * count as f64 > MEMORY {
                 continue;
             }
-            let (octets, time) = if peer.name == peers::sansocket::PEER.name {
-                room(
-                    count,
-                    Shared::new(),
-                    |shared| shared.ws.push(ours(&work)),
-                    Shared::echo,
-                )
+            let transports = || (0..count).map(|_| Transport::new(work.stream.clone()));
+            let (octets, time) = if peer.name == sansocket::PEER.name {
+                let open = |shared: &mut Shared| {
+                    let ws = || sansocket::connection(work.role);
+                    shared.all = transports().map(|transport| (ws(), transport)).collect();
+                };
+                room(count, Shared::new(), open, Shared::echo)
             } else {
-                let open = |room: &mut Vec<_>| room.push(theirs(peer, &work));
-                room(count, Vec::new(), open, |room, n| room[n].echo(1))
+                let open = |all: &mut Vec<_>| {
+                    *all = transports()
+                        .map(|transport| (peer.open)(&work, transport))
+                        .collect();
+                };
+                room(count, Vec::new(), open, |all, n| all[n].echo(1))
             };
-            memory.push((count as f64, octets));
-            speed.push((count as f64, time));
+            memory[n].push((count as f64, octets));
+            speed[n].push((count as f64, time / 1e9));
         }
     }
-    let x = || Axis {
-        label: "connections",
-        ticks: (0..=6).map(|n| 10_f64.powi(n)).collect(),
-        format: |n| si(n, ""),
-    };
-    let octets = Axis {
-        label: "",
-        ticks: decades(&memory),
-        format: |octets| si(octets, "B"),
-    };
-    let seconds = Axis {
-        label: "",
-        ticks: decades(&speed),
-        format: |ns| si(ns / 1e9, "s"),
+    let panel = |title, y_unit, lines| Panel {
+        title,
+        x_label: "connections",
+        x_ticks: counts
+            .iter()
+            .map(|&n| (n as f64, si(n as f64, "")))
+            .collect(),
+        y_unit,
+        lines,
     };
     [
-        Panel {
-            title: "Heap memory of a connection",
-            x: x(),
-            y: octets,
-            lines: memory,
-        },
-        Panel {
-            title: "An echo of 125 B, connections in turn",
-            x: x(),
-            y: seconds,
-            lines: speed,
-        },
+        panel("Heap memory of each connection", "B", memory),
+        panel("Echo of 125 B, on all of them in turn", "s", speed),
     ]
 }
 
@@ -86,10 +80,8 @@ fn room<R>(
     echo: impl Fn(&mut R, usize),
 ) -> (f64, f64) {
     let ((), held) = allocator::held(|| {
-        for n in 0..count {
-            open(&mut room);
-            echo(&mut room, n); // some have buffers only from then on
-        }
+        open(&mut room);
+        (0..count).for_each(|n| echo(&mut room, n)); // some have buffers only from then on
     });
     // Not in a row, which the processor would foresee; a step that ends in 3 reaches all of 10^n.
     let (mut at, step) = (0, count * 618 / 10_000 * 10 + 3);
@@ -107,20 +99,9 @@ fn room<R>(
     )
 }
 
-fn theirs(peer: &Peer, work: &Work) -> Box<dyn Connection> {
-    (peer.open)(work, Transport::new(work.stream.clone()))
-}
-
-fn ours(work: &Work) -> (sansocket::Connection, Transport) {
-    (
-        peers::sansocket::connection(work.role),
-        Transport::new(work.stream.clone()),
-    )
-}
-
 /// Connections of ours, as a thread has them: with one buffer to read into and one to write from.
 struct Shared {
-    ws: Vec<(sansocket::Connection, Transport)>,
+    all: Vec<(Connection, Transport)>,
     read: Vec<u8>,
     out: BytesMut,
 }
@@ -128,14 +109,14 @@ struct Shared {
 impl Shared {
     fn new() -> Self {
         Self {
-            ws: Vec::new(),
+            all: Vec::new(),
             read: vec![0; 16 << 10],
             out: BytesMut::with_capacity(16 << 10),
         }
     }
 
     fn echo(&mut self, n: usize) {
-        let (ws, transport) = &mut self.ws[n];
+        let (ws, transport) = &mut self.all[n];
         let len = transport.read(&mut self.read).expect("it never fails");
         let mut input = Input::new(&mut self.read[..len]);
         while let Some(event) = ws.receive(&mut input, &mut self.out) {
@@ -149,49 +130,26 @@ impl Shared {
     }
 }
 
-/// Octets a second for messages of 0 to 64 MiB, received and sent.
+/// Octets a second, headers and all, for messages of 0 to 64 MiB.
 pub fn sizes() -> [Panel; 2] {
-    [
-        ("Receive, by length of message", Task::Receive),
-        ("Send, by length of message", Task::Send),
-    ]
-    .map(|(title, task)| {
+    [("Receiving", Task::Receive), ("Sending", Task::Send)].map(|(title, task)| {
         let mut lines = vec![Vec::new(); PLOTTED.len()];
-        for len in [0]
-            .into_iter()
-            .chain((0..=26).step_by(2).map(|power| 1 << power))
-        {
-            let work = Work::binary(task, Role::Server, len);
+        for len in iter::once(0).chain((0..=26).step_by(2).map(|power| 1 << power)) {
+            let work = Work::binary(title, task, Role::Server, len);
             eprintln!("{}", work.name);
-            let frame = len + work.overhead();
             for (line, time) in lines.iter_mut().zip(times(&work, PLOTTED, ROUNDS)) {
-                let ns = time.expect("all peers can do that");
-                line.push(((len as f64).max(ZERO), frame as f64 / ns * 1e9));
+                let seconds = time.expect("all peers can do that") / 1e9;
+                line.push(((len as f64).max(ZERO), work.wire_len as f64 / seconds));
             }
         }
-        let ticks = [ZERO]
-            .into_iter()
-            .chain((0..=24).step_by(4).map(|power| f64::from(1 << power)))
-            .chain([f64::from(1 << 26)]);
-        let x = Axis {
-            label: "octets in a message",
-            ticks: ticks.collect(),
-            format: |len| {
-                if len < 1.0 {
-                    "0".into()
-                } else {
-                    size(len as usize)
-                }
-            },
-        };
-        let y = Axis {
-            label: "",
-            ticks: decades(&lines),
-            format: |rate| si(rate, "B/s"),
-        };
-        Panel { title, x, y, lines }
+        let ticks = [0, 4, 8, 12, 16, 20, 26].map(|power| 1 << power);
+        let ticks = ticks.map(|len| (len as f64, size(len)));
+        Panel {
+            title,
+            x_label: "octets of a message",
+            x_ticks: iter::once((ZERO, "0".into())).chain(ticks).collect(),
+            y_unit: "B/s",
+            lines,
+        }
     })
 }
-
-/// Where an axis that counts by factors has its zero.
-const ZERO: f64 = 1.0 / 16.0;

@@ -15,7 +15,7 @@ use std::fmt::Write;
 use std::process::Command;
 use std::{env, fs, io};
 
-const ROUNDS: usize = 51;
+const ROUNDS: usize = 101;
 
 fn main() -> io::Result<()> {
     let part = env::args().nth(1);
@@ -45,11 +45,11 @@ fn main() -> io::Result<()> {
 fn table(part: &str) -> String {
     let mut table = String::from("| ns for each |");
     for peer in peers::ALL {
-        let _ = write!(table, " {} {} |", peer.name, version(peer.name));
+        let _ = write!(table, " {}{} |", peer.name, version(peer.name));
     }
     table += "\n|---|";
     table += &"--:|".repeat(peers::ALL.len());
-    let works: Vec<_> = work::all()
+    let works: Vec<_> = work::rows()
         .into_iter()
         .filter(|work| work.name.contains(part))
         .collect();
@@ -69,15 +69,13 @@ fn table(part: &str) -> String {
     table
 }
 
-/// The version that the manifest pins.
-fn version(name: &str) -> &'static str {
-    let manifest = include_str!("../Cargo.toml").lines();
-    let line = manifest
-        .into_iter()
-        .find(|line| line.starts_with(name))
-        .unwrap_or_default();
-    line.split(['=', '"', ','])
-        .find(|word| word.contains('.') && !word.contains('/'))
+/// A blank and the version that the manifest pins; nothing for ourselves.
+fn version(name: &str) -> String {
+    let line = |line: &&str| line.starts_with(name);
+    let line = include_str!("../Cargo.toml").lines().find(line);
+    let pinned = line.and_then(|line| line.split_once("\"=")?.1.split('"').next());
+    pinned
+        .map(|version| format!(" {version}"))
         .unwrap_or_default()
 }
 
@@ -117,9 +115,15 @@ fn section(table: &str) -> String {
         .unwrap_or(env::consts::ARCH);
     let cpu = cpu.trim_start_matches([' ', '\t', ':']);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let program = env::current_exe().unwrap_or_default();
+    let lto = if program.iter().any(|part| part == "lto") {
+        "with"
+    } else {
+        "without"
+    };
     let date = said("date", "+%F");
     format!(
-        "{table}\n\n{date}: {cpu}, {cores} cores; Rust {rust}, a release build without LTO.\n\n\
+        "{table}\n\n{date}: {cpu}, {cores} cores; Rust {rust}, a build {lto} LTO.\n\n\
          ![Memory and time by the number of connections](comparison/connections.svg)\n\n\
          ![Octets a second by the length of a message](comparison/sizes.svg)"
     )

@@ -1,9 +1,12 @@
 //! Checks what a peer does, and takes its time. Its law: nothing is timed that was not checked before,
 //! and all peers take turns, so that a busy machine slows all of them alike.
 
+use crate::peers::sansocket::connection;
 use crate::peers::{Peer, Session};
 use crate::transport;
-use crate::work::{Task, Work, payloads};
+use crate::work::{Task, Work, other};
+use bytes::BytesMut;
+use sansocket::{Event, Input};
 use std::time::{Duration, Instant};
 
 /// A round takes so long: shorter than the operating system lets one program run.
@@ -64,30 +67,26 @@ pub fn median(mut times: Vec<f64>) -> f64 {
 /// Panics if a peer delivers or writes anything but what it should.
 fn check(mut session: Session<'_>, work: &Work) {
     let (name, len) = (session.peer.name, work.payload.len());
-    let n = (work.stream.len() / len.max(1)).clamp(2, 50);
-    transport::keep(n * (len + (1 << 10)));
+    let n = (work.stream.len() / work.wire_len).clamp(2, 50);
+    transport::keep(n * (work.wire_len + 64));
     session.sink.expected = Some(work.payload.clone());
     session.run(n);
-    let written = transport::kept();
+    let mut written = transport::kept();
     match work.task {
         Task::Receive | Task::ReceiveText => assert_eq!(session.sink.octets, n * len, "{name}"),
         Task::Send | Task::Echo => {
-            let payloads = payloads(&written);
-            assert_eq!(payloads.len(), n, "{name}");
-            assert!(
-                payloads.iter().all(|payload| payload == &work.payload),
-                "{name}"
-            );
+            let (mut reader, mut out) = (connection(other(work.role)), BytesMut::new());
+            let mut input = Input::new(&mut written);
+            let events = std::iter::from_fn(|| reader.receive(&mut input, &mut out));
+            let is_right = |event| matches!(event, Event::Binary(data) if *data == *work.payload);
+            assert!(events.map(is_right).eq(vec![true; n]), "{name}");
         }
         Task::Handshake => {
             let response = String::from_utf8_lossy(&written);
             assert!(response.starts_with("HTTP/1.1 101 "), "{name}: {response}");
             // The answer to the key of RFC 6455, section 1.3.
-            assert_eq!(
-                response.matches("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=").count(),
-                n,
-                "{name}"
-            );
+            let accepted = response.matches("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=").count();
+            assert_eq!(accepted, n, "{name}");
         }
     }
 }

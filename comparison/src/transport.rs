@@ -17,29 +17,25 @@ pub struct Transport {
     at: usize,
 }
 
-/// What all transports of the thread have written: the last octets, and the count of all.
+/// What all transports of the thread have written: its last octets.
 struct Written {
     ring: Vec<u8>,
     at: usize,
-    count: usize,
 }
 
 thread_local! {
-    static WRITTEN: RefCell<Written> = const { RefCell::new(Written { ring: Vec::new(), at: 0, count: 0 }) };
+    static WRITTEN: RefCell<Written> = const { RefCell::new(Written { ring: Vec::new(), at: 0 }) };
 }
 
-/// From now on the last `room` octets written are kept.
+/// From now on the last octets written are kept, at most `room`.
 pub fn keep(room: usize) {
-    WRITTEN.set(Written {
-        ring: vec![0; room],
-        at: 0,
-        count: 0,
-    });
+    let ring = vec![0; room];
+    WRITTEN.set(Written { ring, at: 0 });
 }
 
-/// What was written since [`keep`], which must have had room for it.
+/// What was written since [`keep`], which must have had room for all of it.
 pub fn kept() -> Vec<u8> {
-    WRITTEN.with_borrow(|written| written.ring[..written.count].to_vec())
+    WRITTEN.with_borrow(|written| written.ring[..written.at].to_vec())
 }
 
 impl Transport {
@@ -60,23 +56,20 @@ impl Transport {
     /// One write of these pieces.
     #[inline]
     pub fn put(&mut self, pieces: &[IoSlice<'_>]) -> usize {
-        WRITTEN.with_borrow_mut(|written| {
-            let before = written.count;
+        WRITTEN.with_borrow_mut(|Written { ring, at }| {
             for mut piece in pieces.iter().map(|piece| &piece[..]) {
-                written.count += piece.len();
                 while !piece.is_empty() {
-                    if written.at == written.ring.len() {
-                        written.at = 0;
+                    if *at == ring.len() {
+                        *at = 0;
                     }
-                    let room = &mut written.ring[written.at..];
-                    let (now, later) = piece.split_at(piece.len().min(room.len()));
-                    room[..now.len()].copy_from_slice(now);
-                    written.at += now.len();
+                    let (now, later) = piece.split_at(piece.len().min(ring.len() - *at));
+                    ring[*at..*at + now.len()].copy_from_slice(now);
+                    *at += now.len();
                     piece = later;
                 }
             }
-            written.count - before
-        })
+        });
+        pieces.iter().map(|piece| piece.len()).sum()
     }
 }
 
