@@ -25,8 +25,8 @@ const ZERO: f64 = 1.0 / 16.0;
 /// Heap octets of a connection, and the time of an echo, for 1 to 1,000,000 connections.
 pub fn connections() -> [Panel; 2] {
     let mut work = Work::binary("echo", Task::Echo, Role::Server, 125);
-    // A read brings one frame: header, masking key, payload.
-    work.stream.truncate(2 + 4 + 125);
+    // A read brings one message.
+    work.stream.truncate(work.wire_len);
     let mut memory = vec![Vec::new(); PLOTTED.len()];
     let mut speed = memory.clone();
     let counts: Vec<_> = (0..=6).map(|power| 10_usize.pow(power)).collect();
