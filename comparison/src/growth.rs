@@ -17,7 +17,7 @@ mod allocator;
 /// Peers whose connections would take more than this together are left out.
 const MEMORY: f64 = (1_u64 << 30) as f64;
 
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 31;
 
 /// Where an axis that counts by factors has its zero.
 const ZERO: f64 = 1.0 / 16.0;

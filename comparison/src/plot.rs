@@ -20,6 +20,9 @@ const RIGHT: f64 = WIDTH - 24.0;
 const TOP: f64 = 74.0;
 const BOTTOM: f64 = HEIGHT - 46.0;
 
+/// A value takes so much of a line.
+const VALUE: f64 = 80.0;
+
 const STYLE: &str = "
   text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #59636e; }
   .strong { font-size: 14px; font-weight: 600; }
@@ -100,12 +103,12 @@ impl Panel {
             let (x, y) = (x(point.0), y(point.1));
             let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\"/>");
         }
-        // The values at both ends, above the points beside them.
-        for (anchor, end, near) in [
-            ("start", ours[0], &ours[..3]),
-            ("end", ours[ours.len() - 1], &ours[ours.len() - 3..]),
-        ] {
-            let top = near.iter().map(|point| y(point.1)).fold(BOTTOM, f64::min);
+        // The values at both ends, above all points where they stand.
+        for (anchor, end) in [("start", ours[0]), ("end", ours[ours.len() - 1])] {
+            let near = ours
+                .iter()
+                .filter(|point| (x(point.0) - x(end.0)).abs() < VALUE);
+            let top = near.map(|point| y(point.1)).fold(BOTTOM, f64::min);
             let value = si(end.1, self.y_unit);
             text(svg, "value", anchor, (x(end.0), top - 10.0), &value);
         }
