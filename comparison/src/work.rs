@@ -17,10 +17,6 @@ const REQUEST: &[u8] =
 /// The octets that a stream holds at least before it begins again.
 const CIRCLE: usize = 256 << 10;
 
-/// Half a page: were all buffers at the same place of their pages, as large ones are by default, some
-/// processors would copy several times slower between them.
-const APART: usize = 2 << 10;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
     Receive,
@@ -69,13 +65,12 @@ impl Work {
         };
         let wire_len = write();
         while write() < CIRCLE {}
-        let stream = Bytes::from([&[0; APART], &stream[..]].concat()).slice(APART..);
         Self {
             name: format!("{name}, {}", size(payload.len())),
             task,
             role,
             payload: payload.into(),
-            stream,
+            stream: stream.into(),
             wire_len,
         }
     }
