@@ -1,0 +1,101 @@
+//! The time of each hot path, and of one message to many receivers; all for one message.
+//!
+//!     cargo bench --bench codec -- NAME --save-baseline before
+
+mod paths;
+
+use bytes::{Bytes, BytesMut};
+use criterion::{Criterion, criterion_group, criterion_main};
+use paths::BATCH;
+use sansocket::{Config, Connection, Deflate, DeflateParams, Prepared};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+const PATHS: &[(&str, &[usize])] = &[
+    ("receive-server", &[16, 125, 1 << 10, 16 << 10]),
+    ("receive-server-text", &[16, 125, 1 << 10, 16 << 10]),
+    ("receive-client", &[125, 16 << 10]),
+    ("echo-server", &[16, 125, 1 << 10, 16 << 10]),
+    ("send-server", &[16, 125, 1 << 10, 16 << 10]),
+    ("send-client", &[16, 125, 1 << 10, 16 << 10]),
+    ("handshake", &[0]),
+    ("deflate-receive", &[1 << 10, 16 << 10]),
+    ("deflate-send", &[1 << 10, 16 << 10]),
+    ("send-prepared", &[125, 1 << 10]),
+    ("share-prepared", &[125, 1 << 10]),
+];
+
+const RECEIVERS: usize = 10_000;
+
+/// The time of so many rounds, divided by what is in each.
+fn time(rounds: u64, messages: usize, mut round: impl FnMut()) -> Duration {
+    let start = Instant::now();
+    for _ in 0..rounds {
+        round();
+    }
+    start.elapsed() / messages as u32
+}
+
+fn hot_paths(criterion: &mut Criterion) {
+    for (path, sizes) in PATHS {
+        for size in *sizes {
+            criterion.bench_function(&format!("{path}/{size}"), |bencher| {
+                let mut round = paths::round(path, *size);
+                bencher.iter_custom(|rounds| time(rounds, BATCH, &mut round));
+            });
+        }
+    }
+}
+
+fn server(deflate: Option<&Deflate>) -> Connection {
+    let ws = Connection::server(&Config::default());
+    let params = DeflateParams {
+        server_no_context_takeover: true,
+        ..DeflateParams::default()
+    };
+    match deflate {
+        Some(deflate) => ws.with_deflate(deflate, &params),
+        None => ws,
+    }
+}
+
+/// Making the prepared message is part of its time.
+fn broadcast(criterion: &mut Criterion) {
+    for (kind, deflate) in [("plain", None), ("deflate", Some(Deflate::default()))] {
+        for size in [128, 1 << 10, 16 << 10] {
+            let text = paths::json(size);
+            let mut room: Vec<_> = (0..RECEIVERS).map(|_| server(deflate.as_ref())).collect();
+            let mut out = BytesMut::with_capacity(2 * size + 64);
+            let mut frames: Vec<Bytes> = Vec::with_capacity(RECEIVERS);
+            for way in ["send_text", "send_prepared", "share_prepared"] {
+                let mut round = || {
+                    let prepared = Prepared::text(&text);
+                    for ws in &mut room {
+                        let sent = match way {
+                            "send_text" => ws.send_text(&text, &mut out),
+                            "send_prepared" => ws.send_prepared(&prepared, &mut out),
+                            _ => ws.share_prepared(&prepared).map(|frame| frames.push(frame)),
+                        };
+                        sent.expect("it is open");
+                        // As if it were written: the next one finds the same warm buffer.
+                        black_box(&mut out).clear();
+                    }
+                    black_box(&mut frames).clear();
+                };
+                criterion.bench_function(&format!("broadcast-{kind}/{size}/{way}"), |bencher| {
+                    bencher.iter_custom(|rounds| time(rounds, RECEIVERS, &mut round));
+                });
+            }
+        }
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1));
+    targets = hot_paths, broadcast
+}
+criterion_main!(benches);

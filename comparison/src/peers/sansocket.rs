@@ -1,0 +1,144 @@
+//! This crate: a read buffer that grows with the message that waits in it, and large payloads written
+//! from where they lie.
+
+use super::{Connection, Peer, Sink};
+use crate::transport::Transport;
+use crate::work::Role;
+use bytes::{Bytes, BytesMut};
+use sansocket::{Config, Event, HandshakeConfig, Input, ServerHandshake};
+use std::hint::black_box;
+use std::io::{IoSlice, Read};
+
+pub const PEER: Peer = Peer {
+    name: "sansocket",
+    open: |work, transport| {
+        Box::new(Sansocket {
+            transport,
+            ws: connection(work.role),
+            read: vec![0; 2 * READ],
+            from: 0,
+            to: 0,
+            out: BytesMut::new(),
+        })
+    },
+    accept: Some(accept),
+};
+
+/// A read asks for so much, but for the end of a long message.
+const READ: usize = 16 << 10;
+
+/// From so many octets on a payload is not copied into the output.
+const APART: usize = 2 << 10;
+
+struct Sansocket {
+    transport: Transport,
+    ws: sansocket::Connection,
+    read: Vec<u8>,
+    /// Where in `read` that lies which is not used yet.
+    from: usize,
+    to: usize,
+    out: BytesMut,
+}
+
+pub fn connection(role: Role) -> sansocket::Connection {
+    let mut config = Config::default();
+    config.max_message_size = usize::MAX;
+    config.max_frame_size = usize::MAX;
+    match role {
+        Role::Server => sansocket::Connection::server(&config),
+        Role::Client => sansocket::Connection::client(&config, [7; 32]),
+    }
+}
+
+impl Sansocket {
+    /// Hands the next `n` messages to `then`.
+    #[inline]
+    fn each(
+        &mut self,
+        mut n: usize,
+        mut then: impl FnMut(&[u8], &mut sansocket::Connection, &mut BytesMut, &mut Transport),
+    ) {
+        loop {
+            let mut input = Input::new(&mut self.read[self.from..self.to]);
+            while let Some(event) = self.ws.receive_whole(&mut input, &mut self.out) {
+                let message = match &event {
+                    Event::Text(text) => text.as_bytes(),
+                    Event::Binary(data) => data,
+                    event => unreachable!("{event:?}"),
+                };
+                then(message, &mut self.ws, &mut self.out, &mut self.transport);
+                n -= 1;
+                if n == 0 {
+                    self.from = self.to - input.len();
+                    return;
+                }
+            }
+            let missing = self.ws.missing(&input).unwrap_or(0);
+            self.from = self.to - input.len();
+            self.fill(missing);
+        }
+    }
+
+    /// Reads on: a long message to its end, so that the next one begins at the front.
+    fn fill(&mut self, missing: usize) {
+        let waiting = self.to - self.from;
+        let wanted = if waiting + missing > READ {
+            missing.min(READ)
+        } else {
+            READ
+        };
+        if self.from > 0 && (waiting == 0 || self.read.len() - self.to < wanted) {
+            self.read.copy_within(self.from..self.to, 0);
+            (self.from, self.to) = (0, waiting);
+        }
+        if self.read.len() - self.to < wanted {
+            self.read.resize(2 * self.read.len(), 0);
+        }
+        let room = &mut self.read[self.to..self.to + wanted];
+        self.to += self.transport.read(room).expect("it never fails");
+    }
+}
+
+/// Sends `data` with one write.
+#[inline]
+fn send(
+    data: &[u8],
+    ws: &mut sansocket::Connection,
+    out: &mut BytesMut,
+    transport: &mut Transport,
+) {
+    if data.len() < APART {
+        ws.send_binary(data, out).expect("it is open");
+        transport.put(&[IoSlice::new(out)]);
+    } else {
+        let payload = ws.send_apart(data, out).expect("it is open");
+        transport.put(&[IoSlice::new(out), IoSlice::new(payload)]);
+    }
+    out.clear();
+}
+
+impl Connection for Sansocket {
+    fn receive(&mut self, n: usize, sink: &mut Sink) {
+        self.each(n, |message, _, _, _| sink.take(message));
+    }
+
+    fn send(&mut self, payload: &Bytes, n: usize) {
+        for _ in 0..n {
+            send(payload, &mut self.ws, &mut self.out, &mut self.transport);
+        }
+    }
+
+    fn echo(&mut self, n: usize) {
+        self.each(n, send);
+    }
+}
+
+fn accept(mut transport: Transport) {
+    let mut handshake = ServerHandshake::new(&HandshakeConfig::default());
+    let (mut read, mut out) = ([0; 4 << 10], BytesMut::new());
+    let len = transport.read(&mut read).expect("it never fails");
+    let request = handshake.receive(&mut Input::new(&mut read[..len]), &mut out);
+    let request = request.expect("it is good").expect("it is whole");
+    black_box(request.accept().send(&mut out));
+    transport.put(&[IoSlice::new(&out)]);
+}

@@ -1,0 +1,167 @@
+//! The transport that every peer is driven over: a stream in memory. Its law: it never blocks, and it
+//! copies what is read and what is written once, as the kernel does, for every peer alike.
+
+use bytes::Bytes;
+use std::cell::RefCell;
+use std::io::{self, IoSlice, Read, Write};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A read brings at most so many octets, as a socket's does.
+const READ: usize = 32 << 10;
+
+/// So much is copied at once. Longer copies may go by one instruction of the processor, which is
+/// several times slower where two buffers lie badly to each other, and that is chance.
+const COPY: usize = 2 << 10;
+
+/// Serves the octets of `stream` over and over.
+pub struct Transport {
+    stream: Bytes,
+    at: usize,
+}
+
+/// What all transports of the thread have written: its last octets.
+struct Written {
+    ring: Vec<u8>,
+    at: usize,
+}
+
+thread_local! {
+    static WRITTEN: RefCell<Written> = const { RefCell::new(Written { ring: Vec::new(), at: 0 }) };
+}
+
+/// From now on the last octets written are kept, at most `room`.
+pub fn keep(room: usize) {
+    let ring = vec![0; room];
+    WRITTEN.set(Written { ring, at: 0 });
+}
+
+/// What was written since [`keep`], which must have had room for all of it.
+pub fn kept() -> Vec<u8> {
+    WRITTEN.with_borrow(|written| written.ring[..written.at].to_vec())
+}
+
+impl Transport {
+    pub fn new(stream: Bytes) -> Self {
+        Self { stream, at: 0 }
+    }
+
+    #[inline]
+    fn next(&mut self, most: usize) -> &[u8] {
+        if self.at == self.stream.len() {
+            self.at = 0;
+        }
+        let from = self.at;
+        self.at = self.stream.len().min(from + most.min(READ));
+        &self.stream[from..self.at]
+    }
+
+    /// One write of these pieces.
+    #[inline]
+    pub fn put(&mut self, pieces: &[IoSlice<'_>]) -> usize {
+        WRITTEN.with_borrow_mut(|Written { ring, at }| {
+            for mut piece in pieces.iter().flat_map(|piece| piece.chunks(COPY)) {
+                while !piece.is_empty() {
+                    if *at == ring.len() {
+                        *at = 0;
+                    }
+                    let (now, later) = piece.split_at(piece.len().min(ring.len() - *at));
+                    ring[*at..*at + now.len()].copy_from_slice(now);
+                    *at += now.len();
+                    piece = later;
+                }
+            }
+        });
+        pieces.iter().map(|piece| piece.len()).sum()
+    }
+}
+
+impl Read for Transport {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let octets = self.next(buffer.len());
+        for (to, from) in buffer.chunks_mut(COPY).zip(octets.chunks(COPY)) {
+            to[..from.len()].copy_from_slice(from);
+        }
+        Ok(octets.len())
+    }
+}
+
+impl Write for Transport {
+    #[inline]
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        Ok(self.put(&[IoSlice::new(octets)]))
+    }
+
+    #[inline]
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(self.put(pieces))
+    }
+
+    #[inline]
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsyncRead for Transport {
+    #[inline]
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        for part in self.next(buffer.remaining()).chunks(COPY) {
+            buffer.put_slice(part);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Transport {
+    #[inline]
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.write(octets))
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.write_vectored(pieces))
+    }
+
+    #[inline]
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Drives a future that never has to wait, without a runtime.
+#[inline]
+pub fn ready<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        // Some peers yield now and then, to be polled again.
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}
