@@ -15,17 +15,20 @@ use sansocket::{
     CloseCode, DeadlinesConfig, Deflate, Endpoint, Event, HandshakeConfig, Input, ServerHandshake,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::mem;
 use std::net::{Shutdown, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// So many reads of one client, or new clients, before the others have their turn.
-const AT_ONCE: usize = 2;
+/// So much is read of one client at most before the others have their turn: nearly every message
+/// is there as a whole then, and is lent.
+const MAX_READ: usize = 2 << 20;
 /// A client that has so much output to take is not read until it has taken some.
 const MAX_OUT: usize = 1 << 20;
+/// From here on a payload is written from where it lies; shorter ones go together.
+const LARGE: usize = 64 << 10;
 /// What is no client. The clients' tokens come after these, and each is used once.
 const LISTENER: Token = Token(0);
 const STOP: Token = Token(1);
@@ -58,17 +61,19 @@ fn main() -> Result<()> {
     let times = Arc::new(DeadlinesConfig::default() / arguments.hurry.get());
 
     let mut poll = Poll::new()?;
-    let registry = poll.registry().try_clone()?;
     let mut listener = TcpListener::bind(arguments.address)
         .with_context(|| format!("cannot listen on {}", arguments.address))?;
+    let registry = poll.registry();
     registry.register(&mut listener, LISTENER, Interest::READABLE)?;
-    let waker = Waker::new(&registry, STOP)?;
+    let waker = Waker::new(registry, STOP)?;
     ctrlc::set_handler(move || drop(waker.wake()))?;
     let address = listener.local_addr()?;
     writeln!(io::stdout(), "listening on ws://{address}/")?;
 
     let start = Instant::now();
-    let (mut events, mut buffer) = (Events::with_capacity(1024), vec![0; 64 << 10]);
+    let mut events = Events::with_capacity(1024);
+    // All clients are lent these for their turns. Who has output left keeps it.
+    let (mut buffer, mut out) = (vec![0; MAX_READ], BytesMut::new());
     let (mut listener, mut accept_at) = (Some(listener), None);
     let mut clients: BTreeMap<Token, Box<Client>> = BTreeMap::new();
     let mut tokens = (STOP.0 + 1..).map(Token);
@@ -84,7 +89,12 @@ fn main() -> Result<()> {
             result => result?,
         }
         let now = start.elapsed();
-        ready.extend(events.iter().map(|event| event.token()));
+        for event in &events {
+            ready.push(event.token());
+            if let Some(client) = clients.get_mut(&event.token()) {
+                client.is_ended |= event.is_read_closed();
+            }
+        }
         ready.extend(accept_at.filter(|time| *time <= now).map(|_| LISTENER));
         while timers.first().is_some_and(|(time, _)| *time <= now) {
             ready.extend(timers.pop_first().map(|(_, token)| token));
@@ -96,22 +106,45 @@ fn main() -> Result<()> {
             }
             accept_at = None;
             timers.insert((now + times.close, STOP));
-            clients.retain(|_, client| client.go_away());
+            clients.retain(|_, client| {
+                let ws = client.endpoint.connection();
+                ws.map(|ws| ws.close(CloseCode::GOING_AWAY, "", &mut client.out))
+                    .is_some()
+            });
             ready.extend(clients.keys());
         }
         for token in ready.drain(..) {
             if let (LISTENER, Some(listener)) = (token, &listener) {
-                accept_at = accept(listener, now, |stream| {
-                    let token = tokens.next().expect("fewer than 2^64");
-                    let endpoint = Endpoint::server(&config, times.clone(), now);
-                    let client = Client::new(stream, endpoint, token, &registry, now)?;
-                    clients.insert(token, Box::new(client));
-                    timers.insert((now, token));
-                    Ok(())
-                });
+                accept_at = match listener.accept() {
+                    Ok((stream, _)) => {
+                        let _ = stream.set_nodelay(true);
+                        let client = Client {
+                            stream,
+                            endpoint: Endpoint::server(&config, times.clone(), now),
+                            out: BytesMut::new(),
+                            is_ended: false,
+                            interest: None,
+                            timer: now,
+                        };
+                        let token = tokens.next().expect("fewer than 2^64");
+                        clients.insert(token, Box::new(client));
+                        timers.insert((now, token));
+                        Some(now) // there may be more
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+                    // Too many open files, say: wait for some to be closed.
+                    Err(_) => Some(now + Duration::from_millis(50)),
+                };
             } else if let Some(client) = clients.get_mut(&token) {
+                if client.out.is_empty() {
+                    client.out = mem::take(&mut out);
+                }
+                let turn = client.turn(token, poll.registry(), &mut buffer, now);
+                if client.out.is_empty() {
+                    out = mem::take(&mut client.out);
+                }
                 let old = client.timer;
-                match client.turn(token, &registry, &mut buffer, now) {
+                match turn {
                     // Most octets that come in only make it later: a timer that is set is left so.
                     Ok(time) if now < old && old <= time => continue,
                     Ok(time) => {
@@ -132,54 +165,20 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Accepts who waits. Returns when to do that again, if not when the system says so.
-fn accept(
-    listener: &TcpListener,
-    now: Duration,
-    mut add: impl FnMut(TcpStream) -> io::Result<()>,
-) -> Option<Duration> {
-    for _ in 0..AT_ONCE {
-        match listener.accept().and_then(|(stream, _)| add(stream)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
-            // Too many open files, say: wait for some to be closed.
-            Err(_) => return Some(now + Duration::from_millis(50)),
-        }
-    }
-    Some(now)
-}
-
 struct Client {
     stream: TcpStream,
     endpoint: Endpoint<ServerHandshake>,
     /// What is to be written. It holds no memory while that is nothing.
     out: BytesMut,
+    /// Nothing comes after what can be read now.
+    is_ended: bool,
     /// What the reactor is to tell of.
-    interest: Interest,
+    interest: Option<Interest>,
     /// When its turn comes at the latest.
     timer: Duration,
 }
 
 impl Client {
-    fn new(
-        mut stream: TcpStream,
-        endpoint: Endpoint<ServerHandshake>,
-        token: Token,
-        registry: &Registry,
-        now: Duration,
-    ) -> io::Result<Self> {
-        let interest = Interest::READABLE;
-        registry.register(&mut stream, token, interest)?;
-        let _ = stream.set_nodelay(true);
-        Ok(Self {
-            stream,
-            endpoint,
-            out: BytesMut::new(),
-            interest,
-            timer: now,
-        })
-    }
-
     /// Does all that can be done now. Returns when to come back at the latest; an error is the
     /// end of the connection.
     fn turn(
@@ -189,13 +188,9 @@ impl Client {
         buffer: &mut [u8],
         now: Duration,
     ) -> Result<Duration> {
-        self.endpoint.check(now, &mut self.out)?;
-        let mut more = true;
-        for _ in 0..AT_ONCE {
-            self.write(now)?;
-            more = more && self.out.len() <= MAX_OUT && self.read(buffer, now)?;
-        }
-        self.write(now)?;
+        self.write(&[], now)?;
+        let more = self.out.len() <= MAX_OUT && self.read(buffer, now)?;
+        self.write(&[], now)?;
         let timer = self.endpoint.check(now, &mut self.out)?;
 
         // To hear of room for writing only while there is something to be written.
@@ -203,8 +198,12 @@ impl Client {
             true => Interest::READABLE,
             false => Interest::READABLE | Interest::WRITABLE,
         };
-        if mem::replace(&mut self.interest, interest) != interest {
-            registry.reregister(&mut self.stream, token, interest)?;
+        match self.interest.replace(interest) {
+            None => registry.register(&mut self.stream, token, interest)?,
+            Some(old) if old != interest => {
+                registry.reregister(&mut self.stream, token, interest)?
+            }
+            Some(_) => {}
         }
         // Readiness is told only once: what was not read waits for the next turn.
         Ok(if more {
@@ -216,54 +215,55 @@ impl Client {
 
     /// Reads once. Returns whether there may be more.
     fn read(&mut self, buffer: &mut [u8], now: Duration) -> io::Result<bool> {
-        let (endpoint, out) = (&mut self.endpoint, &mut self.out);
         let n = match self.stream.read(buffer) {
             // Who ends only its writing is still sent the last octets, but no others.
-            Ok(0) if endpoint.must_close_transport() && !out.is_empty() => return Ok(false),
+            Ok(0) if self.endpoint.must_close_transport() && !self.out.is_empty() => {
+                return Ok(false);
+            }
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             result => result?,
         };
+        // On Linux a buffer that is not full says that nothing is left but the end.
+        let more = n == buffer.len() || self.is_ended || !cfg!(target_os = "linux");
         let mut input = Input::new(&mut buffer[..n]);
-        if let Some(request) = endpoint.request(&mut input, now, out) {
-            endpoint.accept(request.accept(), now, out);
+        if let Some(request) = self.endpoint.request(&mut input, now, &mut self.out) {
+            self.endpoint.accept(request.accept(), now, &mut self.out);
         }
-        while let Some((event, ws)) = endpoint.receive(&mut input, now, out) {
-            // Sending fails only when the connection is closing: nothing is left to be said.
-            let _ = match event {
-                Event::Text(text) => ws.send_text(&text, out),
-                Event::Binary(data) => ws.send_binary(&data, out),
-                _ => Ok(()), // Pings and Closes are answered already
+        while let Some((event, ws)) = self.endpoint.receive(&mut input, now, &mut self.out) {
+            let payload = match &event {
+                Event::Text(text) => ws.send_apart(&**text, &mut self.out),
+                Event::Binary(data) => ws.send_apart(&**data, &mut self.out),
+                _ => continue, // Pings and Closes are answered already
             };
+            // Sending fails only when the connection is closing: nothing is left to be said.
+            match payload.unwrap_or_default() {
+                large if large.len() >= LARGE => self.write(large, now)?,
+                payload => self.out.extend_from_slice(payload),
+            }
         }
-        Ok(true)
+        Ok(more)
     }
 
-    /// Writes what the socket takes.
-    fn write(&mut self, now: Duration) -> io::Result<()> {
+    /// Writes what the socket takes of `out` and the payload behind it. The rest is `out` then.
+    fn write(&mut self, mut payload: &[u8], now: Duration) -> io::Result<()> {
         let mut written = 0;
-        while !self.out.is_empty() {
-            let n = match self.stream.write(&self.out) {
+        while !self.out.is_empty() || !payload.is_empty() {
+            let parts = [IoSlice::new(&self.out), IoSlice::new(payload)];
+            let n = match self.stream.write_vectored(&parts) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 result => result?,
             };
-            self.out.advance(n);
+            let of_out = n.min(self.out.len());
+            self.out.advance(of_out);
+            payload = &payload[n - of_out..];
             written += n;
         }
+        self.out.extend_from_slice(payload);
         self.endpoint.wrote(written, self.out.len(), now);
-        if self.out.is_empty() {
-            self.out = BytesMut::new();
-            if self.endpoint.must_close_transport() {
-                self.stream.shutdown(Shutdown::Write)?;
-            }
+        if self.out.is_empty() && self.endpoint.must_close_transport() {
+            self.stream.shutdown(Shutdown::Write)?;
         }
         Ok(())
-    }
-
-    /// Closes the connection. Returns whether there is one.
-    fn go_away(&mut self) -> bool {
-        let ws = self.endpoint.connection();
-        ws.map(|ws| ws.close(CloseCode::GOING_AWAY, "", &mut self.out))
-            .is_some()
     }
 }

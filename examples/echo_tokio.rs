@@ -10,13 +10,13 @@
 //!     cargo run --release --example client -- wss://localhost:9001/ --cafile /tmp/ca.pem
 
 use anyhow::{Context, Result};
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use clap::Parser;
 use sansocket::negotiation::OriginPolicy;
 use sansocket::{
     CloseCode, DeadlinesConfig, Deflate, Endpoint, Event, HandshakeConfig, Input, State,
 };
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::future::{pending, poll_fn};
 use std::io::{self, Write};
 use std::mem;
@@ -27,7 +27,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -35,6 +35,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
+/// So much is read at once at most: nearly every message is there as a whole then, and is lent.
+const MAX_READ: usize = 2 << 20;
 /// With so much to be written, nothing more is read and no message of another task is taken.
 const HIGH_WATER: usize = 64 << 10;
 /// So many messages of other tasks wait beside it.
@@ -175,8 +177,8 @@ async fn accept(
 /// Nothing is lost whichever branch of the `select!` wins, nor if this future is dropped and made
 /// part of another `select!`: all state, the protocol's and the octets to be written, lives out
 /// here and changes in code that does not wait. The futures of the branches keep nothing. When one
-/// is dropped, `read` and `recv_many` have taken nothing, `write_buf` has taken from `out` just what
-/// it has written, and `flush` and `shutdown` go on where they were.
+/// is dropped, `read` and `recv_many` have taken nothing, and `write` has taken from `out` just what
+/// it has written and goes on where it was.
 async fn serve<S: AsyncRead + AsyncWrite>(
     stream: S,
     shared: &Shared,
@@ -187,8 +189,7 @@ async fn serve<S: AsyncRead + AsyncWrite>(
     let mut inbox = None; // for who wants to send from other tasks
     let mut endpoint = Endpoint::server(&shared.config, shared.times.clone(), Duration::ZERO);
     let mut timer = pin!(sleep(shared.times.handshake));
-    let (mut octets, mut out) = (Vec::new(), BytesMut::new());
-    let mut messages = Vec::new();
+    let (mut out, mut messages) = (BytesMut::new(), Vec::new());
     // What the last write took, and with which end all of it was flushed.
     let (mut written, mut flushed) = (0, Some(false));
     let mut is_eof = false;
@@ -210,9 +211,12 @@ async fn serve<S: AsyncRead + AsyncWrite>(
         let state = endpoint.connection().map(|ws| ws.state());
         let has_room = out.len() < HIGH_WATER;
         tokio::select! {
-            result = read(&mut reader, &mut octets), if has_room && !is_eof => {
-                is_eof = result.is_err() || octets.is_empty(); // a reset is an end as well
-                let (mut input, now) = (Input::new(&mut octets), start.elapsed());
+            (mut buffer, n) = read(&mut reader), if has_room && !is_eof => {
+                is_eof = n == 0;
+                if out.is_empty() {
+                    out = OUT.take();
+                }
+                let (mut input, now) = (Input::new(&mut buffer[..n]), start.elapsed());
                 if let Some(request) = endpoint.request(&mut input, now, &mut out) {
                     if request.path() == "/count" {
                         let (sender, receiver) = mpsc::channel(QUEUE);
@@ -229,13 +233,16 @@ async fn serve<S: AsyncRead + AsyncWrite>(
                         _ => Ok(()), // Pings and Closes are answered already
                     };
                 }
-                octets = Vec::new(); // an idle connection keeps no buffer
+                BUFFER.set(buffer);
+                if out.is_empty() {
+                    OUT.set(mem::take(&mut out)); // an idle connection keeps no buffer
+                }
             }
             result = write(&mut writer, &mut out, is_last), if is_pending => {
-                written = result?;
-                flushed = (written == 0).then_some(is_last);
+                let (n, is_flushed) = result?;
+                (written, flushed) = (n, is_flushed.then_some(is_last));
                 if out.is_empty() {
-                    out = BytesMut::new(); // an idle connection keeps no buffer
+                    OUT.set(mem::take(&mut out));
                 }
             }
             _ = receive(&mut inbox, &mut messages), if has_room && state == Some(State::Open) => {
@@ -265,33 +272,59 @@ async fn receive(inbox: &mut Option<mpsc::Receiver<Message>>, messages: &mut Vec
 }
 
 thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 << 10]);
+    /// What all connections of this thread read into, and what they begin to write from. Whoever
+    /// takes one puts it back before it waits, or keeps it while something is in it.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static OUT: Cell<BytesMut> = Cell::default();
 }
 
-/// Reads into a buffer that all connections of this thread share, and hands over what came.
-async fn read(reader: &mut (impl AsyncRead + Unpin), octets: &mut Vec<u8>) -> io::Result<()> {
+/// Reads into the buffer of this thread. Returns that, to be put back, and how much came: nothing at
+/// the end, and a reset is one as well.
+async fn read(reader: &mut (impl AsyncRead + Unpin)) -> (Vec<u8>, usize) {
     poll_fn(|context| {
-        BUFFER.with_borrow_mut(|buffer| {
-            let mut buffer = ReadBuf::new(buffer);
-            ready!(Pin::new(&mut *reader).poll_read(context, &mut buffer))?;
-            octets.extend_from_slice(buffer.filled());
-            Poll::Ready(Ok(()))
-        })
+        let mut buffer = BUFFER.take();
+        if buffer.is_empty() {
+            buffer = vec![0; MAX_READ];
+        }
+        let mut octets = ReadBuf::new(&mut buffer);
+        let result = Pin::new(&mut *reader).poll_read(context, &mut octets);
+        let n = octets.filled().len();
+        if result.is_pending() {
+            BUFFER.set(buffer);
+            return Poll::Pending;
+        }
+        Poll::Ready((buffer, n))
     })
     .await
 }
 
-/// Writes some of it; once nothing is left, what TLS still holds, and the end if this is the last.
+/// Writes some of it; if nothing is left, what TLS still holds, and the end if this is the last.
+/// Returns how much it wrote, and whether all of that is done.
 async fn write(
     writer: &mut (impl AsyncWrite + Unpin),
     out: &mut BytesMut,
     is_last: bool,
-) -> io::Result<usize> {
-    match (out.is_empty(), is_last) {
-        (false, _) => writer.write_buf(out).await,
-        (true, false) => writer.flush().await.map(|()| 0),
-        (true, true) => writer.shutdown().await.map(|()| 0),
-    }
+) -> io::Result<(usize, bool)> {
+    poll_fn(|context| {
+        let mut writer = Pin::new(&mut *writer);
+        let mut written = 0;
+        if !out.is_empty() {
+            written = ready!(writer.as_mut().poll_write(context, out))?;
+            out.advance(written);
+            if !out.is_empty() {
+                return Poll::Ready(Ok((written, false)));
+            }
+        }
+        let flushed = match is_last {
+            false => writer.poll_flush(context)?,
+            true => writer.poll_shutdown(context)?,
+        };
+        match flushed {
+            Poll::Pending if written == 0 => Poll::Pending,
+            flushed => Poll::Ready(Ok((written, flushed.is_ready()))),
+        }
+    })
+    .await
 }
 
 /// What another task wants to be sent.
