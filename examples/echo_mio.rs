@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 /// So much is read of one client at most before the others have their turn: nearly every message
 /// is there as a whole then, and is lent.
-const MAX_READ: usize = 2 << 20;
+const MAX_READ: usize = 256 << 10;
 /// A client that has so much output to take is not read until it has taken some.
 const MAX_OUT: usize = 1 << 20;
 /// From here on a payload is written from where it lies; shorter ones go together.
