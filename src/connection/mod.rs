@@ -238,7 +238,8 @@ impl Connection {
     ///
     /// The three ways to receive may be called in turn: what has been gathered of a message is its
     /// next piece here, and what is left of one that was begun in pieces comes at once from there. All
-    /// limits hold as ever; [`set_limits`](Self::set_limits) changes them.
+    /// limits hold as ever: for messages of any size raise them, here at no cost in memory, or let
+    /// [`set_limits`](Self::set_limits) do it for an upload.
     ///
     /// ```
     /// use bytes::BytesMut;
