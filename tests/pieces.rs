@@ -6,15 +6,16 @@
 mod allocator;
 mod support;
 
-use allocator::{allocations, peak};
+use allocator::{allocations, live, peak};
 use bytes::BytesMut;
 use proptest::prelude::*;
 use sansocket::{
-    Config, Connection, Data, DeadlinesConfig, Endpoint, Event, Input, ProtocolError, Role,
-    SendError,
+    Config, Connection, Data, DeadlinesConfig, Deflate, DeflateParams, Endpoint, Event, Input,
+    ProtocolError, Role, SendError, WindowBits,
 };
 use std::borrow::Cow;
 use std::time::Duration;
+use support::deflate::{Block, Token, write_message};
 use support::*;
 
 /// What comes of these octets.
@@ -204,11 +205,11 @@ fn what_is_inflated_comes_in_bounded_pieces() {
     const TOTAL: usize = 20 << 20;
     for (data, takeover) in [("a", true), ("€", true), ("€", false)] {
         let text = data.repeat(TOTAL / data.len());
-        let agreed = sansocket::DeflateParams {
+        let agreed = DeflateParams {
             server_no_context_takeover: !takeover,
             ..Default::default()
         };
-        let deflate = sansocket::Deflate::default();
+        let deflate = Deflate::default();
         let mut peer = connection(Role::Server, &Config::default()).with_deflate(&deflate, &agreed);
         let mut ws = connection(Role::Client, &unlimited()).with_deflate(&deflate, &agreed);
         let mut sent = BytesMut::new();
@@ -277,6 +278,67 @@ fn all_that_a_fragment_inflates_to_comes_with_it() {
         let end = ws.receive(&mut Input::new(&mut rest), &mut out).unwrap();
         let all = joined(begun, end.into_owned());
         assert_eq!(all, text(&data));
+    }
+}
+
+/// A sender may not refer to what lies farther back than the agreed window (RFC 7692, section
+/// 7.1.2), which the codec cannot see within a message. Where a final block lies between them, it
+/// is the history that decides: that of a message in pieces reaches as far as that of a whole one.
+#[test]
+fn a_final_block_changes_nothing_for_later_blocks() {
+    let agreed = DeflateParams {
+        server_max_window_bits: WindowBits::new(8),
+        ..Default::default()
+    };
+    let mut random = Random(7);
+    let noise: Vec<u8> = (0..700).map(|_| random.below(256) as u8).collect();
+    let deflate = Deflate::default();
+    let back = |distance| {
+        let length = 3;
+        (Block::Fixed(vec![Token::Match { length, distance }]), false)
+    };
+    let first = write_message(&[
+        (Block::Stored(noise.clone()), false),
+        (Block::Stored(vec![]), true),
+        back(700),
+    ]);
+    let of_the_first = Event::Binary([&noise[..], &noise[..3]].concat().into());
+    for (distance, is_remembered) in [(256, true), (257, false), (703, false)] {
+        let second = write_message(&[back(distance)]);
+        let mut octets = frame(Role::Client, 0xc2, &first);
+        octets.extend(frame(Role::Client, 0xc2, &second));
+        let ws = || {
+            let ws = connection(Role::Client, &Config::default());
+            ws.with_deflate(&deflate, &agreed)
+        };
+
+        let mut whole = Vec::new();
+        let (mut read, mut out, mut gathering) = (octets.clone(), BytesMut::new(), ws());
+        let mut input = Input::new(&mut read);
+        while let Some(event) = gathering.receive(&mut input, &mut out) {
+            whole.push(event.into_owned());
+        }
+        let (mut in_pieces, mut begun, mut ws) = (Vec::new(), None, ws());
+        for octet in octets {
+            for event in pieces(&mut ws, &[octet]) {
+                match event {
+                    Event::Failed(_) => in_pieces.push(event),
+                    event => match joined(begun.take(), event) {
+                        piece @ Event::BinaryPiece(_) => begun = Some(piece),
+                        message => in_pieces.push(message),
+                    },
+                }
+            }
+        }
+        assert_eq!(in_pieces, whole);
+        assert_eq!(whole[0], of_the_first);
+        let failed = Event::Failed(ProtocolError::CompressedDataInvalid);
+        assert_eq!(whole[1] != failed, is_remembered, "{distance} octets back");
+
+        // Between messages it has the agreed window and no more.
+        let before = live();
+        drop(ws);
+        assert!(before - live() < 800, "{} octets", before - live());
     }
 }
 

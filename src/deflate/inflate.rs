@@ -47,8 +47,8 @@ struct Inflating {
     deflate: Deflate,
     terms: Terms,
     owner: Owner,
-    /// The last octets of the messages before, and of what has been handed on of this one, as far
-    /// as the window reaches.
+    /// The last octets of the messages before, as far as the window reaches; of what has been
+    /// handed on of this one, as far as the format does: one rule, in pieces or not.
     history: VecDeque<u8>,
     /// Whether the message under way is compressed.
     is_under_way: bool,
@@ -129,7 +129,7 @@ impl Inflation {
         if let Direction::Begun(state) = &mut self.0
             && state.is_under_way
         {
-            state.remember(part);
+            state.remember(part, WindowBits::MAX);
         }
     }
 
@@ -209,7 +209,7 @@ impl Inflating {
         let ending = inflater.ending().ok_or(ProtocolError::CompressedDataCut)?;
         if self.terms.context_takeover {
             for part in message.so_far() {
-                self.remember(part);
+                self.remember(part, self.terms.window);
             }
         } else {
             self.history = VecDeque::new();
@@ -236,15 +236,16 @@ impl Inflating {
         Ok(inflater)
     }
 
-    /// Adds a part of a message to the history.
-    fn remember(&mut self, part: &[u8]) {
-        let window = self.terms.window.octets();
+    /// Adds a part of a message to the history, of which this window is kept.
+    fn remember(&mut self, part: &[u8], window: WindowBits) {
+        let window = window.octets();
         let part = part
             .get(part.len().saturating_sub(window)..)
             .unwrap_or_default();
         let len = self.history.len();
         let forgotten = (len + part.len()).saturating_sub(window);
         self.history.drain(..forgotten);
+        self.history.shrink_to(window);
         // Exactly what is needed at first, never more than the window.
         let needed = len - forgotten + part.len();
         if needed > self.history.capacity() {
