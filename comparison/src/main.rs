@@ -8,6 +8,7 @@ mod growth;
 mod measure;
 mod peers;
 mod plot;
+mod readme;
 mod report;
 mod transport;
 mod work;
@@ -31,7 +32,5 @@ fn main() -> io::Result<()> {
         format!("{here}/sizes.svg"),
         plot::svg(&names, &growth::sizes()),
     )?;
-    let readme = format!("{here}/../README.md");
-    let text = report::with_section(&fs::read_to_string(&readme)?, &report::section(&table));
-    fs::write(readme, text)
+    readme::write("comparison", &report::section(&table))
 }
