@@ -39,8 +39,8 @@ mod linux {
     use std::{mem, ptr, slice};
 
     /// How many buffers to read into there are, and how long each is.
-    const BUFFERS: u16 = 256;
-    const BUFFER_LEN: usize = 16 << 10;
+    const BUFFERS: u16 = 64;
+    const BUFFER_LEN: usize = 64 << 10;
     /// A client that has so much output to take is not read until it has taken some.
     const MAX_OUT: usize = 1 << 20;
     /// The kernel takes no endless time.
