@@ -28,7 +28,7 @@ pub const PEER: Peer = Peer {
 const READ: usize = 16 << 10;
 
 /// From so many octets on a payload is not copied into the output.
-const APART: usize = 2 << 10;
+const APART: usize = 512;
 
 struct Sansocket {
     transport: Transport,
