@@ -1,6 +1,7 @@
 //! XOR with a masking key (RFC 6455, section 5.3). Its law: a mask remembers where in the key
 //! it stands, so data may be cut anywhere.
 
+use alloc::vec::Vec;
 use bytes::BytesMut;
 
 /// A masking key and how far into a frame's payload it has been applied.
@@ -34,6 +35,37 @@ const LONG: usize = 512;
 /// Where the widest vectors are aligned. One that lies across two cache lines takes twice as long,
 /// and behind a header of 2 to 14 octets every second one would.
 const ALIGNMENT: usize = 64;
+
+/// What masked octets are appended to, in blocks.
+pub(crate) trait Octets {
+    fn append(&mut self, block: &[u8]);
+    /// Takes back the last `count` octets.
+    fn take_back(&mut self, count: usize);
+}
+
+impl Octets for BytesMut {
+    #[inline]
+    fn append(&mut self, block: &[u8]) {
+        self.extend_from_slice(block);
+    }
+
+    #[inline]
+    fn take_back(&mut self, count: usize) {
+        self.truncate(self.len() - count);
+    }
+}
+
+impl Octets for Vec<u8> {
+    #[inline]
+    fn append(&mut self, block: &[u8]) {
+        self.extend_from_slice(block);
+    }
+
+    #[inline]
+    fn take_back(&mut self, count: usize) {
+        self.truncate(self.len() - count);
+    }
+}
 
 impl Mask {
     /// A mask that stands at the first octet of a frame's payload.
@@ -72,7 +104,7 @@ impl Mask {
 
     /// Appends `data` to `out`, XORed on the way.
     #[inline]
-    pub(crate) fn append(self, data: &[u8], out: &mut BytesMut) {
+    pub(crate) fn append(self, data: &[u8], out: &mut impl Octets) {
         #[cfg(feature = "simd")]
         if data.len() >= LONG {
             return self.append_wide(data, out);
@@ -82,13 +114,13 @@ impl Mask {
 
     #[cfg(feature = "simd")]
     #[inline(never)]
-    fn append_wide(self, data: &[u8], out: &mut BytesMut) {
+    fn append_wide(self, data: &[u8], out: &mut impl Octets) {
         let level = fearless_simd::Level::new();
         fearless_simd::dispatch!(level, _simd => self.append_blocks::<128>(data, out));
     }
 
     #[inline(always)]
-    fn append_here(self, data: &[u8], out: &mut BytesMut) {
+    fn append_here(self, data: &[u8], out: &mut impl Octets) {
         match data.len() {
             64.. => self.append_blocks::<64>(data, out),
             16.. => self.append_blocks::<16>(data, out),
@@ -100,20 +132,20 @@ impl Mask {
     /// In blocks of `N` octets, of which `data` has one at least. What is shorter than a block is
     /// appended as the end of one, over what was there.
     #[inline(always)]
-    fn append_blocks<const N: usize>(mut self, data: &[u8], out: &mut BytesMut) {
+    fn append_blocks<const N: usize>(mut self, data: &[u8], out: &mut impl Octets) {
         const { assert!(N == 1 || N.is_multiple_of(4), "whole keys") }
         let (blocks, rest) = data.as_chunks::<N>();
         for block in blocks {
             let mut block = *block;
             self.apply_here(&mut block);
-            out.extend_from_slice(&block);
+            out.append(&block);
         }
         if let (1.., Some(block)) = (rest.len(), data.last_chunk::<N>()) {
             let mut block = *block;
             self.skip(rest.len());
             self.apply_here(&mut block);
-            out.truncate(out.len() + rest.len() - N);
-            out.extend_from_slice(&block);
+            out.take_back(N - rest.len());
+            out.append(&block);
         }
     }
 
@@ -174,6 +206,9 @@ mod tests {
                     append(before, &vec![0; len], &mut out);
                     assert_eq!(out.strip_prefix(b"before"), Some(&expected[..]));
                 }
+                let mut gathered = b"before".to_vec();
+                before.append(&vec![0; len], &mut gathered);
+                assert_eq!(gathered.strip_prefix(b"before"), Some(&expected[..]));
                 for apply in [Mask::apply, Mask::apply_here] {
                     let (mut mask, mut data) = (before, vec![0; len]);
                     apply(&mut mask, &mut data);

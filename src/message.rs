@@ -7,6 +7,7 @@ use crate::deflate::{Inflation, Sink};
 use crate::error::ProtocolError;
 use crate::event::Event;
 use crate::frame::Opcode;
+use crate::mask::Mask;
 use crate::utf8::PartialChar;
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -158,9 +159,29 @@ impl Message {
         self.gathered.reserve(remaining.min(ahead));
     }
 
-    /// Adds a part of a payload, as it came in but unmasked.
+    /// Adds a part of a payload as it came in: with this mask.
     #[inline]
-    pub(crate) fn append(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
+    pub(crate) fn append(
+        &mut self,
+        part: &mut [u8],
+        mask: Option<&mut Mask>,
+    ) -> Result<(), ProtocolError> {
+        let is_plain = self.compressed_len().is_none();
+        match (mask, &mut self.gathered) {
+            // There is nothing to be checked: unmasking and copying are one.
+            (Some(mask), Gathered::Binary(data)) if is_plain => {
+                mask.append(part, data);
+                mask.skip(part.len());
+                return Ok(());
+            }
+            (Some(mask), _) => mask.apply(part),
+            (None, _) => {}
+        }
+        self.append_unmasked(part)
+    }
+
+    /// Adds a part of a payload that has been unmasked.
+    pub(crate) fn append_unmasked(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
         #[cfg(feature = "deflate")]
         if self.inflation.compressed_len().is_some() {
             let max = self.max_gathered();

@@ -108,15 +108,16 @@ impl Whole {
         })
     }
 
-    /// Takes it, and returns its payload.
+    /// Takes it, and returns its payload as it came in, with its mask.
     #[inline]
-    fn take<'b>(self, role: Role, input: &mut Input<'b>) -> &'b mut [u8] {
+    fn take<'b>(self, role: Role, input: &mut Input<'b>) -> (&'b mut [u8], Option<Mask>) {
         let header = input.take(self.header_len);
         let payload = input.take(self.len);
-        if let (Role::Server, Some(key)) = (role, header.last_chunk()) {
-            Mask::new(*key).apply(payload);
-        }
-        payload
+        let key = match role {
+            Role::Server => header.last_chunk(),
+            Role::Client => None,
+        };
+        (payload, key.map(|key| Mask::new(*key)))
     }
 }
 
@@ -206,7 +207,10 @@ impl Receiver {
         {
             return None;
         }
-        let payload = frame.take(role, input);
+        let (payload, mask) = frame.take(role, input);
+        if let Some(mut mask) = mask {
+            mask.apply(payload);
+        }
         Some(if frame.first == TEXT {
             text(payload)
         } else {
@@ -314,7 +318,8 @@ impl Receiver {
                 break;
             }
             self.fragments += 1;
-            self.message.append(frame.take(role, input))?;
+            let (payload, mut mask) = frame.take(role, input);
+            self.message.append(payload, mask.as_mut())?;
         }
         Ok(())
     }
@@ -373,7 +378,7 @@ impl Receiver {
             self.message.begin(header.opcode, header.rsv1);
             let unmasked = input.take(unmasked.min(frame.remaining));
             self.message.make_room(frame.remaining, unmasked.len());
-            self.message.append(unmasked)?;
+            self.message.append_unmasked(unmasked)?;
             frame.remaining -= unmasked.len();
         } else if frame.remaining <= input.len() && frame.is_whole() && !header.rsv1 {
             return lend(frame, input.take(frame.remaining)).map(Next::Event);
@@ -488,10 +493,7 @@ impl Receiver {
         self.message.make_room(frame.remaining, input.len());
         for octets in input.take(frame.remaining).chunks_mut(STEP) {
             frame.remaining -= octets.len();
-            if let Some(mask) = &mut frame.mask {
-                mask.apply(octets);
-            }
-            self.message.append(octets)?;
+            self.message.append(octets, frame.mask.as_mut())?;
         }
         let is_over = frame.remaining == 0;
         self.partial = if is_over {
