@@ -229,8 +229,9 @@ impl Connection {
     ///
     /// [`Event::TextPiece`] and [`Event::BinaryPiece`] are followed by more of the same message; its
     /// last piece, or the whole of it, is an [`Event::Text`] or [`Event::Binary`]. Text is cut
-    /// between characters and checked as it comes. A compressed message is inflated as it comes, and
-    /// no more than some 32 KiB at once. Pings and Pongs may come in between.
+    /// between characters and checked as it comes. A compressed message is inflated as it comes, no
+    /// more than some 32 KiB at once, and its last 32 KiB are kept until it ends, as what follows may
+    /// refer to them. Pings and Pongs may come in between.
     ///
     /// Call it in a loop until it returns `None`; also with an empty `input` it may have something
     /// left. How the octets are cut into reads decides on the pieces, and on how much of a message
