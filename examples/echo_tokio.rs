@@ -18,7 +18,7 @@ use sansocket::{
 };
 use std::cell::Cell;
 use std::future::{pending, poll_fn};
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::mem;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -37,6 +37,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObj
 
 /// So much is read at once at most: nearly every message is there as a whole then, and is lent.
 const MAX_READ: usize = 2 << 20;
+/// From here on a payload is written from where it lies; shorter ones go together.
+const LARGE: usize = 64 << 10;
 /// With so much to be written, nothing more is read and no message of another task is taken.
 const HIGH_WATER: usize = 64 << 10;
 /// So many messages of other tasks wait beside it.
@@ -226,12 +228,19 @@ async fn serve<S: AsyncRead + AsyncWrite>(
                     endpoint.accept(request.accept(), now, &mut out);
                 }
                 while let Some((event, ws)) = endpoint.receive(&mut input, now, &mut out) {
-                    // Sending fails only when the connection is closing: nothing is left to be said.
-                    let _ = match event {
-                        Event::Text(text) => ws.send_text(&text, &mut out),
-                        Event::Binary(data) => ws.send_binary(&data, &mut out),
-                        _ => Ok(()), // Pings and Closes are answered already
+                    let payload = match &event {
+                        Event::Text(text) => ws.send_apart(&**text, &mut out),
+                        Event::Binary(data) => ws.send_apart(&**data, &mut out),
+                        _ => continue, // Pings and Closes are answered already
                     };
+                    // Sending fails only when the connection is closing: nothing is left to be said.
+                    match payload.unwrap_or_default() {
+                        large if large.len() >= LARGE => {
+                            written += write_now(&mut writer, &mut out, large).await?;
+                            flushed = None;
+                        }
+                        payload => out.extend_from_slice(payload),
+                    }
                 }
                 BUFFER.set(buffer);
                 if out.is_empty() {
@@ -323,6 +332,27 @@ async fn write(
             Poll::Pending if written == 0 => Poll::Pending,
             flushed => Poll::Ready(Ok((written, flushed.is_ready()))),
         }
+    })
+    .await
+}
+
+/// Writes what can be written of `out` and the payload behind it without waiting. The rest is `out`
+/// then.
+async fn write_now(
+    writer: &mut (impl AsyncWrite + Unpin),
+    out: &mut BytesMut,
+    payload: &[u8],
+) -> io::Result<usize> {
+    poll_fn(|context| {
+        let parts = [IoSlice::new(out), IoSlice::new(payload)];
+        let written = match Pin::new(&mut *writer).poll_write_vectored(context, &parts) {
+            Poll::Ready(result) => result?,
+            Poll::Pending => 0,
+        };
+        let of_out = written.min(out.len());
+        out.advance(of_out);
+        out.extend_from_slice(&payload[written - of_out..]);
+        Poll::Ready(Ok(written))
     })
     .await
 }
