@@ -7,7 +7,7 @@ use core::mem;
 ///
 /// Make one from each read and hand it to `receive` until that returns nothing more: by then
 /// every octet has been taken. What one machine leaves (frames that came in one read with the
-/// opening handshake), the next one takes. Payloads are unmasked in place, which is why the
+/// opening handshake), the next one takes. What is lent is unmasked in place, which is why the
 /// slice is `&mut`; events borrow from it, and it may be used for the next read as soon as they
 /// are gone.
 ///

@@ -1,7 +1,7 @@
 //! Messages that wait in the caller's own buffer until they are there as a whole. Its law: nothing
 //! is taken of one before, and each octet is unmasked once.
 
-use super::whole::{BINARY, TEXT, text};
+use super::whole::{BINARY, TEXT, message};
 use super::{Partial, Receiver};
 use crate::error::ProtocolError;
 use crate::event::Event;
@@ -9,7 +9,6 @@ use crate::frame::{Header, Opcode};
 use crate::input::Input;
 use crate::mask::Mask;
 use crate::role::Role;
-use alloc::borrow::Cow;
 
 /// What the input begins with, where that is a message which may wait there.
 enum Ahead {
@@ -84,9 +83,6 @@ impl Receiver {
         self.partial = Partial::None;
         input.take(header_len);
         let payload = input.take(len);
-        Waiting::Whole(match header.opcode {
-            Opcode::Text => text(payload),
-            _ => Ok(Event::Binary(Cow::Borrowed(payload))),
-        })
+        Waiting::Whole(message(header.opcode == Opcode::Text, payload))
     }
 }

@@ -87,11 +87,7 @@ impl Receiver {
         if let Some(mut mask) = mask {
             mask.apply(payload);
         }
-        Some(if frame.first == TEXT {
-            text(payload)
-        } else {
-            Ok(Event::Binary(Cow::Borrowed(payload)))
-        })
+        Some(message(frame.first == TEXT, payload))
     }
 
     /// Gathers the fragments of a plain message that lie whole in the input, but for the last: the
@@ -129,16 +125,18 @@ pub(super) fn lend(frame: Frame, payload: &mut [u8]) -> Result<Event<'_>, Protoc
     if let Some(mut mask) = frame.mask {
         mask.apply(payload);
     }
-    match frame.opcode {
-        Opcode::Text => text(payload),
-        Opcode::Binary | Opcode::Continuation => Ok(Event::Binary(Cow::Borrowed(payload))),
-        control => control_event(control, Cow::Borrowed(payload)),
+    if frame.opcode.is_control() {
+        return control_event(frame.opcode, Cow::Borrowed(payload));
     }
+    message(frame.opcode == Opcode::Text, payload)
 }
 
-/// A text message that lies whole in the caller's octets.
+/// A message whose payload lies whole and unmasked in the caller's octets.
 #[inline]
-pub(super) fn text(payload: &[u8]) -> Result<Event<'_>, ProtocolError> {
+pub(super) fn message(is_text: bool, payload: &[u8]) -> Result<Event<'_>, ProtocolError> {
+    if !is_text {
+        return Ok(Event::Binary(Cow::Borrowed(payload)));
+    }
     match utf8::check(payload) {
         Ok(text) => Ok(Event::Text(Cow::Borrowed(text))),
         Err(_) => Err(ProtocolError::TextNotUtf8),
