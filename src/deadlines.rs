@@ -339,19 +339,25 @@ impl Deadlines {
     /// What will have taken too long first, and when.
     fn expiry(&self) -> Option<(Duration, Expired)> {
         let config = &*self.config;
-        let write = self
-            .stalled
-            .map(|since| (since, config.write, Expired::Write));
-        let (first, second) = match self.phase {
-            Phase::Handshake(since) => (Some((since, config.handshake, Expired::Handshake)), None),
-            Phase::Closing(since) => (Some((since, config.close, Expired::Close)), None),
-            Phase::Open => (
-                self.pinged.map(|since| (since, config.pong, Expired::Pong)),
-                config.idle.map(|idle| (self.message, idle, Expired::Idle)),
-            ),
+        let mut first = None;
+        let mut limit = |since: Option<Duration>, limit, expired| {
+            let Some(since) = since else { return };
+            let time = since.saturating_add(limit);
+            if first.is_none_or(|(first, _)| time < first) {
+                first = Some((time, expired));
+            }
         };
-        let all = [write, first, second].into_iter().flatten();
-        all.map(|(since, limit, expired)| (since.saturating_add(limit), expired))
-            .min_by_key(|(time, _)| *time)
+        limit(self.stalled, config.write, Expired::Write);
+        match self.phase {
+            Phase::Handshake(since) => limit(Some(since), config.handshake, Expired::Handshake),
+            Phase::Closing(since) => limit(Some(since), config.close, Expired::Close),
+            Phase::Open => {
+                limit(self.pinged, config.pong, Expired::Pong);
+                if let Some(idle) = config.idle {
+                    limit(Some(self.message), idle, Expired::Idle);
+                }
+            }
+        }
+        first
     }
 }
