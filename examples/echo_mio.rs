@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 /// So much is read of one client at most before the others have their turn: nearly every message
 /// is there as a whole then, and is lent.
 const MAX_READ: usize = 256 << 10;
+/// So much of one whose last message was large: two of 1 MiB, and their headers.
+const MAX_LARGE_READ: usize = (2 << 20) + 64;
 /// A client that has so much output to take is not read until it has taken some.
 const MAX_OUT: usize = 1 << 20;
 /// From here on a payload is written from where it lies; shorter ones go together.
@@ -73,7 +75,7 @@ fn main() -> Result<()> {
     let start = Instant::now();
     let mut events = Events::with_capacity(1024);
     // All clients are lent these for their turns. Who has output left keeps it.
-    let (mut buffer, mut out) = (vec![0; MAX_READ], BytesMut::new());
+    let (mut buffer, mut out) = (vec![0; MAX_LARGE_READ], BytesMut::new());
     let (mut listener, mut accept_at) = (Some(listener), None);
     let mut clients: BTreeMap<Token, Box<Client>> = BTreeMap::new();
     let mut tokens = (STOP.0 + 1..).map(Token);
@@ -91,8 +93,10 @@ fn main() -> Result<()> {
         let now = start.elapsed();
         for event in &events {
             ready.push(event.token());
-            if let Some(client) = clients.get_mut(&event.token()) {
-                client.is_ended |= event.is_read_closed();
+            if event.is_read_closed()
+                && let Some(client) = clients.get_mut(&event.token())
+            {
+                client.is_ended = true;
             }
         }
         ready.extend(accept_at.filter(|time| *time <= now).map(|_| LISTENER));
@@ -122,6 +126,7 @@ fn main() -> Result<()> {
                             stream,
                             endpoint: Endpoint::server(&config, times.clone(), now),
                             out: BytesMut::new(),
+                            max_read: MAX_READ,
                             is_ended: false,
                             interest: None,
                             timer: now,
@@ -170,6 +175,8 @@ struct Client {
     endpoint: Endpoint<ServerHandshake>,
     /// What is to be written. It holds no memory while that is nothing.
     out: BytesMut,
+    /// So much is read of it at once.
+    max_read: usize,
     /// Nothing comes after what can be read now.
     is_ended: bool,
     /// What the reactor is to tell of.
@@ -215,7 +222,7 @@ impl Client {
 
     /// Reads once. Returns whether there may be more.
     fn read(&mut self, buffer: &mut [u8], now: Duration) -> io::Result<bool> {
-        let n = match self.stream.read(buffer) {
+        let n = match self.stream.read(&mut buffer[..self.max_read]) {
             // Who ends only its writing is still sent the last octets, but no others.
             Ok(0) if self.endpoint.must_close_transport() && !self.out.is_empty() => {
                 return Ok(false);
@@ -225,7 +232,7 @@ impl Client {
             result => result?,
         };
         // On Linux a buffer that is not full says that nothing is left but the end.
-        let more = n == buffer.len() || self.is_ended || !cfg!(target_os = "linux");
+        let more = n == self.max_read || self.is_ended || !cfg!(target_os = "linux");
         let mut input = Input::new(&mut buffer[..n]);
         if let Some(request) = self.endpoint.request(&mut input, now, &mut self.out) {
             self.endpoint.accept(request.accept(), now, &mut self.out);
@@ -237,9 +244,13 @@ impl Client {
                 _ => continue, // Pings and Closes are answered already
             };
             // Sending fails only when the connection is closing: nothing is left to be said.
-            match payload.unwrap_or_default() {
-                large if large.len() >= LARGE => self.write(large, now)?,
-                payload => self.out.extend_from_slice(payload),
+            let payload = payload.unwrap_or_default();
+            if payload.len() < LARGE {
+                self.out.extend_from_slice(payload);
+                self.max_read = MAX_READ;
+            } else {
+                self.write(payload, now)?;
+                self.max_read = MAX_LARGE_READ;
             }
         }
         Ok(more)
@@ -250,7 +261,11 @@ impl Client {
         let mut written = 0;
         while !self.out.is_empty() || !payload.is_empty() {
             let parts = [IoSlice::new(&self.out), IoSlice::new(payload)];
-            let n = match self.stream.write_vectored(&parts) {
+            let result = match payload {
+                [] => self.stream.write(&self.out), // costs less than a vector of one
+                _ => self.stream.write_vectored(&parts),
+            };
+            let n = match result {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 result => result?,
             };
