@@ -14,29 +14,34 @@ use bytes::{Buf, BytesMut};
 use clap::Parser;
 use sansocket::negotiation::OriginPolicy;
 use sansocket::{
-    CloseCode, DeadlinesConfig, Deflate, Endpoint, Event, HandshakeConfig, Input, State,
+    CloseCode, DeadlinesConfig, Deflate, Endpoint, Event, HandshakeConfig, Input, ServerHandshake,
+    State,
 };
-use std::cell::Cell;
-use std::future::{pending, poll_fn};
-use std::io::{self, IoSlice, Write};
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, IoSlice, Write};
 use std::mem;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{self, Poll};
+use std::thread::available_parallelism;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 /// So much is read at once at most: nearly every message is there as a whole then, and is lent.
-const MAX_READ: usize = 2 << 20;
+const MAX_READ: usize = 256 << 10;
+/// So much if the last message was large: two of 1 MiB, and their headers.
+const MAX_LARGE_READ: usize = (2 << 20) + 64;
 /// From here on a payload is written from where it lies; shorter ones go together.
 const LARGE: usize = 64 << 10;
 /// With so much to be written, nothing more is read and no message of another task is taken.
@@ -80,9 +85,18 @@ struct Shared {
     tls: Option<TlsAcceptor>,
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> Result<()> {
+    // With one core, no other thread could help.
+    let mut runtime = match available_parallelism() {
+        Ok(NonZeroUsize::MIN) => runtime::Builder::new_current_thread(),
+        _ => runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.enable_all().build()?;
+    runtime.block_on(listen(Arguments::parse()))
+}
+
+/// Serves all connections until a signal comes, and then to their end.
+async fn listen(arguments: Arguments) -> Result<()> {
     let mut config = HandshakeConfig::default();
     // An echo has no secrets: pages of any site may connect. Yours should not say this.
     config.origin_policy = OriginPolicy::Any;
@@ -177,184 +191,210 @@ async fn accept(
 /// Serves one connection to its end.
 ///
 /// Nothing is lost whichever branch of the `select!` wins, nor if this future is dropped and made
-/// part of another `select!`: all state, the protocol's and the octets to be written, lives out
-/// here and changes in code that does not wait. The futures of the branches keep nothing. When one
-/// is dropped, `read` and `recv_many` have taken nothing, and `write` has taken from `out` just what
-/// it has written and goes on where it was.
-async fn serve<S: AsyncRead + AsyncWrite>(
+/// part of another `select!`: all state, the protocol's and the octets to be written, lives in
+/// `client` and changes in code that does not wait. The futures of the branches keep nothing.
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     shared: &Shared,
     start: Instant,
     mut stopping: watch::Receiver<()>,
 ) -> Result<()> {
-    let (mut reader, mut writer) = tokio::io::split(stream);
-    let mut inbox = None; // for who wants to send from other tasks
-    let mut endpoint = Endpoint::server(&shared.config, shared.times.clone(), Duration::ZERO);
-    let mut timer = pin!(sleep(shared.times.handshake));
-    let (mut out, mut messages) = (BytesMut::new(), Vec::new());
-    // What the last write took, and with which end all of it was flushed.
-    let (mut written, mut flushed) = (0, Some(false));
-    let mut is_eof = false;
+    let mut client = Client {
+        stream,
+        endpoint: Endpoint::server(&shared.config, shared.times.clone(), Duration::ZERO),
+        max_read: MAX_READ,
+        out: BytesMut::new(),
+        flushed: Some(false),
+        is_eof: false,
+        inbox: None,
+    };
+    let mut stop = pin!(stopping.changed());
+    let mut alarm = shared.times.handshake; // what the timer is set to
+    let mut timer = pin!(sleep_until(start + alarm));
     loop {
-        let left = out.len() + usize::from(flushed.is_none());
-        endpoint.wrote(mem::take(&mut written), left, start.elapsed());
-        let wake = endpoint
-            .check(start.elapsed(), &mut out)?
-            .map(|wake| start + wake);
-        if let Some(wake) = wake.filter(|wake| timer.is_elapsed() || *wake < timer.deadline()) {
-            timer.as_mut().reset(wake); // one that fires too early is set anew
-        }
-        let is_last = endpoint.must_close_transport();
-        let is_pending = !out.is_empty() || flushed != Some(is_last);
-        // Who ends only its writing is still sent the last octets, but no others.
-        if is_eof && !(is_last && is_pending) {
-            return Ok(endpoint.receive_eof()?);
-        }
-        let state = endpoint.connection().map(|ws| ws.state());
-        let has_room = out.len() < HIGH_WATER;
+        let state = client.endpoint.connection().map(|ws| ws.state());
         tokio::select! {
-            (mut buffer, n) = read(&mut reader), if has_room && !is_eof => {
-                is_eof = n == 0;
-                if out.is_empty() {
-                    out = OUT.take();
-                }
-                let (mut input, now) = (Input::new(&mut buffer[..n]), start.elapsed());
-                if let Some(request) = endpoint.request(&mut input, now, &mut out) {
-                    if request.path() == "/count" {
-                        let (sender, receiver) = mpsc::channel(QUEUE);
-                        inbox = Some(receiver);
-                        tokio::spawn(count(Sender(sender)));
-                    }
-                    endpoint.accept(request.accept(), now, &mut out);
-                }
-                while let Some((event, ws)) = endpoint.receive(&mut input, now, &mut out) {
-                    let payload = match &event {
-                        Event::Text(text) => ws.send_apart(&**text, &mut out),
-                        Event::Binary(data) => ws.send_apart(&**data, &mut out),
-                        _ => continue, // Pings and Closes are answered already
-                    };
-                    // Sending fails only when the connection is closing: nothing is left to be said.
-                    match payload.unwrap_or_default() {
-                        large if large.len() >= LARGE => {
-                            written += write_now(&mut writer, &mut out, large).await?;
-                            flushed = None;
-                        }
-                        payload => out.extend_from_slice(payload),
-                    }
-                }
-                BUFFER.set(buffer);
-                if out.is_empty() {
-                    OUT.set(mem::take(&mut out)); // an idle connection keeps no buffer
-                }
+            wake = poll_fn(|context| client.turn(context, start.elapsed(), alarm)) => {
+                let Some(wake) = wake? else { return Ok(()) };
+                timer.as_mut().reset(start + wake);
+                alarm = wake;
             }
-            result = write(&mut writer, &mut out, is_last), if is_pending => {
-                let (n, is_flushed) = result?;
-                (written, flushed) = (n, is_flushed.then_some(is_last));
-                if out.is_empty() {
-                    OUT.set(mem::take(&mut out));
-                }
+            _ = &mut stop, if matches!(state, None | Some(State::Open)) => {
+                let Some(ws) = client.endpoint.connection() else { return Ok(()) };
+                // That fails only when the connection is closing by now.
+                let _ = ws.close(CloseCode::GOING_AWAY, "the server stops", &mut client.out);
             }
-            _ = receive(&mut inbox, &mut messages), if has_room && state == Some(State::Open) => {
-                let Some(ws) = endpoint.connection() else { continue };
-                for message in messages.drain(..) {
-                    let _ = match message {
-                        Message::Text(text) => ws.send_text(&text, &mut out),
-                        Message::Binary(data) => ws.send_binary(&data, &mut out),
-                    };
-                }
-            }
-            _ = stopping.changed(), if matches!(state, None | Some(State::Open)) => {
-                let Some(ws) = endpoint.connection() else { return Ok(()) };
-                ws.close(CloseCode::GOING_AWAY, "the server stops", &mut out)?;
-            }
-            () = &mut timer, if !timer.is_elapsed() => {}
+            // One that fires too early is set anew.
+            () = &mut timer, if alarm < Duration::MAX => alarm = Duration::MAX,
         }
     }
 }
 
-/// Takes what other tasks want to be sent, if there are any.
-async fn receive(inbox: &mut Option<mpsc::Receiver<Message>>, messages: &mut Vec<Message>) {
-    match inbox {
-        Some(inbox) => drop(inbox.recv_many(messages, QUEUE).await),
-        None => pending().await,
-    }
+struct Client<S> {
+    stream: S,
+    endpoint: Endpoint<ServerHandshake>,
+    /// So much is read at once.
+    max_read: usize,
+    /// What is to be written. It holds no memory while that is nothing.
+    out: BytesMut,
+    /// With which end all that was written is flushed.
+    flushed: Option<bool>,
+    /// Nothing more comes in.
+    is_eof: bool,
+    /// For who wants to send from other tasks.
+    inbox: Option<mpsc::Receiver<Message>>,
 }
 
 thread_local! {
-    /// What all connections of this thread read into, and what they begin to write from. Whoever
-    /// takes one puts it back before it waits, or keeps it while something is in it.
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// What all connections of this thread read into, and what they begin to write from.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_LARGE_READ]);
     static OUT: Cell<BytesMut> = Cell::default();
 }
 
-/// Reads into the buffer of this thread. Returns that, to be put back, and how much came: nothing at
-/// the end, and a reset is one as well.
-async fn read(reader: &mut (impl AsyncRead + Unpin)) -> (Vec<u8>, usize) {
-    poll_fn(|context| {
-        let mut buffer = BUFFER.take();
-        if buffer.is_empty() {
-            buffer = vec![0; MAX_READ];
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// Does all that can be done now. It is ready when the timer is to be set, to this time, which is
+    /// before `alarm`; with `None` at the end of the connection.
+    fn turn(
+        &mut self,
+        context: &mut task::Context<'_>,
+        now: Duration,
+        alarm: Duration,
+    ) -> Poll<Result<Option<Duration>>> {
+        if self.out.is_empty() {
+            self.out = OUT.take();
         }
-        let mut octets = ReadBuf::new(&mut buffer);
-        let result = Pin::new(&mut *reader).poll_read(context, &mut octets);
-        let n = octets.filled().len();
-        if result.is_pending() {
-            BUFFER.set(buffer);
-            return Poll::Pending;
-        }
-        Poll::Ready((buffer, n))
-    })
-    .await
-}
-
-/// Writes some of it; if nothing is left, what TLS still holds, and the end if this is the last.
-/// Returns how much it wrote, and whether all of that is done.
-async fn write(
-    writer: &mut (impl AsyncWrite + Unpin),
-    out: &mut BytesMut,
-    is_last: bool,
-) -> io::Result<(usize, bool)> {
-    poll_fn(|context| {
-        let mut writer = Pin::new(&mut *writer);
-        let mut written = 0;
-        if !out.is_empty() {
-            written = ready!(writer.as_mut().poll_write(context, out))?;
-            out.advance(written);
-            if !out.is_empty() {
-                return Poll::Ready(Ok((written, false)));
+        let wake = loop {
+            self.write(context, &[], now)?;
+            if self.out.len() < HIGH_WATER && (self.read(context, now)? | self.send(context)) {
+                continue;
             }
-        }
-        let flushed = match is_last {
-            false => writer.poll_flush(context)?,
-            true => writer.poll_shutdown(context)?,
+            let left = self.out.len();
+            let wake = self.endpoint.check(now, &mut self.out)?;
+            if self.out.len() == left {
+                break wake;
+            }
         };
-        match flushed {
-            Poll::Pending if written == 0 => Poll::Pending,
-            flushed => Poll::Ready(Ok((written, flushed.is_ready()))),
+        let is_last = self.endpoint.must_close_transport();
+        let is_written = self.out.is_empty() && self.flushed == Some(is_last);
+        if self.out.is_empty() {
+            OUT.set(mem::take(&mut self.out)); // an idle connection keeps no buffer
         }
-    })
-    .await
-}
+        // Who ends only its writing is still sent the last octets, but no others.
+        if self.is_eof && (is_written || !is_last) {
+            self.endpoint.receive_eof()?;
+            return Poll::Ready(Ok(None));
+        }
+        match wake {
+            Some(wake) if wake < alarm => Poll::Ready(Ok(Some(wake))),
+            _ => Poll::Pending,
+        }
+    }
 
-/// Writes what can be written of `out` and the payload behind it without waiting. The rest is `out`
-/// then.
-async fn write_now(
-    writer: &mut (impl AsyncWrite + Unpin),
-    out: &mut BytesMut,
-    payload: &[u8],
-) -> io::Result<usize> {
-    poll_fn(|context| {
-        let parts = [IoSlice::new(out), IoSlice::new(payload)];
-        let written = match Pin::new(&mut *writer).poll_write_vectored(context, &parts) {
-            Poll::Ready(result) => result?,
-            Poll::Pending => 0,
+    /// Reads once and handles what came. Returns whether something did.
+    fn read(&mut self, context: &mut task::Context<'_>, now: Duration) -> io::Result<bool> {
+        if self.is_eof {
+            return Ok(false);
+        }
+        BUFFER.with_borrow_mut(|buffer| {
+            let stream = Pin::new(&mut self.stream);
+            let mut octets = ReadBuf::new(&mut buffer[..self.max_read]);
+            // A reset is an end as well.
+            if stream.poll_read(context, &mut octets).is_pending() {
+                return Ok(false);
+            }
+            let octets = octets.filled_mut();
+            self.is_eof = octets.is_empty();
+            let mut input = Input::new(octets);
+            if let Some(request) = self.endpoint.request(&mut input, now, &mut self.out) {
+                if request.path() == "/count" {
+                    let (sender, receiver) = mpsc::channel(QUEUE);
+                    self.inbox = Some(receiver);
+                    tokio::spawn(count(Sender(sender)));
+                }
+                self.endpoint.accept(request.accept(), now, &mut self.out);
+            }
+            while let Some((event, ws)) = self.endpoint.receive(&mut input, now, &mut self.out) {
+                let payload = match &event {
+                    Event::Text(text) => ws.send_apart(&**text, &mut self.out),
+                    Event::Binary(data) => ws.send_apart(&**data, &mut self.out),
+                    _ => continue, // Pings and Closes are answered already
+                };
+                // Sending fails only when the connection is closing: nothing is left to be said.
+                let payload = payload.unwrap_or_default();
+                if payload.len() < LARGE {
+                    self.out.extend_from_slice(payload);
+                    self.max_read = MAX_READ;
+                } else {
+                    self.write(context, payload, now)?;
+                    self.max_read = MAX_LARGE_READ;
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    /// Sends what other tasks want to be sent. Returns whether that was something.
+    fn send(&mut self, context: &mut task::Context<'_>) -> bool {
+        let (Some(ws), Some(inbox)) = (self.endpoint.connection(), &mut self.inbox) else {
+            return false;
         };
-        let of_out = written.min(out.len());
-        out.advance(of_out);
-        out.extend_from_slice(&payload[written - of_out..]);
-        Poll::Ready(Ok(written))
-    })
-    .await
+        let mut messages = Vec::new();
+        let is_open = ws.state() == State::Open;
+        if !is_open || (inbox.poll_recv_many(context, &mut messages, QUEUE)).is_pending() {
+            return false;
+        }
+        if messages.is_empty() {
+            self.inbox = None; // nobody is there any more
+        }
+        for message in messages {
+            let _ = match message {
+                Message::Text(text) => ws.send_text(&text, &mut self.out),
+                Message::Binary(data) => ws.send_binary(&data, &mut self.out),
+            };
+        }
+        true
+    }
+
+    /// Writes what the stream takes of `out` and the payload behind it; the rest is `out` then. If
+    /// nothing is left, also what TLS still holds, and the end if this is the last.
+    fn write(
+        &mut self,
+        context: &mut task::Context<'_>,
+        mut payload: &[u8],
+        now: Duration,
+    ) -> io::Result<()> {
+        let is_last = self.endpoint.must_close_transport();
+        if self.out.is_empty() && payload.is_empty() && self.flushed == Some(is_last) {
+            return Ok(());
+        }
+        let (mut stream, mut written) = (Pin::new(&mut self.stream), 0);
+        while !self.out.is_empty() || !payload.is_empty() {
+            let parts = [IoSlice::new(&self.out), IoSlice::new(payload)];
+            let n = match payload {
+                [] => stream.as_mut().poll_write(context, &self.out),
+                _ => stream.as_mut().poll_write_vectored(context, &parts),
+            };
+            let n = match n? {
+                Poll::Ready(0) => return Err(ErrorKind::WriteZero.into()),
+                Poll::Ready(n) => n,
+                Poll::Pending => break,
+            };
+            let of_out = n.min(self.out.len());
+            self.out.advance(of_out);
+            payload = &payload[n - of_out..];
+            written += n;
+        }
+        self.out.extend_from_slice(payload);
+        let is_flushed = self.out.is_empty()
+            && match is_last {
+                false => stream.poll_flush(context)?.is_ready(),
+                true => stream.poll_shutdown(context)?.is_ready(),
+            };
+        self.flushed = is_flushed.then_some(is_last);
+        let left = self.out.len() + usize::from(!is_flushed);
+        self.endpoint.wrote(written, left, now);
+        Ok(())
+    }
 }
 
 /// What another task wants to be sent.
