@@ -1,8 +1,9 @@
 //! Masking keys out of a seed (RFC 6455, sections 5.3 and 10.3). Its law: no key is used twice,
 //! and neither the keys seen so far nor the state kept tell anything about other keys.
 
-use chacha20::ChaCha8;
-use chacha20::cipher::{KeyIvInit, StreamCipher};
+use chacha20::cipher::{KeyIvInit, StreamCipherCore};
+use chacha20::variants::Ietf;
+use chacha20::{ChaChaCore, R8};
 use core::fmt;
 
 /// An endless row of unpredictable octets, made from a seed by the ChaCha8 stream cipher.
@@ -49,8 +50,9 @@ impl MaskingKeys {
 
     #[cold]
     fn refill(&mut self) {
-        let mut block = [0; 64];
-        ChaCha8::new(&self.cipher_key.into(), &[0; 12].into()).apply_keystream(&mut block);
+        let mut cipher = ChaChaCore::<R8, Ietf>::new(&self.cipher_key.into(), &[0; 12].into());
+        let mut block = [0; 64].into();
+        cipher.write_keystream_block(&mut block);
         let (cipher_key, output) = block.split_at(32);
         self.cipher_key.copy_from_slice(cipher_key);
         self.output.copy_from_slice(output);
