@@ -17,15 +17,16 @@ use server::Server;
 use std::error::Error;
 use std::{env, io};
 
-const SCENARIOS: [Scenario; 5] = [
+const SCENARIOS: [Scenario; 6] = [
     Scenario(32, 1, 125),
+    Scenario(32, 4, 125),
     Scenario(32, 16, 125),
     Scenario(32, 16, 1 << 10),
     Scenario(8, 4, 16 << 10),
     Scenario(4, 2, 1 << 20),
 ];
 const IDLE: Scenario = Scenario(1000, 1, 125);
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 9;
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     if let Some(name) = env::args().nth(1) {

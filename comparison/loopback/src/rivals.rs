@@ -16,8 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const ANY_PORT: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
-/// A bare echo reads at most so much at once: as `echo_mio` does.
-const MAX_READ: usize = 256 << 10;
+/// A bare echo reads at most so much at once: as `echo_mio` does of large messages.
+const MAX_READ: usize = (2 << 20) + 64;
 
 /// Is the server of this name for as long as the process lives.
 pub fn serve(name: &str) -> Result<()> {
