@@ -225,6 +225,7 @@ impl Deadlines {
 
     /// An event has come out of the connection. For the Pong that answers the last Ping it is how
     /// long that took.
+    #[inline]
     pub fn event(&mut self, event: &Event<'_>, now: Duration) -> Option<Duration> {
         match event {
             Event::Text(_) | Event::Binary(_) => self.message = now,
