@@ -29,7 +29,8 @@ pub struct Mask {
     key: [u8; 4],
 }
 
-/// From this length on, aligned and wider instructions are worth the way to them.
+/// From this length on, aligned and wider instructions are worth the way to them. It is a block
+/// of what is masked while it is copied as well: the longer, the fewer checks for room.
 const LONG: usize = 512;
 
 /// Where the widest vectors are aligned. One that lies across two cache lines takes twice as long,
@@ -83,23 +84,71 @@ impl Mask {
         self.apply_here(data);
     }
 
+    /// The first octets are XORed before all others and put in their place behind them: the others
+    /// start where they are aligned.
     fn apply_long(&mut self, data: &mut [u8]) {
         let before = data.as_ptr().addr().wrapping_neg() % ALIGNMENT;
-        let (unaligned, data) = data.split_at_mut(before.min(data.len()));
-        self.apply_here(unaligned);
-        self.apply_wide(data);
+        let Some(mut first) = data.first_chunk::<ALIGNMENT>().copied() else {
+            return self.apply_here(data);
+        };
+        self.xor(&mut first);
+        self.skip(before);
+        let (_, aligned) = data.split_at_mut(before);
+        self.apply_wide(aligned);
+        if let Some(place) = data.first_chunk_mut() {
+            *place = first;
+        }
     }
 
     /// With the widest instructions that this machine has.
     #[cfg(feature = "simd")]
     fn apply_wide(&mut self, data: &mut [u8]) {
         let level = fearless_simd::Level::new();
-        fearless_simd::dispatch!(level, _simd => self.apply_here(data));
+        fearless_simd::dispatch!(level, _simd => self.apply_blocks::<128>(data));
     }
 
     #[cfg(not(feature = "simd"))]
     fn apply_wide(&mut self, data: &mut [u8]) {
-        self.apply_here(data);
+        self.apply_blocks::<128>(data);
+    }
+
+    #[inline(always)]
+    fn apply_here(&mut self, data: &mut [u8]) {
+        match data.len() {
+            128.. => self.apply_blocks::<64>(data),
+            32.. => self.apply_blocks::<32>(data),
+            16.. => self.apply_blocks::<16>(data),
+            8.. => self.apply_blocks::<8>(data),
+            4.. => self.apply_blocks::<4>(data),
+            _ => self.apply_octets(data),
+        }
+    }
+
+    #[inline(always)]
+    fn apply_octets(&mut self, data: &mut [u8]) {
+        for octet in data {
+            *octet ^= self.key[0];
+            self.skip(1);
+        }
+    }
+
+    /// In blocks of `N` octets, of which `data` has one at least. The last `N` octets are XORed
+    /// before all others and put in their place behind them: what is shorter than a block needs no
+    /// narrower steps.
+    #[inline(always)]
+    fn apply_blocks<const N: usize>(&mut self, data: &mut [u8]) {
+        let Some(mut last) = data.last_chunk::<N>().copied() else {
+            return;
+        };
+        let (blocks, rest) = data.as_chunks_mut::<N>();
+        for block in blocks {
+            self.xor(block);
+        }
+        self.skip(rest.len());
+        self.xor(&mut last);
+        if let Some(place) = data.last_chunk_mut() {
+            *place = last;
+        }
     }
 
     /// Appends `data` to `out`, XORed on the way.
@@ -116,16 +165,21 @@ impl Mask {
     #[inline(never)]
     fn append_wide(self, data: &[u8], out: &mut impl Octets) {
         let level = fearless_simd::Level::new();
-        fearless_simd::dispatch!(level, _simd => self.append_blocks::<128>(data, out));
+        fearless_simd::dispatch!(level, _simd => self.append_blocks::<LONG>(data, out));
     }
 
     #[inline(always)]
-    fn append_here(self, data: &[u8], out: &mut impl Octets) {
+    fn append_here(mut self, data: &[u8], out: &mut impl Octets) {
         match data.len() {
             64.. => self.append_blocks::<64>(data, out),
             16.. => self.append_blocks::<16>(data, out),
             4.. => self.append_blocks::<4>(data, out),
-            _ => self.append_blocks::<1>(data, out),
+            _ => {
+                for octet in data {
+                    out.append(&[octet ^ self.key[0]]);
+                    self.skip(1);
+                }
+            }
         }
     }
 
@@ -133,17 +187,16 @@ impl Mask {
     /// appended as the end of one, over what was there.
     #[inline(always)]
     fn append_blocks<const N: usize>(mut self, data: &[u8], out: &mut impl Octets) {
-        const { assert!(N == 1 || N.is_multiple_of(4), "whole keys") }
         let (blocks, rest) = data.as_chunks::<N>();
         for block in blocks {
             let mut block = *block;
-            self.apply_here(&mut block);
+            self.xor(&mut block);
             out.append(&block);
         }
         if let (1.., Some(block)) = (rest.len(), data.last_chunk::<N>()) {
             let mut block = *block;
             self.skip(rest.len());
-            self.apply_here(&mut block);
+            self.xor(&mut block);
             out.take_back(N - rest.len());
             out.append(&block);
         }
@@ -158,31 +211,14 @@ impl Mask {
             .to_le_bytes();
     }
 
+    /// XORs whole keys, after which the mask stands where it stood.
     #[inline(always)]
-    fn apply_here(&mut self, data: &mut [u8]) {
-        let mut key = u32::from_le_bytes(self.key);
-        let wide = u64::from(key) << 32 | u64::from(key);
-
-        let (blocks, rest) = data.as_chunks_mut::<32>();
-        for block in blocks {
-            for word in block.as_chunks_mut::<8>().0 {
-                *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
-            }
+    fn xor<const N: usize>(self, block: &mut [u8; N]) {
+        const { assert!(N.is_multiple_of(4), "whole keys") }
+        let key = u32::from_le_bytes(self.key);
+        for part in block.as_chunks_mut().0 {
+            *part = (u32::from_le_bytes(*part) ^ key).to_le_bytes();
         }
-        let (words, rest) = rest.as_chunks_mut::<8>();
-        for word in words {
-            *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
-        }
-        let (halves, rest) = rest.as_chunks_mut::<4>();
-        for half in halves {
-            *half = (u32::from_le_bytes(*half) ^ key).to_le_bytes();
-        }
-        // Fewer than 4 octets are left, and all before them were whole keys.
-        for octet in rest {
-            *octet ^= key as u8;
-            key = key.rotate_right(8);
-        }
-        self.key = key.to_le_bytes();
     }
 }
 
