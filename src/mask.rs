@@ -84,9 +84,24 @@ impl Mask {
         self.apply_here(data);
     }
 
+    /// With the widest instructions that this machine has.
+    #[cfg(feature = "simd")]
+    #[inline(never)]
+    fn apply_long(&mut self, data: &mut [u8]) {
+        let level = fearless_simd::Level::new();
+        fearless_simd::dispatch!(level, _simd => self.apply_aligned(data));
+    }
+
+    #[cfg(not(feature = "simd"))]
+    #[inline(never)]
+    fn apply_long(&mut self, data: &mut [u8]) {
+        self.apply_aligned(data);
+    }
+
     /// The first octets are XORed before all others and put in their place behind them: the others
     /// start where they are aligned.
-    fn apply_long(&mut self, data: &mut [u8]) {
+    #[inline(always)]
+    fn apply_aligned(&mut self, data: &mut [u8]) {
         let before = data.as_ptr().addr().wrapping_neg() % ALIGNMENT;
         let Some(mut first) = data.first_chunk::<ALIGNMENT>().copied() else {
             return self.apply_here(data);
@@ -94,22 +109,10 @@ impl Mask {
         self.xor(&mut first);
         self.skip(before);
         let (_, aligned) = data.split_at_mut(before);
-        self.apply_wide(aligned);
+        self.apply_blocks::<128>(aligned);
         if let Some(place) = data.first_chunk_mut() {
             *place = first;
         }
-    }
-
-    /// With the widest instructions that this machine has.
-    #[cfg(feature = "simd")]
-    fn apply_wide(&mut self, data: &mut [u8]) {
-        let level = fearless_simd::Level::new();
-        fearless_simd::dispatch!(level, _simd => self.apply_blocks::<128>(data));
-    }
-
-    #[cfg(not(feature = "simd"))]
-    fn apply_wide(&mut self, data: &mut [u8]) {
-        self.apply_blocks::<128>(data);
     }
 
     #[inline(always)]
