@@ -182,7 +182,21 @@ impl Endpoint<ServerHandshake> {
     ///
     /// A request that breaks a rule is refused: the response is in `out`, and
     /// [`failure`](Self::failure) says which.
+    #[inline]
     pub fn request(
+        &mut self,
+        input: &mut Input<'_>,
+        now: Duration,
+        out: &mut BytesMut,
+    ) -> Option<Request> {
+        match self.phase {
+            Phase::Connection(_) => None,
+            _ => self.request_of_handshake(input, now, out),
+        }
+    }
+
+    #[cold]
+    fn request_of_handshake(
         &mut self,
         input: &mut Input<'_>,
         now: Duration,
