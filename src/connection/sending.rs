@@ -16,7 +16,7 @@ impl Connection {
     /// # Errors
     ///
     /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was appended.
-    #[inline]
+    #[inline(always)]
     pub fn send_text(&mut self, text: &str, out: &mut BytesMut) -> Result<(), SendError> {
         self.sender.message(Opcode::Text, text.as_bytes(), out)
     }
@@ -26,7 +26,7 @@ impl Connection {
     /// # Errors
     ///
     /// [`SendError::NotOpen`] and [`SendError::MessageUnfinished`]; nothing was appended.
-    #[inline]
+    #[inline(always)]
     pub fn send_binary(&mut self, data: &[u8], out: &mut BytesMut) -> Result<(), SendError> {
         self.sender.message(Opcode::Binary, data, out)
     }
