@@ -260,18 +260,32 @@ mod tests {
         }
     }
 
+    /// Both ends of long data are XORed apart from its middle: none may reach too far.
     #[test]
     fn it_is_the_same_wherever_data_lies() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
-        let expected: Vec<u8> = (0..LONG).map(|i| key[i % 4]).collect();
-        for at in 0..2 * ALIGNMENT {
-            let mut octets = vec![0; at + LONG + 1];
-            let mut mask = Mask::new(key);
-            mask.apply(&mut octets[at..at + LONG]);
-            assert!(octets[..at].iter().all(|octet| *octet == 0));
-            assert_eq!(octets[at..at + LONG], expected);
-            assert_eq!(octets[at + LONG], 0);
-            assert_eq!(mask, Mask::new(key));
+        for len in [
+            4,
+            33,
+            127,
+            LONG - 1,
+            LONG,
+            LONG + 1,
+            LONG + 127,
+            3 * LONG + 66,
+        ] {
+            let expected: Vec<u8> = (0..len).map(|i| key[i % 4]).collect();
+            let mut after = Mask::new(key);
+            after.skip(len);
+            for at in 0..2 * ALIGNMENT {
+                let mut octets = vec![0; at + len + 1];
+                let mut mask = Mask::new(key);
+                mask.apply(&mut octets[at..at + len]);
+                assert!(octets[..at].iter().all(|octet| *octet == 0));
+                assert_eq!(octets[at..at + len], expected);
+                assert_eq!(octets[at + len], 0);
+                assert_eq!(mask, after);
+            }
         }
     }
 }
