@@ -122,25 +122,20 @@ impl Mask {
             32.. => self.apply_blocks::<32>(data),
             16.. => self.apply_blocks::<16>(data),
             8.. => self.apply_blocks::<8>(data),
-            4.. => self.apply_blocks::<4>(data),
-            _ => self.apply_octets(data),
+            _ => self.apply_blocks::<4>(data),
         }
     }
 
-    #[inline(always)]
-    fn apply_octets(&mut self, data: &mut [u8]) {
-        for octet in data {
-            *octet ^= self.key[0];
-            self.skip(1);
-        }
-    }
-
-    /// In blocks of `N` octets, of which `data` has one at least. The last `N` octets are XORed
-    /// before all others and put in their place behind them: what is shorter than a block needs no
-    /// narrower steps.
+    /// In blocks of `N` octets; octet by octet if `data` is shorter than one. The last `N` octets are
+    /// XORed before all others and put in their place behind them: what is left behind the blocks
+    /// needs no narrower steps.
     #[inline(always)]
     fn apply_blocks<const N: usize>(&mut self, data: &mut [u8]) {
         let Some(mut last) = data.last_chunk::<N>().copied() else {
+            for octet in data {
+                *octet ^= self.key[0];
+                self.skip(1);
+            }
             return;
         };
         let (blocks, rest) = data.as_chunks_mut::<N>();

@@ -122,8 +122,8 @@ impl Sender {
         self.set_compression(Compression::OFF);
     }
 
-    /// Appends a whole message. It goes into the caller with all that it is made of: a short one takes
-    /// a quarter fewer instructions so.
+    /// Appends a whole message. It goes into the caller with all that it is made of: a server's short
+    /// one takes a quarter fewer instructions so.
     #[inline(always)]
     pub(crate) fn message(
         &mut self,
