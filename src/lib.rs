@@ -119,57 +119,27 @@
 
 extern crate alloc;
 
-mod backoff;
-mod close;
-mod config;
 mod connection;
-mod deadlines;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod endpoint;
-mod error;
-mod event;
 mod frame;
 mod handshake;
-mod headers;
-mod input;
-mod mask;
-mod masking_key;
-mod message;
-pub mod negotiation;
-mod prepared;
-mod receive;
-mod response;
-mod role;
-mod send;
-mod uri;
-mod utf8;
+mod time;
 
-pub use backoff::{Backoff, BackoffConfig};
-pub use close::{CloseCode, CloseFrame};
-pub use config::Config;
-pub use connection::{ClosedBy, Connection, State};
-pub use deadlines::{Deadlines, DeadlinesConfig, Expired};
+pub use connection::{ClosedBy, Config, Connection, Data, Event, Prepared, SendError, State};
 #[cfg(feature = "deflate")]
 pub use deflate::{Deflate, DeflateConfig, DeflateParams, WindowBits};
 pub use endpoint::{Endpoint, Handshake};
-pub use error::{ProtocolError, RequestError, ResponseError, SendError};
-pub use event::Event;
-pub use frame::{Header, Opcode};
+pub use frame::{CloseCode, CloseFrame, Header, Input, Mask, Opcode, ProtocolError, Role};
 #[cfg(feature = "entropy")]
 pub use handshake::EntropyError;
 pub use handshake::{
-    Accept, ClientHandshake, ClientRequest, HandshakeConfig, Opened, Rejection, Request,
-    ServerHandshake,
+    Accept, ClientHandshake, ClientRequest, FieldError, HandshakeConfig, Headers, Opened,
+    Rejection, Request, RequestError, Response, ResponseError, ServerHandshake, Uri, UriError,
+    negotiation,
 };
-pub use headers::{FieldError, Headers};
-pub use input::Input;
-pub use mask::Mask;
-pub use prepared::Prepared;
-pub use response::Response;
-pub use role::Role;
-pub use send::Data;
-pub use uri::{Uri, UriError};
+pub use time::{Backoff, BackoffConfig, Deadlines, DeadlinesConfig, Expired};
 
 /// The README's code is compiled and run.
 #[cfg(doctest)]

@@ -1,21 +1,26 @@
 //! An open or closing WebSocket. It joins the two halves and answers Ping and Close. Its law: no
 //! other file changes the closing state (RFC 6455, section 7).
 
-use crate::close::{CloseCode, CloseFrame};
-use crate::config::Config;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compression, Deflate, DeflateParams, Inflation};
-use crate::error::{ProtocolError, SendError};
-use crate::event::Event;
-use crate::frame::{MAX_CONTROL_LEN, Opcode};
-use crate::input::Input;
-use crate::masking_key::MaskingKeys;
-use crate::receive::{Receiver, Waiting};
-use crate::role::Role;
-use crate::send::Sender;
+use crate::frame::{
+    CloseCode, CloseFrame, Input, MAX_CONTROL_LEN, MaskingKeys, Opcode, ProtocolError, Role,
+};
 use bytes::BytesMut;
+use receive::{Receiver, Waiting};
+use send::Sender;
 
+mod config;
+mod error;
+mod event;
+mod receive;
+mod send;
 mod sending;
+
+pub use config::Config;
+pub use error::SendError;
+pub use event::Event;
+pub use send::{Data, Prepared};
 
 /// An open or closing WebSocket connection, in either role.
 ///

@@ -2,10 +2,9 @@
 //! they are, Pings and Pongs. Its law: what cannot be sent leaves nothing in the output.
 
 use super::Connection;
-use crate::error::SendError;
+use crate::connection::send::Data;
+use crate::connection::{Prepared, SendError};
 use crate::frame::Opcode;
-use crate::prepared::Prepared;
-use crate::send::Data;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};

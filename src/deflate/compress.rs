@@ -4,7 +4,7 @@
 use super::classes::Class;
 use super::params::{DeflateParams, Terms};
 use super::{Deflate, Direction};
-use crate::role::Role;
+use crate::frame::Role;
 use alloc::boxed::Box;
 use bytes::BytesMut;
 use core::fmt;

@@ -7,8 +7,7 @@
 use super::params::{DeflateParams, Terms, WindowBits};
 use super::pool::Owner;
 use super::{Deflate, Direction};
-use crate::error::ProtocolError;
-use crate::role::Role;
+use crate::frame::{ProtocolError, Role};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec;

@@ -1,7 +1,7 @@
 //! What two peers agree on (RFC 7692, section 7.1). Its law: a window has 8 to 15 bits, whoever
 //! names it.
 
-use crate::role::Role;
+use crate::frame::Role;
 use core::fmt;
 
 /// The size of an LZ77 window as its base-2 logarithm, 8 to 15: 256 octets to 32 KiB

@@ -1,19 +1,16 @@
 //! The client's opening handshake over HTTP/1.1 (RFC 6455, section 4.1). Its law: a response is
 //! checked to the letter, and what refuses the handshake is handed over, not followed.
 
-use super::body::BodyReader;
 use super::config::HandshakeConfig;
-use super::head::{Head, HeadError, HeadReader, http_version};
+use super::http1::{BodyReader, Head, HeadError, HeadReader, http_version};
 use super::rejection::{is_reserved, write_field, write_fields};
-use crate::close::CloseCode;
 use crate::connection::Connection;
-use crate::error::ResponseError;
-use crate::headers::{FieldError, Headers, is_token};
-use crate::input::Input;
-use crate::masking_key::MaskingKeys;
-use crate::negotiation::{Agreement, Extension, check_upgrade, key};
-use crate::response::Response;
-use crate::uri::Uri;
+use crate::frame::{CloseCode, Input, MaskingKeys};
+use crate::handshake::error::ResponseError;
+use crate::handshake::headers::{FieldError, Headers, is_token};
+use crate::handshake::negotiation::{Agreement, Extension, check_upgrade, key};
+use crate::handshake::response::Response;
+use crate::handshake::uri::Uri;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -1,10 +1,10 @@
 //! Limits and settings of an opening handshake. Its law: every one is finite by default, and
 //! its reason stands beside it.
 
-use crate::config::Config;
+use crate::connection::Config;
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflate;
-use crate::negotiation::OriginPolicy;
+use crate::handshake::negotiation::OriginPolicy;
 
 /// Limits and settings of an opening handshake, and of the connection that comes out of it.
 ///

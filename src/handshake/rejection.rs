@@ -1,8 +1,8 @@
 //! An HTTP response that refuses a handshake (RFC 6455, section 4.2.2). Its law: it says that
 //! the connection closes, so that nothing behind the request is taken for another one.
 
-use crate::error::RequestError;
-use crate::headers::{FieldError, Headers};
+use crate::handshake::error::RequestError;
+use crate::handshake::headers::{FieldError, Headers};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::BytesMut;

@@ -2,19 +2,18 @@
 //! application sees only a request that passed every rule.
 
 use super::config::HandshakeConfig;
-use super::head::{Head, HeadError, HeadReader, http_version};
+use super::http1::{Head, HeadError, HeadReader, http_version};
 use super::rejection::{Rejection, is_reserved, write_field, write_fields};
-use crate::config::Config;
-use crate::connection::Connection;
+use crate::connection::{Config, Connection};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflate, DeflateParams};
-use crate::error::RequestError;
-use crate::headers::{FieldError, Headers, is_token};
-use crate::input::Input;
-use crate::negotiation::{
+use crate::frame::Input;
+use crate::handshake::error::RequestError;
+use crate::handshake::headers::{FieldError, Headers, is_token};
+use crate::handshake::negotiation::{
     Extension, Offered, Once, OriginPolicy, accept_octets, select_subprotocol, upgrade_key,
 };
-use crate::uri::{Authority, is_made_of, is_path_octet};
+use crate::handshake::uri::{Authority, is_made_of, is_path_octet};
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

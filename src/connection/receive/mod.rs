@@ -6,26 +6,23 @@
 //! other two ways to receive messages; [`control`] has the frames that are no messages.
 
 mod control;
+mod message;
 mod pieces;
+mod utf8;
 mod waiting;
 mod whole;
 
 pub(crate) use waiting::Waiting;
 
-use crate::config::Config;
+use crate::connection::{Config, Event};
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflation;
-use crate::error::ProtocolError;
-use crate::event::Event;
-use crate::frame::{Header, Opcode};
-use crate::input::Input;
-use crate::mask::Mask;
-use crate::message::{self, Message};
-use crate::role::Role;
+use crate::frame::{Header, Input, Mask, Opcode, ProtocolError, Role};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use control::{Control, control_event};
 use core::mem;
+use message::Message;
 use whole::lend;
 
 /// The receiving half of a connection.

@@ -1,9 +1,8 @@
 //! Time as a value: what must happen by when on a connection. Its law: there is no clock here; the
 //! same octets at the same times give the same run, always.
 
-use crate::close::CloseCode;
-use crate::connection::{Connection, State};
-use crate::event::Event;
+use crate::connection::{Connection, Event, State};
+use crate::frame::CloseCode;
 use alloc::sync::Arc;
 use bytes::BytesMut;
 use core::fmt;

@@ -3,13 +3,9 @@
 
 use super::control::control_event;
 use super::{Frame, Partial, Receiver};
-use crate::error::ProtocolError;
-use crate::event::Event;
-use crate::frame::Opcode;
-use crate::input::Input;
-use crate::mask::Mask;
-use crate::role::Role;
-use crate::utf8;
+use crate::connection::Event;
+use crate::connection::receive::utf8;
+use crate::frame::{Input, Mask, Opcode, ProtocolError, Role};
 use alloc::borrow::Cow;
 
 /// The first octet of a frame that is a whole message, not compressed.

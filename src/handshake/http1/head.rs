@@ -2,9 +2,9 @@
 //! once when it arrives, so a head in any pieces costs linear time, and one that no head may
 //! have, or one too many, is an error at once.
 
-use super::config::HandshakeConfig;
-use crate::headers::{Field, Headers};
-use crate::input::Input;
+use crate::frame::Input;
+use crate::handshake::config::HandshakeConfig;
+use crate::handshake::headers::{Field, Headers};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
@@ -12,7 +12,7 @@ use core::ops::Range;
 
 /// Finds the end of a head in octets that come in pieces.
 #[derive(Debug)]
-pub(super) struct HeadReader {
+pub(in crate::handshake) struct HeadReader {
     /// What there is of a head that was cut.
     kept: Vec<u8>,
     progress: Progress,
@@ -33,7 +33,7 @@ struct Progress {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum HeadError {
+pub(in crate::handshake) enum HeadError {
     Malformed,
     /// The first line alone is longer than the limit.
     LineTooLong,
@@ -43,19 +43,19 @@ pub(super) enum HeadError {
 
 /// A head: its first line and its fields.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(in crate::handshake) struct Head {
     first_line: Range<usize>,
-    pub(super) headers: Headers,
+    pub(in crate::handshake) headers: Headers,
 }
 
 impl Head {
-    pub(super) fn first_line(&self) -> &str {
+    pub(in crate::handshake) fn first_line(&self) -> &str {
         self.headers.text_at(&self.first_line)
     }
 }
 
 impl HeadReader {
-    pub(super) fn new(config: &HandshakeConfig) -> Self {
+    pub(in crate::handshake) fn new(config: &HandshakeConfig) -> Self {
         Self {
             kept: Vec::new(),
             progress: Progress::default(),
@@ -65,7 +65,10 @@ impl HeadReader {
     }
 
     /// Takes the octets of a head and no more; `None` if its end is not there yet.
-    pub(super) fn receive(&mut self, input: &mut Input<'_>) -> Result<Option<Head>, HeadError> {
+    pub(in crate::handshake) fn receive(
+        &mut self,
+        input: &mut Input<'_>,
+    ) -> Result<Option<Head>, HeadError> {
         let Some(len) = self.find_end(input.remaining())? else {
             self.kept.extend_from_slice(input.take_rest());
             return Ok(None);
@@ -197,7 +200,7 @@ const fn controls(word: u64) -> u64 {
 }
 
 /// `HTTP/` digit `.` digit (RFC 9112, section 2.3).
-pub(super) fn http_version(text: &str) -> Option<(u8, u8)> {
+pub(in crate::handshake) fn http_version(text: &str) -> Option<(u8, u8)> {
     match *text.as_bytes().strip_prefix(b"HTTP/")? {
         [major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] => Some((major - b'0', minor - b'0')),
         _ => None,

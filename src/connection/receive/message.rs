@@ -2,13 +2,11 @@
 //! (RFC 7692, section 6.2), or handed on piece by piece. Its law: what is kept is valid so far and
 //! within the limit, and memory follows octets received, never lengths announced.
 
+use crate::connection::Event;
+use crate::connection::receive::utf8::PartialChar;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Inflation, Sink};
-use crate::error::ProtocolError;
-use crate::event::Event;
-use crate::frame::Opcode;
-use crate::mask::Mask;
-use crate::utf8::PartialChar;
+use crate::frame::{Mask, Opcode, ProtocolError};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;

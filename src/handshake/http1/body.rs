@@ -1,14 +1,14 @@
 //! The body of a response that refuses a handshake (RFC 9112, section 6). Its law: it keeps no
 //! more than its limit, and ends as soon as its end is known.
 
-use crate::headers::Headers;
-use crate::input::Input;
-use crate::negotiation::only;
+use crate::frame::Input;
+use crate::handshake::headers::Headers;
+use crate::handshake::negotiation::only;
 use alloc::vec::Vec;
 
 /// Reads a body in pieces.
 #[derive(Debug)]
-pub(super) struct BodyReader {
+pub(in crate::handshake) struct BodyReader {
     body: Vec<u8>,
     max_size: usize,
     framing: Framing,
@@ -35,7 +35,7 @@ enum Framing {
 const MAX_CHUNK_LINE: usize = 256;
 
 impl BodyReader {
-    pub(super) fn new(status: u16, headers: &Headers, max_size: usize) -> Self {
+    pub(in crate::handshake) fn new(status: u16, headers: &Headers, max_size: usize) -> Self {
         let length = only(headers.iter(), "content-length").map(|value| value.map(decimal));
         let framing = match (headers.get("transfer-encoding"), length) {
             _ if status == 204 || status == 304 => Framing::Complete,
@@ -56,7 +56,7 @@ impl BodyReader {
     }
 
     /// Takes octets of the body; true if there is nothing more to wait for.
-    pub(super) fn receive(&mut self, input: &mut Input<'_>) -> bool {
+    pub(in crate::handshake) fn receive(&mut self, input: &mut Input<'_>) -> bool {
         loop {
             match &mut self.framing {
                 Framing::Complete | Framing::Broken => return true,
@@ -89,7 +89,7 @@ impl BodyReader {
 
     /// The body as far as it is there, and whether that is all of it. `ended` says whether the
     /// transport has ended.
-    pub(super) fn finish(self, ended: bool) -> (Vec<u8>, bool) {
+    pub(in crate::handshake) fn finish(self, ended: bool) -> (Vec<u8>, bool) {
         let is_complete = match self.framing {
             Framing::Complete => true,
             Framing::ToTheEnd => ended,

@@ -1,10 +1,9 @@
 //! When a client tries again (RFC 6455, section 7.2.3). Its law: there is no clock and no hidden
 //! randomness here; the same seed and the same outcomes give the same delays.
 
-use crate::close::CloseCode;
 use crate::connection::Connection;
-use crate::error::ResponseError;
-use crate::response::Response;
+use crate::frame::CloseCode;
+use crate::handshake::{Response, ResponseError};
 use core::time::Duration;
 
 /// How long to wait before another try.

@@ -3,7 +3,7 @@
 
 use super::extension::Extension;
 use crate::deflate::{Deflate, DeflateConfig, DeflateParams, WindowBits};
-use crate::error::ResponseError;
+use crate::handshake::error::ResponseError;
 use alloc::string::ToString;
 
 const NAME: &str = "permessage-deflate";

@@ -7,7 +7,7 @@ use super::extension::Extension;
 use super::key::is_valid_key;
 use super::list::{Once, Repeated, line_has_token, values};
 use super::subprotocol;
-use crate::error::RequestError;
+use crate::handshake::error::RequestError;
 use alloc::string::String;
 use alloc::vec::Vec;
 

@@ -1,16 +1,14 @@
 //! One endpoint of a WebSocket, whole: opening handshake, connection and deadlines as one. Its law:
 //! at any time it says what the transport is to do next, and after a bounded time that it is over.
 
-use crate::connection::Connection;
-use crate::deadlines::{Deadlines, DeadlinesConfig, Expired};
-use crate::error::{ProtocolError, RequestError, ResponseError};
-use crate::event::Event;
+use crate::connection::{Connection, Event};
+use crate::frame::{Input, ProtocolError};
+use crate::handshake::negotiation::Agreement;
 use crate::handshake::{
     Accept, ClientHandshake, HandshakeConfig, Rejection, Request, ServerHandshake,
 };
-use crate::headers::Headers;
-use crate::input::Input;
-use crate::negotiation::Agreement;
+use crate::handshake::{Headers, RequestError, ResponseError};
+use crate::time::{Deadlines, DeadlinesConfig, Expired};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::BytesMut;

@@ -4,7 +4,7 @@
 use super::extension::Extension;
 use super::key::accept_octets;
 use super::list::{Repeated, has_token, only, values};
-use crate::error::ResponseError;
+use crate::handshake::error::ResponseError;
 use alloc::string::String;
 use alloc::vec::Vec;
 

@@ -2,10 +2,8 @@
 //! and what is plain is lent where it lies.
 
 use super::{Frame, Next, Partial, Receiver, STEP};
-use crate::error::ProtocolError;
-use crate::event::Event;
-use crate::input::Input;
-use crate::role::Role;
+use crate::connection::Event;
+use crate::frame::{Input, ProtocolError, Role};
 
 impl Receiver {
     /// As [`receive`](Self::receive), but a message is handed on as it comes in.

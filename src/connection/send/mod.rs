@@ -1,14 +1,15 @@
 //! Messages to octets (RFC 6455, sections 5 and 6.1). Its law: a frame is appended whole or not
 //! at all, and the fragments of two messages never mix.
 
+use crate::connection::SendError;
 #[cfg(feature = "deflate")]
 use crate::deflate::Compression;
-use crate::error::SendError;
-use crate::frame::{Header, MAX_CONTROL_LEN, Opcode};
-use crate::mask::Mask;
-use crate::masking_key::MaskingKeys;
-use crate::prepared::Prepared;
+use crate::frame::{Header, MAX_CONTROL_LEN, Mask, MaskingKeys, Opcode};
 use bytes::{Bytes, BytesMut};
+
+mod prepared;
+
+pub use prepared::Prepared;
 
 /// The data of a fragment: all fragments of a message are of one type.
 ///

@@ -1,7 +1,7 @@
 //! Which web pages may connect (RFC 6455, section 10.2). Its law: a page of another site gets
 //! in only if the server names it, or says "any" aloud.
 
-use crate::uri::{Authority, default_port};
+use crate::handshake::uri::{Authority, default_port};
 use alloc::string::String;
 use alloc::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! An HTTP response that refuses the opening handshake (RFC 6455, section 4.1). Its law: it is
 //! what the server sent, cut to the limit.
 
-use crate::headers::Headers;
+use crate::handshake::headers::Headers;
 use alloc::vec::Vec;
 
 /// What a server answered instead of `101 Switching Protocols`.

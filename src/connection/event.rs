@@ -1,8 +1,7 @@
 //! What a connection reports. Its law: an event borrows from the caller's octets or owns what
 //! it carries, never from the connection.
 
-use crate::close::CloseFrame;
-use crate::error::ProtocolError;
+use crate::frame::{CloseFrame, ProtocolError};
 use alloc::borrow::Cow;
 
 /// What came from the peer.

@@ -2,8 +2,8 @@
 //! (RFC 7936, section 2), and the client's order counts.
 
 use super::list::{elements, values};
-use crate::error::RequestError;
-use crate::headers::is_token;
+use crate::handshake::error::RequestError;
+use crate::handshake::headers::is_token;
 use alloc::string::String;
 use alloc::vec::Vec;
 

@@ -1,12 +1,9 @@
 //! Control frames (RFC 6455, section 5.5). Its law: one is handed on when it is there as a whole.
 
 use super::Frame;
-use crate::close::{CloseCode, CloseFrame};
-use crate::error::ProtocolError;
-use crate::event::Event;
-use crate::frame::{MAX_CONTROL_LEN, Opcode};
-use crate::input::Input;
-use crate::utf8;
+use crate::connection::Event;
+use crate::connection::receive::utf8;
+use crate::frame::{CloseCode, CloseFrame, Input, MAX_CONTROL_LEN, Opcode, ProtocolError};
 use alloc::borrow::Cow;
 
 /// A control frame and what has come in of its payload.

@@ -1,7 +1,7 @@
 //! Lists of extensions (RFC 6455, section 9.1). Its law: what does not fit the grammar is an
 //! error as a whole, and every octet is looked at once.
 
-use crate::headers::{FieldError, is_token, is_token_octet};
+use crate::handshake::headers::{FieldError, is_token, is_token_octet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;

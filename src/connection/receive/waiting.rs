@@ -3,12 +3,8 @@
 
 use super::whole::{BINARY, TEXT, message};
 use super::{Partial, Receiver};
-use crate::error::ProtocolError;
-use crate::event::Event;
-use crate::frame::{Header, Opcode};
-use crate::input::Input;
-use crate::mask::Mask;
-use crate::role::Role;
+use crate::connection::Event;
+use crate::frame::{Header, Input, Mask, Opcode, ProtocolError, Role};
 
 /// What the input begins with, where that is a message which may wait there.
 enum Ahead {

@@ -1,0 +1,139 @@
+//! A rule of frames and messages that the peer broke. Its law: one variant for each rule, and each variant knows what is sent.
+
+use super::close::CloseCode;
+use core::fmt;
+
+/// The peer broke a rule of the protocol: the connection has failed (RFC 6455, section 7.1.7).
+///
+/// By the time you see it, the Close frame with [`close_code`](Self::close_code) is in the
+/// output, unless one had been sent before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// RFC 6455, section 5.2: a reserved bit is set that no negotiated extension defines. RSV1 is
+    /// never allowed on control frames and continuations (RFC 7692, section 6.1).
+    ReservedBit,
+    /// RFC 6455, section 5.2: opcodes 3 to 7 and 11 to 15 are reserved.
+    ReservedOpcode,
+    /// RFC 6455, section 5.5: control frames are not fragmented.
+    ControlFrameFragmented,
+    /// RFC 6455, section 5.5: control frames have at most 125 octets of payload.
+    ControlFrameTooLong,
+    /// RFC 6455, section 5.1: a client masks every frame.
+    FrameNotMasked,
+    /// RFC 6455, section 5.1: a server masks no frame.
+    FrameMasked,
+    /// RFC 6455, section 5.2: the payload length is encoded in the shortest way.
+    LengthNotMinimal,
+    /// RFC 6455, section 5.2: the highest bit of a 64-bit length is 0.
+    LengthTopBit,
+    /// RFC 6455, section 5.4: a continuation needs a message that was begun.
+    ContinuationUnexpected,
+    /// RFC 6455, section 5.4: a message ends before the next one begins.
+    ContinuationExpected,
+    /// RFC 6455, section 10.4: the frame is longer than
+    /// [`Config::max_frame_size`](crate::Config::max_frame_size).
+    FrameTooBig,
+    /// RFC 6455, section 10.4: the message is longer than
+    /// [`Config::max_message_size`](crate::Config::max_message_size), after inflating if it is
+    /// compressed.
+    MessageTooBig,
+    /// RFC 6455, section 10.4: the message has more fragments than
+    /// [`Config::max_fragments`](crate::Config::max_fragments).
+    TooManyFragments,
+    /// RFC 6455, section 8.1: text is UTF-8.
+    TextNotUtf8,
+    /// RFC 7692, section 7.2.2: the payload of a compressed message is DEFLATE data (RFC 1951),
+    /// which refers to nothing before the window.
+    CompressedDataInvalid,
+    /// RFC 7692, section 7.2.1: a compressed message ends at the end of a block.
+    CompressedDataCut,
+    /// RFC 6455, section 5.5.1: the body of a Close frame is empty or begins with two octets
+    /// of code.
+    CloseBodyTooShort,
+    /// RFC 6455, section 7.4: this code may not be in a Close frame.
+    CloseCodeInvalid(CloseCode),
+    /// RFC 6455, section 5.5.1: the reason in a Close frame is UTF-8.
+    CloseReasonNotUtf8,
+    /// RFC 6455, section 7.1.5: the transport ended before the closing handshake was done.
+    /// Comes from [`Connection::receive_eof`](crate::Connection::receive_eof) only.
+    TransportEnded,
+}
+
+impl ProtocolError {
+    /// The code for this error (RFC 6455, section 7.4.1): what the Close frame in the output
+    /// says, or 1006 for [`TransportEnded`](Self::TransportEnded), which sends nothing.
+    #[must_use]
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::FrameTooBig | Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
+            Self::TooManyFragments => CloseCode::POLICY_VIOLATION,
+            Self::TextNotUtf8
+            | Self::CompressedDataInvalid
+            | Self::CompressedDataCut
+            | Self::CloseReasonNotUtf8 => CloseCode::INVALID_DATA,
+            Self::TransportEnded => CloseCode::ABNORMAL,
+            _ => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+
+    /// The rule in words, without the section: also the reason in the Close frame.
+    pub(crate) const fn rule(self) -> &'static str {
+        match self {
+            Self::ReservedBit => "a reserved bit is set",
+            Self::ReservedOpcode => "the opcode is reserved",
+            Self::ControlFrameFragmented => "a control frame must not be fragmented",
+            Self::ControlFrameTooLong => "a control frame has at most 125 octets of payload",
+            Self::FrameNotMasked => "a client must mask its frames",
+            Self::FrameMasked => "a server must not mask its frames",
+            Self::LengthNotMinimal => "the payload length is not in its shortest form",
+            Self::LengthTopBit => "the highest bit of the payload length is set",
+            Self::ContinuationUnexpected => "a continuation without a message",
+            Self::ContinuationExpected => "a new message before the last one ended",
+            Self::FrameTooBig => "the frame is too big",
+            Self::MessageTooBig => "the message is too big",
+            Self::TooManyFragments => "the message has too many fragments",
+            Self::TextNotUtf8 => "text must be UTF-8",
+            Self::CompressedDataInvalid => "the compressed data is invalid",
+            Self::CompressedDataCut => "the compressed data is cut off",
+            Self::CloseBodyTooShort => "a Close body of one octet",
+            Self::CloseCodeInvalid(_) => "the close code is not allowed",
+            Self::CloseReasonNotUtf8 => "a close reason must be UTF-8",
+            Self::TransportEnded => "the transport ended without a closing handshake",
+        }
+    }
+
+    /// Where the rule stands.
+    const fn section(self) -> &'static str {
+        match self {
+            Self::CompressedDataInvalid => "RFC 7692, section 7.2.2",
+            Self::CompressedDataCut => "RFC 7692, section 7.2.1",
+            Self::FrameNotMasked | Self::FrameMasked => "RFC 6455, section 5.1",
+            Self::ReservedBit
+            | Self::ReservedOpcode
+            | Self::LengthNotMinimal
+            | Self::LengthTopBit => "RFC 6455, section 5.2",
+            Self::ContinuationUnexpected | Self::ContinuationExpected => "RFC 6455, section 5.4",
+            Self::ControlFrameFragmented | Self::ControlFrameTooLong => "RFC 6455, section 5.5",
+            Self::CloseBodyTooShort | Self::CloseReasonNotUtf8 => "RFC 6455, section 5.5.1",
+            Self::TransportEnded => "RFC 6455, section 7.1.5",
+            Self::CloseCodeInvalid(_) => "RFC 6455, section 7.4",
+            Self::TextNotUtf8 => "RFC 6455, section 8.1",
+            Self::FrameTooBig | Self::MessageTooBig | Self::TooManyFragments => {
+                "RFC 6455, section 10.4"
+            }
+        }
+    }
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.rule())?;
+        if let Self::CloseCodeInvalid(code) = self {
+            write!(f, ": {code}")?;
+        }
+        write!(f, " ({})", self.section())
+    }
+}
+
+impl core::error::Error for ProtocolError {}
