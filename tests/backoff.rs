@@ -7,13 +7,15 @@
 mod driver;
 mod support;
 
+use driver::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use sansocket::{Backoff, CloseCode, End, Event, Expired, HandshakeError, ProtocolError, Role, Times};
+use sansocket::{
+    Backoff, CloseCode, End, Event, Expired, HandshakeError, ProtocolError, Role, Times,
+};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use driver::*;
 use support::*;
 
 /// The times of the default.
@@ -868,7 +870,9 @@ fn an_end_that_the_client_wants_is_not_worth_another_try() {
 #[test]
 fn an_end_that_the_client_wants_stays_one_when_the_server_then_breaks_the_protocol() {
     let mut client = Side::open(Role::Client, Times::default());
-    let close = client.endpoint.close(CloseCode::NORMAL, "", &mut client.out);
+    let close = client
+        .endpoint
+        .close(CloseCode::NORMAL, "", &mut client.out);
     assert_eq!(close, Ok(()));
     client.write_all(Duration::ZERO);
     let events = client.feed(&frame(Role::Client, 0x83, b""), Duration::ZERO);
