@@ -209,97 +209,123 @@ impl fmt::Debug for Binary<'_> {
 ///
 /// The pieces of a message are all text or all binary; text is cut between characters. Only the last
 /// piece may be empty. Hand it on with [`Session::send_piece`](crate::Session::send_piece).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece<'b>(PieceRepr<'b>);
+#[derive(Clone)]
+pub struct Piece<'b> {
+    data: PieceData<'b>,
+    is_first: bool,
+    is_last: bool,
+}
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum PieceRepr<'b> {
-    Text {
-        data: Text<'b>,
-        is_first: bool,
-        is_last: bool,
-    },
-    Binary {
-        data: Binary<'b>,
-        is_first: bool,
-        is_last: bool,
-    },
+/// Boxed slices, so that an event stays small.
+#[derive(Clone)]
+enum PieceData<'b> {
+    LentText(&'b str),
+    LentBinary(&'b [u8]),
+    Text(Box<str>),
+    Binary(Box<[u8]>),
 }
 
 impl<'b> Piece<'b> {
-    pub(super) const fn text(data: Text<'b>, is_first: bool, is_last: bool) -> Self {
-        Self(PieceRepr::Text {
-            data,
-            is_first,
-            is_last,
-        })
+    pub(super) const fn lent_text(text: &'b str, is_first: bool, is_last: bool) -> Self {
+        Self::new(PieceData::LentText(text), is_first, is_last)
     }
 
-    pub(super) const fn binary(data: Binary<'b>, is_first: bool, is_last: bool) -> Self {
-        Self(PieceRepr::Binary {
+    pub(super) const fn lent_binary(data: &'b [u8], is_first: bool, is_last: bool) -> Self {
+        Self::new(PieceData::LentBinary(data), is_first, is_last)
+    }
+
+    pub(super) fn text(text: String, is_first: bool, is_last: bool) -> Self {
+        Self::new(PieceData::Text(text.into()), is_first, is_last)
+    }
+
+    pub(super) fn binary(data: Vec<u8>, is_first: bool, is_last: bool) -> Self {
+        Self::new(PieceData::Binary(data.into()), is_first, is_last)
+    }
+
+    const fn new(data: PieceData<'b>, is_first: bool, is_last: bool) -> Self {
+        Self {
             data,
             is_first,
             is_last,
-        })
+        }
     }
 
     /// Whether it is the first of its message.
     #[must_use]
     pub const fn is_first(&self) -> bool {
-        match self.0 {
-            PieceRepr::Text { is_first, .. } | PieceRepr::Binary { is_first, .. } => is_first,
-        }
+        self.is_first
     }
 
     /// Whether it is the last of its message.
     #[must_use]
     pub const fn is_last(&self) -> bool {
-        match self.0 {
-            PieceRepr::Text { is_last, .. } | PieceRepr::Binary { is_last, .. } => is_last,
-        }
+        self.is_last
     }
 
     /// The text, if the message is text.
     #[must_use]
-    pub fn as_text(&self) -> Option<&str> {
-        match &self.0 {
-            PieceRepr::Text { data, .. } => Some(data),
-            PieceRepr::Binary { .. } => None,
+    pub const fn as_text(&self) -> Option<&str> {
+        match &self.data {
+            PieceData::LentText(text) => Some(text),
+            PieceData::Text(text) => Some(text),
+            PieceData::LentBinary(_) | PieceData::Binary(_) => None,
         }
     }
 
     /// The bytes, of text as well.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        match &self.0 {
-            PieceRepr::Text { data, .. } => data.as_bytes(),
-            PieceRepr::Binary { data, .. } => data,
+    pub const fn as_bytes(&self) -> &[u8] {
+        match &self.data {
+            PieceData::LentText(text) => text.as_bytes(),
+            PieceData::LentBinary(data) => data,
+            PieceData::Text(text) => text.as_bytes(),
+            PieceData::Binary(data) => data,
         }
     }
 
     /// The bytes, of text as well; copied only if they are lent.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        match self.0 {
-            PieceRepr::Text { data, .. } => data.into_bytes(),
-            PieceRepr::Binary { data, .. } => data.into_bytes(),
+        match self.data {
+            PieceData::LentText(text) => Bytes::copy_from_slice(text.as_bytes()),
+            PieceData::LentBinary(data) => Bytes::copy_from_slice(data),
+            PieceData::Text(text) => Bytes::from(text.into_boxed_bytes()),
+            PieceData::Binary(data) => Bytes::from(data),
         }
     }
 
     /// The same, borrowing nothing: to keep it, or to hand it to another thread.
     #[must_use]
     pub fn into_owned(self) -> Piece<'static> {
-        match self.0 {
-            PieceRepr::Text {
-                data,
-                is_first,
-                is_last,
-            } => Piece::text(data.into_owned(), is_first, is_last),
-            PieceRepr::Binary {
-                data,
-                is_first,
-                is_last,
-            } => Piece::binary(data.into_owned(), is_first, is_last),
-        }
+        let data = match self.data {
+            PieceData::LentText(text) => PieceData::Text(text.into()),
+            PieceData::LentBinary(data) => PieceData::Binary(data.into()),
+            PieceData::Text(text) => PieceData::Text(text),
+            PieceData::Binary(data) => PieceData::Binary(data),
+        };
+        Piece::new(data, self.is_first, self.is_last)
+    }
+}
+
+/// The same type, the same bytes, and the same place in its message.
+impl PartialEq for Piece<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let place = |piece: &Self| (piece.as_text().is_some(), piece.is_first, piece.is_last);
+        place(self) == place(other) && self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Piece<'_> {}
+
+impl fmt::Debug for Piece<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.as_text().is_some() {
+            "text"
+        } else {
+            "binary"
+        };
+        write!(f, "Piece({kind}, {} bytes", self.as_bytes().len())?;
+        f.write_str(if self.is_first { ", first" } else { "" })?;
+        f.write_str(if self.is_last { ", last)" } else { ")" })
     }
 }
