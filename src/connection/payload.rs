@@ -210,108 +210,113 @@ impl fmt::Debug for Binary<'_> {
 /// The pieces of a message are all text or all binary; text is cut between characters. Only the last
 /// piece may be empty. Hand it on with [`Session::send_piece`](crate::Session::send_piece).
 #[derive(Clone)]
-pub struct Piece<'b> {
-    data: PieceData<'b>,
+pub struct Piece<'b>(PieceData<'b>);
+
+/// Each variant has the place beside its data, and owned data is a boxed slice, so that an event
+/// stays small.
+#[derive(Clone)]
+enum PieceData<'b> {
+    LentText(&'b str, Place),
+    LentBinary(&'b [u8], Place),
+    Text(Box<str>, Place),
+    Binary(Box<[u8]>, Place),
+}
+
+/// Where in its message a piece stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
     is_first: bool,
     is_last: bool,
 }
 
-/// Boxed slices, so that an event stays small.
-#[derive(Clone)]
-enum PieceData<'b> {
-    LentText(&'b str),
-    LentBinary(&'b [u8]),
-    Text(Box<str>),
-    Binary(Box<[u8]>),
-}
-
 impl<'b> Piece<'b> {
     pub(super) const fn lent_text(text: &'b str, is_first: bool, is_last: bool) -> Self {
-        Self::new(PieceData::LentText(text), is_first, is_last)
+        Self(PieceData::LentText(text, Place { is_first, is_last }))
     }
 
     pub(super) const fn lent_binary(data: &'b [u8], is_first: bool, is_last: bool) -> Self {
-        Self::new(PieceData::LentBinary(data), is_first, is_last)
+        Self(PieceData::LentBinary(data, Place { is_first, is_last }))
     }
 
     pub(super) fn text(text: String, is_first: bool, is_last: bool) -> Self {
-        Self::new(PieceData::Text(text.into()), is_first, is_last)
+        Self(PieceData::Text(text.into(), Place { is_first, is_last }))
     }
 
     pub(super) fn binary(data: Vec<u8>, is_first: bool, is_last: bool) -> Self {
-        Self::new(PieceData::Binary(data.into()), is_first, is_last)
+        Self(PieceData::Binary(data.into(), Place { is_first, is_last }))
     }
 
-    const fn new(data: PieceData<'b>, is_first: bool, is_last: bool) -> Self {
-        Self {
-            data,
-            is_first,
-            is_last,
+    const fn place(&self) -> Place {
+        match &self.0 {
+            PieceData::LentText(_, place)
+            | PieceData::LentBinary(_, place)
+            | PieceData::Text(_, place)
+            | PieceData::Binary(_, place) => *place,
         }
     }
 
     /// Whether it is the first of its message.
     #[must_use]
     pub const fn is_first(&self) -> bool {
-        self.is_first
+        self.place().is_first
     }
 
     /// Whether it is the last of its message.
     #[must_use]
     pub const fn is_last(&self) -> bool {
-        self.is_last
+        self.place().is_last
     }
 
     /// The text, if the message is text.
     #[must_use]
     pub const fn as_text(&self) -> Option<&str> {
-        match &self.data {
-            PieceData::LentText(text) => Some(text),
-            PieceData::Text(text) => Some(text),
-            PieceData::LentBinary(_) | PieceData::Binary(_) => None,
+        match &self.0 {
+            PieceData::LentText(text, _) => Some(text),
+            PieceData::Text(text, _) => Some(text),
+            PieceData::LentBinary(..) | PieceData::Binary(..) => None,
         }
     }
 
     /// The bytes, of text as well.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8] {
-        match &self.data {
-            PieceData::LentText(text) => text.as_bytes(),
-            PieceData::LentBinary(data) => data,
-            PieceData::Text(text) => text.as_bytes(),
-            PieceData::Binary(data) => data,
+        match &self.0 {
+            PieceData::LentText(text, _) => text.as_bytes(),
+            PieceData::LentBinary(data, _) => data,
+            PieceData::Text(text, _) => text.as_bytes(),
+            PieceData::Binary(data, _) => data,
         }
     }
 
     /// The bytes, of text as well; copied only if they are lent.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        match self.data {
-            PieceData::LentText(text) => Bytes::copy_from_slice(text.as_bytes()),
-            PieceData::LentBinary(data) => Bytes::copy_from_slice(data),
-            PieceData::Text(text) => Bytes::from(text.into_boxed_bytes()),
-            PieceData::Binary(data) => Bytes::from(data),
+        match self.0 {
+            PieceData::LentText(text, _) => Bytes::copy_from_slice(text.as_bytes()),
+            PieceData::LentBinary(data, _) => Bytes::copy_from_slice(data),
+            PieceData::Text(text, _) => Bytes::from(text.into_boxed_bytes()),
+            PieceData::Binary(data, _) => Bytes::from(data),
         }
     }
 
     /// The same, borrowing nothing: to keep it, or to hand it to another thread.
     #[must_use]
     pub fn into_owned(self) -> Piece<'static> {
-        let data = match self.data {
-            PieceData::LentText(text) => PieceData::Text(text.into()),
-            PieceData::LentBinary(data) => PieceData::Binary(data.into()),
-            PieceData::Text(text) => PieceData::Text(text),
-            PieceData::Binary(data) => PieceData::Binary(data),
-        };
-        Piece::new(data, self.is_first, self.is_last)
+        Piece(match self.0 {
+            PieceData::LentText(text, place) => PieceData::Text(text.into(), place),
+            PieceData::LentBinary(data, place) => PieceData::Binary(data.into(), place),
+            PieceData::Text(text, place) => PieceData::Text(text, place),
+            PieceData::Binary(data, place) => PieceData::Binary(data, place),
+        })
     }
 }
 
 /// The same type, the same bytes, and the same place in its message.
 impl PartialEq for Piece<'_> {
     fn eq(&self, other: &Self) -> bool {
-        let place = |piece: &Self| (piece.as_text().is_some(), piece.is_first, piece.is_last);
-        place(self) == place(other) && self.as_bytes() == other.as_bytes()
+        self.as_text().is_some() == other.as_text().is_some()
+            && self.place() == other.place()
+            && self.as_bytes() == other.as_bytes()
     }
 }
 
@@ -325,7 +330,7 @@ impl fmt::Debug for Piece<'_> {
             "binary"
         };
         write!(f, "Piece({kind}, {} bytes", self.as_bytes().len())?;
-        f.write_str(if self.is_first { ", first" } else { "" })?;
-        f.write_str(if self.is_last { ", last)" } else { ")" })
+        f.write_str(if self.is_first() { ", first" } else { "" })?;
+        f.write_str(if self.is_last() { ", last)" } else { ")" })
     }
 }
