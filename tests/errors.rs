@@ -82,18 +82,18 @@ fn snake_case(name: &str) -> String {
 mod protocol_error {
     use super::*;
 
-    /// The octets fail a connection in this role, in any cuts.
-    fn fails(role: Role, config: &Config, octets: &[u8], error: ProtocolError, section: &str) {
+    /// The bytes fail a connection in this role, in any cuts.
+    fn fails(role: Role, config: &Config, bytes: &[u8], error: ProtocolError, section: &str) {
         let section = format!("RFC 6455, section {section}");
-        fails_each(|| connection(role, config), octets, error, &section);
+        fails_each(|| connection(role, config), bytes, error, &section);
     }
 
-    fn fails_each(ws: impl Fn() -> Connection, octets: &[u8], error: ProtocolError, section: &str) {
+    fn fails_each(ws: impl Fn() -> Connection, bytes: &[u8], error: ProtocolError, section: &str) {
         let text = error.to_string();
         assert_eq!(text.rsplit_once(" (").unwrap().1, format!("{section})"));
         for cuts in Cuts::ALL {
             let mut run = Run::of(ws());
-            run.feed_cut(octets, cuts);
+            run.feed_cut(bytes, cuts);
             ends(&mut run, error);
             // What came before the fault may have been answered; the Close is the last.
             let close = run.sent().pop().unwrap();
@@ -102,7 +102,7 @@ mod protocol_error {
             // A Close of our own that had gone out stays the only one.
             let mut run = Run::of(ws());
             run.ws.close(CloseCode::NORMAL, "", &mut run.out).unwrap();
-            run.feed_cut(octets, cuts);
+            run.feed_cut(bytes, cuts);
             ends(&mut run, error);
             assert_eq!(run.sent()[0].close_code(), Some(1000));
         }
@@ -215,14 +215,14 @@ mod protocol_error {
     fn length_not_minimal() {
         for role in ROLES {
             let mask = frame_header(role, 0x82, 0)[1];
-            for octets in [
+            for bytes in [
                 vec![0x82, mask | 126, 0, 125],
                 vec![0x82, mask | 126, 0, 0],
                 vec![0x82, mask | 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff],
                 vec![0x82, mask | 127, 0, 0, 0, 0, 0, 0, 0, 1],
             ] {
                 let error = ProtocolError::LengthNotMinimal;
-                fails(role, &Config::default(), &octets, error, "5.2");
+                fails(role, &Config::default(), &bytes, error, "5.2");
             }
         }
     }
@@ -231,11 +231,11 @@ mod protocol_error {
     fn length_top_bit() {
         for role in ROLES {
             let mask = frame_header(role, 0x82, 0)[1];
-            let octets = [0x82, mask | 127, 0x80, 0, 0, 0, 0, 0, 0, 1];
+            let bytes = [0x82, mask | 127, 0x80, 0, 0, 0, 0, 0, 0, 1];
             fails(
                 role,
                 &Config::default(),
-                &octets,
+                &bytes,
                 ProtocolError::LengthTopBit,
                 "5.2",
             );
@@ -252,9 +252,9 @@ mod protocol_error {
     fn continuation_expected() {
         for role in ROLES {
             for (first, second) in [(0x01, 0x81), (0x01, 0x02), (0x02, 0x82), (0x02, 0x01)] {
-                let octets = [frame(role, first, b"a"), frame(role, second, b"b")].concat();
+                let bytes = [frame(role, first, b"a"), frame(role, second, b"b")].concat();
                 let error = ProtocolError::ContinuationExpected;
-                fails(role, &Config::default(), &octets, error, "5.4");
+                fails(role, &Config::default(), &bytes, error, "5.4");
             }
         }
     }
@@ -284,13 +284,13 @@ mod protocol_error {
         let mut config = Config::default();
         config.max_fragments = 2;
         for role in ROLES {
-            let octets = [
+            let bytes = [
                 frame(role, 1, b"a"),
                 frame(role, 0, b""),
                 frame(role, 0x80, b"c"),
             ];
             let error = ProtocolError::TooManyFragments;
-            fails(role, &config, &octets.concat(), error, "10.4");
+            fails(role, &config, &bytes.concat(), error, "10.4");
         }
     }
 
@@ -333,7 +333,7 @@ mod protocol_error {
         for payload in [
             "06",         // the reserved type of block
             "000500faf0", // lengths of a stored block that do not match
-            "f200110000", // back to before the first octet
+            "f200110000", // back to before the first byte
             "ffffffffff",
         ] {
             let error = ProtocolError::CompressedDataInvalid;
@@ -606,10 +606,10 @@ mod request_error {
     fn refused_by(config: &HandshakeConfig, head: &str, error: RequestError, status: u16) {
         assert_eq!(error.status(), status);
         assert!(error.to_string().contains("(RFC "), "{error}");
-        let octets = [head, REQUEST].concat();
+        let bytes = [head, REQUEST].concat();
         let mut outputs = Vec::new();
         for cuts in Cuts::ALL {
-            let served = serve(octets.as_bytes(), cuts, config);
+            let served = serve(bytes.as_bytes(), cuts, config);
             assert_eq!(served.error(), Some(error), "{head}");
             assert!(served.rest.is_empty(), "dropped: {:?}", served.rest);
             outputs.push(served.out);

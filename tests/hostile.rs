@@ -36,7 +36,7 @@ fn a_flood_of_pings_makes_at_most_three_times_as_much_output() {
             let mut run = Run::new(role);
             run.feed(&wire);
             assert_eq!(run.events.len(), 1_000);
-            assert!(run.out.len() <= 3 * wire.len(), "{} octets", run.out.len());
+            assert!(run.out.len() <= 3 * wire.len(), "{} bytes", run.out.len());
             assert!(
                 run.sent()
                     .iter()
@@ -69,7 +69,7 @@ fn pings_are_left_alone_where_the_application_answers() {
 
 #[test]
 fn an_oversized_close_is_not_echoed() {
-    // Elsewhere a Close of 126 and more octets was echoed, or broke the framing.
+    // Elsewhere a Close of 126 and more bytes was echoed, or broke the framing.
     for role in ROLES {
         for len in [124, 1_000] {
             let body = [&b"\x03\xe8"[..], &vec![b'x'; len]].concat();
@@ -88,7 +88,7 @@ fn an_oversized_close_is_not_echoed() {
 
 #[test]
 fn a_longest_close_is_answered_with_itself() {
-    // Off by one elsewhere: bodies of 124 and 125 octets were taken for length marks.
+    // Off by one elsewhere: bodies of 124 and 125 bytes were taken for length marks.
     for role in ROLES {
         for len in [121, 122, 123] {
             let body = [&b"\x0f\xa1"[..], &vec![b'x'; len]].concat();
@@ -102,11 +102,11 @@ fn a_longest_close_is_answered_with_itself() {
 // ---- frames and state (sections 5.1 to 5.5) ----
 
 #[test]
-fn a_bad_header_fails_with_its_first_bad_octet() {
+fn a_bad_header_fails_with_its_first_bad_byte() {
     // Elsewhere the payload of a frame was waited for that was wrong already.
     for role in ROLES {
         let mask = if role == Role::Server { 0x80 } else { 0 };
-        for (octets, error) in [
+        for (bytes, error) in [
             (&[0xc1][..], ProtocolError::ReservedBit),
             (&[0x83], ProtocolError::ReservedOpcode),
             (&[0x09], ProtocolError::ControlFrameFragmented),
@@ -114,8 +114,8 @@ fn a_bad_header_fails_with_its_first_bad_octet() {
             (&[0x82, mask | 126, 0, 9], ProtocolError::LengthNotMinimal),
             (&[0x82, mask | 127, 0x80], ProtocolError::LengthTopBit),
         ] {
-            assert_eq!(events(role, octets), [Event::Failed(error)]);
-            assert_eq!(events(role, &octets[..octets.len() - 1]), []);
+            assert_eq!(events(role, bytes), [Event::Failed(error)]);
+            assert_eq!(events(role, &bytes[..bytes.len() - 1]), []);
         }
         let (wrong_mask, error) = match role {
             Role::Server => (0, ProtocolError::FrameNotMasked),
@@ -271,8 +271,8 @@ fn an_empty_read_changes_nothing() {
     // An end of the input is told by `receive_eof`, never by an empty slice.
     for role in ROLES {
         let mut run = Run::new(role);
-        for octet in frame(role, 0x81, b"abc") {
-            run.feed(&[]).feed(&[octet]).feed(&[]);
+        for byte in frame(role, 0x81, b"abc") {
+            run.feed(&[]).feed(&[byte]).feed(&[]);
         }
         assert_eq!(run.events, [text("abc")]);
     }
@@ -282,7 +282,7 @@ fn an_empty_read_changes_nothing() {
 
 #[test]
 fn text_cut_off_at_the_end_of_its_last_fragment_is_not_delivered() {
-    // Elsewhere the octets that began a character were dropped in silence.
+    // Elsewhere the bytes that began a character were dropped in silence.
     for role in ROLES {
         for cut_off in [&b"\xc3"[..], b"\xe2\x82", b"\xf0\x9f\x98"] {
             for wire in [
@@ -335,8 +335,8 @@ fn wrong_text_fails_inside_a_frame_that_is_not_there_yet() {
             let mut run = Run::new(role);
             run.feed(&frame_header(role, 0x81, 1 << 20));
             let key = if role == Role::Server { KEY } else { [0; 4] };
-            for (index, octet) in xor(bad, key).into_iter().enumerate() {
-                run.feed(&[octet]);
+            for (index, byte) in xor(bad, key).into_iter().enumerate() {
+                run.feed(&[byte]);
                 assert_eq!(run.events.len(), usize::from(index + 1 == at));
             }
         }
@@ -601,7 +601,7 @@ fn the_key_of_the_handshake_is_no_masking_key() {
         b"x",
     );
     let used = keys(&mut asked.opened().connection, 96, b"x");
-    // The stream goes on behind the 16 octets of the nonce.
+    // The stream goes on behind the 16 bytes of the nonce.
     assert_eq!(used, fresh[4..]);
 }
 

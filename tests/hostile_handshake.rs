@@ -169,7 +169,7 @@ fn connection_is_a_list_of_tokens() {
 }
 
 #[test]
-fn a_key_is_sixteen_octets_in_base64() {
+fn a_key_is_sixteen_bytes_in_base64() {
     // Elsewhere any key would do, or none.
     for key in [
         "",
@@ -195,7 +195,7 @@ fn a_key_is_sixteen_octets_in_base64() {
 }
 
 #[test]
-fn a_version_is_the_octets_13() {
+fn a_version_is_the_bytes_13() {
     // Elsewhere it was read as any number that equals 13.
     for version in [
         "013", "0xd", "+13", "13, 13", "13,8", "13.0", "1e1", "", "-1", "256", "１３",
@@ -207,7 +207,7 @@ fn a_version_is_the_octets_13() {
 }
 
 #[test]
-fn honest_peers_may_send_octet_by_octet() {
+fn honest_peers_may_send_byte_by_byte() {
     // Elsewhere the head was parsed anew with each read, or such peers were thrown out.
     for filler in [" ", "a", ",", ";", "\"", "\\", "=", "\t"] {
         let line = format!("X: {}", filler.repeat(15 << 10));

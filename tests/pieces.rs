@@ -18,14 +18,14 @@ use std::time::Duration;
 use support::deflate::{Block, Token, write_message};
 use support::*;
 
-/// What comes of these octets.
-fn pieces(ws: &mut Connection, octets: &[u8]) -> Vec<Event<'static>> {
-    let (mut octets, mut out, mut events) = (octets.to_vec(), BytesMut::new(), Vec::new());
-    let mut input = Input::new(&mut octets);
+/// What comes of these bytes.
+fn pieces(ws: &mut Connection, bytes: &[u8]) -> Vec<Event<'static>> {
+    let (mut bytes, mut out, mut events) = (bytes.to_vec(), BytesMut::new(), Vec::new());
+    let mut input = Input::new(&mut bytes);
     while let Some(event) = ws.receive_pieces(&mut input, &mut out) {
         events.push(event.into_owned());
     }
-    assert!(input.is_empty(), "every octet is taken");
+    assert!(input.is_empty(), "every byte is taken");
     events
 }
 
@@ -63,13 +63,13 @@ fn a_piece_is_lent_and_nothing_is_kept() {
                         other => panic!("{other:?}"),
                     }
                 }
-                // The header is over: from now on whole keys' worth of octets that are ASCII.
+                // The header is over: from now on whole keys' worth of bytes that are ASCII.
                 if buffer.len() < READ {
                     buffer = vec![0; READ];
                 }
                 let key = if role == Role::Server { KEY } else { [0; 4] };
                 for word in buffer.as_chunks_mut::<4>().0 {
-                    *word = key.map(|octet| octet ^ b'a');
+                    *word = key.map(|byte| byte ^ b'a');
                 }
             }
         });
@@ -83,8 +83,8 @@ fn text_is_cut_at_characters() {
     let mut ws = connection(Role::Server, &Config::default());
     let whole = frame(Role::Server, 0x81, "aé€😀z".as_bytes());
     let mut events = Vec::new();
-    for octet in &whole {
-        events.extend(pieces(&mut ws, &[*octet]));
+    for byte in &whole {
+        events.extend(pieces(&mut ws, &[*byte]));
     }
     let expected = ["a", "é", "€", "😀"].map(text_piece).into_iter();
     assert_eq!(events, expected.chain([text("z")]).collect::<Vec<_>>());
@@ -99,10 +99,10 @@ fn text_is_cut_at_characters() {
 fn the_last_piece_may_be_empty_and_no_other() {
     for role in ROLES {
         let mut ws = connection(role, &Config::default());
-        let octets = frames(role, &[(1, b""), (0, b"a"), (0, b""), (0x80, b"")]);
-        assert_eq!(pieces(&mut ws, &octets), [text_piece("a"), text("")]);
-        let octets = frames(role, &[(2, b""), (0x80, b"")]);
-        assert_eq!(pieces(&mut ws, &octets), [Event::Binary(b"".into())]);
+        let bytes = frames(role, &[(1, b""), (0, b"a"), (0, b""), (0x80, b"")]);
+        assert_eq!(pieces(&mut ws, &bytes), [text_piece("a"), text("")]);
+        let bytes = frames(role, &[(2, b""), (0x80, b"")]);
+        assert_eq!(pieces(&mut ws, &bytes), [Event::Binary(b"".into())]);
         // What is whole comes as it always does.
         assert_eq!(pieces(&mut ws, &frame(role, 0x81, b"")), [text("")]);
     }
@@ -124,7 +124,7 @@ fn control_frames_come_in_between() {
 }
 
 #[test]
-fn the_first_bad_octet_fails_the_connection() {
+fn the_first_bad_byte_fails_the_connection() {
     let mut ws = connection(Role::Server, &Config::default());
     let whole = frame(Role::Server, 0x81, b"good\xed\xa0\x80");
     let (good, bad) = whole.split_at(6 + 5);
@@ -151,14 +151,14 @@ fn limits_count_what_was_handed_on() {
     for first in [1, 2] {
         let mut ws = connection(Role::Server, &config);
         for _ in 0..2 {
-            let octets = frames(Role::Server, &[(first, b"12345"), (0x80, b"67890")]);
-            assert_eq!(pieces(&mut ws, &octets).len(), 2, "ten octets, and again");
+            let bytes = frames(Role::Server, &[(first, b"12345"), (0x80, b"67890")]);
+            assert_eq!(pieces(&mut ws, &bytes).len(), 2, "ten bytes, and again");
         }
         pieces(&mut ws, &frames(Role::Server, &[(first, b"12345")]));
         let header = frame_header(Role::Server, 0x80, 6);
         assert_eq!(pieces(&mut ws, &header), too_big, "before any payload");
     }
-    // Inflated octets count, where they go beyond.
+    // Inflated bytes count, where they go beyond.
     let mut ws = with_deflate(connection(Role::Client, &config));
     let mut peer = with_deflate(connection(Role::Server, &Config::default()));
     let mut out = BytesMut::new();
@@ -176,9 +176,9 @@ fn limits_may_be_changed_for_what_follows() {
     large.max_message_size = 6;
     let mut ws = connection(Role::Server, &small);
     ws.set_limits(&large);
-    let octets = frames(Role::Server, &[(0x81, b"123456"), (1, b"123")]);
+    let bytes = frames(Role::Server, &[(0x81, b"123456"), (1, b"123")]);
     assert_eq!(
-        pieces(&mut ws, &octets),
+        pieces(&mut ws, &bytes),
         [text("123456"), text_piece("123")]
     );
     // Also in the middle of a message.
@@ -234,7 +234,7 @@ fn what_is_inflated_comes_in_bounded_pieces() {
         assert_eq!(received, text.len() + "and once more".len());
         assert_eq!(last, "and once more");
         // Inflater, its step of output, the history, a piece and its copy in this test.
-        assert!(most < 300 << 10, "{most} octets");
+        assert!(most < 300 << 10, "{most} bytes");
     }
 }
 
@@ -242,10 +242,10 @@ fn what_is_inflated_comes_in_bounded_pieces() {
 fn all_that_a_fragment_inflates_to_comes_with_it() {
     let data = "a".repeat(40_000);
     let mut peer = with_deflate(connection(Role::Server, &Config::default()));
-    let mut octets = BytesMut::new();
-    peer.send_text(&data, &mut octets).unwrap();
-    let (_, payload) = raw_frames(&octets, Role::Server).remove(0);
-    // An octet of it is a thousand, and somewhere among them a step is full.
+    let mut bytes = BytesMut::new();
+    peer.send_text(&data, &mut bytes).unwrap();
+    let (_, payload) = raw_frames(&bytes, Role::Server).remove(0);
+    // An byte of it is a thousand, and somewhere among them a step is full.
     for at in 0..=payload.len() {
         let (first, rest) = payload.split_at(at);
         let (mut first, mut rest) = (
@@ -253,8 +253,8 @@ fn all_that_a_fragment_inflates_to_comes_with_it() {
             frame(Role::Client, 0x80, rest),
         );
         let new = || with_deflate(connection(Role::Client, &Config::default()));
-        let joined_pieces = |ws: &mut Connection, octets: &[u8]| {
-            let received = pieces(ws, octets);
+        let joined_pieces = |ws: &mut Connection, bytes: &[u8]| {
+            let received = pieces(ws, bytes);
             let all = received
                 .into_iter()
                 .reduce(|begun, piece| joined(Some(begun), piece));
@@ -305,22 +305,22 @@ fn a_final_block_changes_nothing_for_later_blocks() {
     let of_the_first = Event::Binary([&noise[..], &noise[..3]].concat().into());
     for (distance, is_remembered) in [(256, true), (257, false), (703, false)] {
         let second = write_message(&[back(distance)]);
-        let mut octets = frame(Role::Client, 0xc2, &first);
-        octets.extend(frame(Role::Client, 0xc2, &second));
+        let mut bytes = frame(Role::Client, 0xc2, &first);
+        bytes.extend(frame(Role::Client, 0xc2, &second));
         let ws = || {
             let ws = connection(Role::Client, &Config::default());
             ws.with_deflate(&deflate, &agreed)
         };
 
         let mut whole = Vec::new();
-        let (mut read, mut out, mut gathering) = (octets.clone(), BytesMut::new(), ws());
+        let (mut read, mut out, mut gathering) = (bytes.clone(), BytesMut::new(), ws());
         let mut input = Input::new(&mut read);
         while let Some(event) = gathering.receive(&mut input, &mut out) {
             whole.push(event.into_owned());
         }
         let (mut in_pieces, mut begun, mut ws) = (Vec::new(), None, ws());
-        for octet in octets {
-            for event in pieces(&mut ws, &[octet]) {
+        for byte in bytes {
+            for event in pieces(&mut ws, &[byte]) {
                 match event {
                     Event::Failed(_) => in_pieces.push(event),
                     event => match joined(begun.take(), event) {
@@ -333,12 +333,12 @@ fn a_final_block_changes_nothing_for_later_blocks() {
         assert_eq!(in_pieces, whole);
         assert_eq!(whole[0], of_the_first);
         let failed = Event::Failed(ProtocolError::CompressedDataInvalid);
-        assert_eq!(whole[1] != failed, is_remembered, "{distance} octets back");
+        assert_eq!(whole[1] != failed, is_remembered, "{distance} bytes back");
 
         // Between messages it has the agreed window and no more.
         let before = live();
         drop(ws);
-        assert!(before - live() < 800, "{} octets", before - live());
+        assert!(before - live() < 800, "{} bytes", before - live());
     }
 }
 
@@ -352,13 +352,13 @@ fn one_message_may_be_received_in_every_way() {
             (peer, ws) = (with_deflate(peer), with_deflate(ws));
         }
         for seed in 0..300 {
-            let mut octets = BytesMut::new();
-            peer.send_first_fragment(&payload[..20], &mut octets)
+            let mut bytes = BytesMut::new();
+            peer.send_first_fragment(&payload[..20], &mut bytes)
                 .unwrap();
-            peer.send_last_fragment(&payload[20..], &mut octets)
+            peer.send_last_fragment(&payload[20..], &mut bytes)
                 .unwrap();
             let (mut random, mut begun, mut done) = (Random(seed), None, None);
-            for mut read in Cuts::Random(seed).cut(&octets) {
+            for mut read in Cuts::Random(seed).cut(&bytes) {
                 let mut input = Input::new(&mut read);
                 let receive = match random.below(2) {
                     0 => Connection::receive,
@@ -416,9 +416,9 @@ fn pieces_are_sent_as_fragments() {
 fn an_endpoint_receives_in_pieces_as_its_connection_does() {
     let ws = connection(Role::Server, &Config::default());
     let mut endpoint = Endpoint::open(ws, DeadlinesConfig::default(), Duration::ZERO);
-    let (mut octets, mut out) = (frame(Role::Server, 0x82, b"pieces"), BytesMut::new());
+    let (mut bytes, mut out) = (frame(Role::Server, 0x82, b"pieces"), BytesMut::new());
     let second = Duration::from_secs(1);
-    let (first, rest) = octets.split_at_mut(9);
+    let (first, rest) = bytes.split_at_mut(9);
     let mut input = Input::new(first);
     let received = endpoint.receive_pieces(&mut input, second, &mut out);
     assert!(matches!(
@@ -471,16 +471,16 @@ proptest! {
         let mut outlet = deflating(Role::Client, second_deflates);
         let mut server = Run::of(deflating(Role::Server, second_deflates));
 
-        let (mut octets, mut events) = (BytesMut::new(), Vec::new());
+        let (mut bytes, mut events) = (BytesMut::new(), Vec::new());
         for (words, times, is_text) in &messages {
             let words = words.repeat(*times);
             let data = match is_text {
                 true => Data::Text(&words),
                 false => Data::Binary(words.as_bytes()),
             };
-            client.send_piece(data, false, &mut octets).unwrap();
-            client.send_ping(b"between", &mut octets).unwrap();
-            client.send_piece(data, true, &mut octets).unwrap();
+            client.send_piece(data, false, &mut bytes).unwrap();
+            client.send_ping(b"between", &mut bytes).unwrap();
+            client.send_piece(data, true, &mut bytes).unwrap();
             let twice = words.repeat(2);
             events.push(Event::Ping(b"between".into()));
             events.push(match is_text {
@@ -489,7 +489,7 @@ proptest! {
             });
         }
         let mut relayed = BytesMut::new();
-        for mut read in Cuts::Random(seed).cut(&octets) {
+        for mut read in Cuts::Random(seed).cut(&bytes) {
             relay(&mut inlet, &mut read, &mut outlet, &mut relayed);
             server.feed(&relayed.split());
         }
