@@ -180,12 +180,7 @@ fn control_frames_between_fragments_leave_the_message_alone() {
                 (0x80, b"c"),
             ],
         );
-        let wanted = [
-            ping(b"1"),
-            pong(b"2"),
-            ping(b""),
-            text("abc"),
-        ];
+        let wanted = [ping(b"1"), pong(b"2"), ping(b""), text("abc")];
         assert_eq!(events(role, &wire), wanted);
     }
 }

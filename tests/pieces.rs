@@ -12,8 +12,8 @@ use allocator::{allocations, live, peak};
 use bytes::BytesMut;
 use proptest::prelude::*;
 use sansocket::{
-    Config, Connection, Deflate, Deliver, Endpoint, Event, Extension, Input,
-    ProtocolError, Role, SendError, Settings, Tick,
+    Config, Connection, Deflate, Deliver, Endpoint, Event, Extension, Input, ProtocolError, Role,
+    SendError, Settings, Tick,
 };
 use std::time::Duration;
 use support::deflate::{Block, Token, write_message};
@@ -277,7 +277,11 @@ fn limits_count_what_was_handed_on() {
         let mut ws = connection(Role::Server, settings);
         for _ in 0..2 {
             let bytes = frames(Role::Server, &[(first, b"12345"), (0x80, b"67890")]);
-            assert_eq!(receive_all(&mut ws, &bytes).len(), 2, "ten bytes, and again");
+            assert_eq!(
+                receive_all(&mut ws, &bytes).len(),
+                2,
+                "ten bytes, and again"
+            );
         }
         receive_all(&mut ws, &frames(Role::Server, &[(first, b"12345")]));
         let header = frame_header(Role::Server, 0x80, 6);
@@ -405,7 +409,11 @@ fn no_change_of_delivery_reaches_a_message_under_way() {
                 let reads = cuts.iter().map(|read| &read[..]);
                 let events = receive_reads(&mut ws, reads, |there, settings| {
                     // A short header is of two bytes and four of key.
-                    settings.deliver = if there < 6 { started } else { DELIVER[random.below(3)] };
+                    settings.deliver = if there < 6 {
+                        started
+                    } else {
+                        DELIVER[random.below(3)]
+                    };
                 });
                 let wanted = if started == Deliver::Pieces {
                     assert_eq!(Got::join(events), Some(text_piece(Only, payload)));
