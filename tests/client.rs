@@ -1,5 +1,7 @@
 //! The terminal client among the examples, run as a user runs it, over real sockets on the
-//! loopback. Everything here waits for an event, with a limit only for the case that it never
+//! loopback.
+//!
+//! Invariant: everything here waits for an event, with a limit only for the case that it never
 //! comes.
 
 mod support;

@@ -66,8 +66,8 @@ fn no_variant_is_forgotten() {
     }
 }
 
-fn between<'s>(source: &'s str, begin: &str, end: &str) -> &'s str {
-    let rest = source.split_once(begin).expect(begin).1;
+fn between<'s>(source: &'s str, start: &str, end: &str) -> &'s str {
+    let rest = source.split_once(start).expect(start).1;
     rest.split_once(end).expect(end).0
 }
 
@@ -313,7 +313,7 @@ mod protocol_error {
         }
     }
 
-    /// A compressed message with this payload fails, whole and in fragments.
+    /// A compressed message with this payload fails, in one frame and in fragments.
     fn compressed_fails(payload: &[u8], error: ProtocolError, section: &str) {
         for role in ROLES {
             let ws = || with_deflate(connection(role, Settings::default()));

@@ -406,8 +406,8 @@ fn the_code_of_a_close_without_a_body_is_never_sent_back() {
 }
 
 #[test]
-fn every_code_of_the_registry_is_taken() {
-    // 1012 to 1014 were refused elsewhere, 1006, 5000 and 65535 taken.
+fn every_code_of_the_registry_is_accepted() {
+    // 1012 to 1014 were rejected elsewhere, 1006, 5000 and 65535 accepted.
     for role in ROLES {
         for code in 0..=u16::MAX {
             let mut run = Run::new(role);
@@ -499,7 +499,7 @@ fn keys(ws: &mut Session, frames: usize, payload: &[u8]) -> Vec<[u8; 4]> {
 
 #[test]
 fn masking_keys_do_not_repeat() {
-    // Elsewhere one key served a whole connection, so data could pose as HTTP to a proxy.
+    // Elsewhere one key served an entire connection, so data could pose as HTTP to a proxy.
     let mut ws = Connection::client(Settings::default(), [7; 32]);
     let keys = keys(&mut ws, 10_000, b"x");
     let distinct: BTreeSet<_> = keys.iter().collect();

@@ -19,7 +19,7 @@ use support::*;
 
 // ---- requests (section 4.2.1; RFC 9112) ----
 
-/// A request that is served whole.
+/// A request that comes in one read.
 #[track_caller]
 fn served(head: &str) -> Served {
     serve(head.as_bytes(), Cuts::Whole, &Config::default())
@@ -112,7 +112,7 @@ fn requests_that_two_parsers_read_differently_are_refused() {
 }
 
 #[test]
-fn honest_variations_of_a_request_are_taken() {
+fn honest_variations_of_a_request_are_accepted() {
     // Elsewhere strictness hit those who only write differently.
     for (from, to) in [
         ("GET", "\r\nGET"),
@@ -152,7 +152,7 @@ fn the_authority_of_an_absolute_target_is_the_host() {
 
 #[test]
 fn connection_is_a_list_of_tokens() {
-    // Elsewhere any value that contained "upgrade" was taken, or only exactly "Upgrade".
+    // Elsewhere any value that contained "upgrade" was accepted, or only exactly "Upgrade".
     for value in [
         "NotUpgrade",
         "Upgraded",
@@ -250,13 +250,13 @@ fn long_lists_are_read_in_one_go() {
         ",", ";", "\"", "\\", " ", "\t", "a,", "a;", "a;b=\"", "\\\"", "a;b=\"\\", ", ", "=", "a; ",
     ];
     for field in ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"] {
-        for begin in ["", "a", "a;b=\"", "a; b"] {
+        for start in ["", "a", "a;b=\"", "a; b"] {
             for bit in bits {
-                let list = begin.to_owned() + &bit.repeat((15 << 10) / bit.len());
+                let list = start.to_owned() + &bit.repeat((15 << 10) / bit.len());
                 let head = with_line(REQUEST, &format!("{field}: {list}"));
                 let all = Cuts::ALL.map(|cuts| {
                     let served = serve(head.as_bytes(), cuts, &Config::default());
-                    assert!(served.result.is_some(), "{field}: {begin}{bit}…");
+                    assert!(served.result.is_some(), "{field}: {start}{bit}…");
                     served.error()
                 });
                 assert!(all.iter().all(|error| *error == all[0]));
@@ -380,7 +380,7 @@ fn permessage_deflate_is_declined() {
 #[test]
 fn pages_of_other_sites_are_refused() {
     // Elsewhere every page on the web could use the server in the name of its users.
-    for (host, origin, taken) in [
+    for (host, origin, allowed) in [
         ("example.com", "http://example.com", true),
         ("example.com", "https://example.com", true),
         ("example.com", "https://EXAMPLE.com", true),
@@ -415,7 +415,7 @@ fn pages_of_other_sites_are_refused() {
             origin: origin.into(),
             host: host.into(),
         };
-        let wanted = (!taken).then_some(forbidden);
+        let wanted = (!allowed).then_some(forbidden);
         assert_eq!(request_error(head.as_bytes()), wanted, "{origin} at {host}");
     }
     // No browser: nothing to protect.
@@ -425,7 +425,7 @@ fn pages_of_other_sites_are_refused() {
 #[test]
 fn a_list_of_origins_is_compared_as_a_whole() {
     let list = OriginPolicy::list(["https://app.example", "null"]);
-    for (origin, taken) in [
+    for (origin, allowed) in [
         (Some("https://app.example"), true),
         (Some("https://APP.example"), true),
         (Some("null"), true),
@@ -437,7 +437,7 @@ fn a_list_of_origins_is_compared_as_a_whole() {
         (Some("https://api.example"), false),
         (Some(""), false),
     ] {
-        assert_eq!(list.allows(origin, "api.example"), taken, "{origin:?}");
+        assert_eq!(list.allows(origin, "api.example"), allowed, "{origin:?}");
     }
     let nobody = OriginPolicy::list([""; 0]);
     assert!(!nobody.allows(Some("https://api.example"), "api.example"));
@@ -448,17 +448,17 @@ fn a_list_of_origins_is_compared_as_a_whole() {
 fn pages_that_did_not_come_over_tls_may_be_shut_out() {
     // Elsewhere whoever could change a page on its way used the server in the name of its users.
     let origins = ["https://app.example", "http://app.example", "null"];
-    for (policy, taken) in [
+    for (policy, allowed) in [
         (OriginPolicy::any(), [true, false, false]),
         (OriginPolicy::list(origins), [true, false, false]),
         (OriginPolicy::same_origin(), [true, false, false]),
         (OriginPolicy::list([""; 0]), [false, false, false]),
     ] {
         let policy = policy.https_only();
-        for (origin, taken) in origins.into_iter().zip(taken) {
+        for (origin, allowed) in origins.into_iter().zip(allowed) {
             assert_eq!(
                 policy.allows(Some(origin), "app.example"),
-                taken,
+                allowed,
                 "{origin}"
             );
         }
@@ -468,7 +468,7 @@ fn pages_that_did_not_come_over_tls_may_be_shut_out() {
 
 // ---- what the application writes (RFC 9112, section 11.1) ----
 
-/// Each would begin a line of its own, or end one early for somebody.
+/// Each would start a line of its own, or end one early for somebody.
 const BREAKS: [&str; 6] = ["a\r\nX: y", "a\n", "a\r", "a\0", "\r\n\r\n", "\x0b"];
 
 /// What a server writes that answers this request so.
@@ -489,7 +489,7 @@ fn response_to(head: &str, response: Response) -> String {
 
 #[test]
 fn a_refusal_has_any_final_status_and_a_length_that_is_right() {
-    // Content where none may be is taken for the next response.
+    // Content where none may be is read as the next response.
     for status in 200..=599 {
         let response = response_to(REQUEST, Response::new(status).body("words"));
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
@@ -519,7 +519,7 @@ fn a_status_that_is_no_answer_is_500() {
 
 #[test]
 fn an_answer_to_head_has_no_content() {
-    // RFC 9110, section 9.3.2: elsewhere the content was taken for the next response.
+    // RFC 9110, section 9.3.2: elsewhere the content was read as the next response.
     for status in 200..=599 {
         let get = response_to(REQUEST, Response::new(status).body("words"));
         let head = replaced(REQUEST, "GET ", "HEAD ");
@@ -786,7 +786,7 @@ fn a_bad_101_opens_nothing() {
 }
 
 #[test]
-fn honest_variations_of_a_response_are_taken() {
+fn honest_variations_of_a_response_are_accepted() {
     // Elsewhere `Connection` had to be "Upgrade" exactly.
     for (from, to) in [
         ("Connection: Upgrade", "Connection: keep-alive, Upgrade"),

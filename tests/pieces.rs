@@ -161,7 +161,7 @@ fn a_piece_is_lent_and_nothing_is_kept() {
                         return received;
                     }
                 }
-                // The header is over: from now on whole keys' worth of bytes that are ASCII.
+                // The header is over: from now on bytes that are ASCII, as many as fill their keys.
                 if buffer.len() < READ {
                     buffer = vec![0; READ];
                 }
@@ -540,7 +540,7 @@ fn all_that_a_fragment_inflates_to_comes_with_it() {
 
 /// A sender may not refer to what lies farther back than the agreed window (RFC 7692, section
 /// 7.1.2), which the codec cannot see within a message. Where a final block lies between them, it
-/// is the history that decides: that of a message in pieces reaches as far as that of a whole one.
+/// is the history that decides: that of a message in pieces reaches as far as that of a complete one.
 #[test]
 fn a_final_block_changes_nothing_for_later_blocks() {
     let element = agreed("server_max_window_bits", Some("8"));
