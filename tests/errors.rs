@@ -668,23 +668,33 @@ mod handshake_error {
 
     // ---- requests ----
 
+    /// It is HTTP: the application may answer it, or leave it to the default answer.
     fn rejected(head: &str, error: HandshakeError, status: u16) {
-        rejected_by(&Config::default(), head, error, status);
+        let default = Config::default();
+        rejected_by(&default, head, &error, status);
+        rejected_as(&default, head, &error, Kind::Http);
+    }
+
+    /// Two servers may read it in two ways, or it is too long to be read: it is refused at once.
+    fn unreadable(head: &str, error: HandshakeError, status: u16) {
+        let default = Config::default();
+        rejected_by(&default, head, &error, status);
+        rejected_as(&default, head, &error, Kind::Refused);
     }
 
     /// The request is refused with a complete response, in any cuts, and what is after it is
     /// dropped.
-    fn rejected_by(config: &Config, head: &str, error: HandshakeError, status: u16) {
+    fn rejected_by(config: &Config, head: &str, error: &HandshakeError, status: u16) {
         assert_eq!(error.status(), status);
-        cites(&error);
+        cites(error);
         let bytes = [head, REQUEST].concat();
         let mut outputs = Vec::new();
         for cuts in Cuts::ALL {
             let mut served = serve(bytes.as_bytes(), cuts, config);
-            assert_eq!(served.error(), Some(error.clone()), "{head}");
+            assert_eq!(served.error().as_ref(), Some(error), "{head}");
             assert!(served.rest.is_empty(), "dropped: {:?}", served.rest);
             outputs.push(served.out);
-            assert_eq!(refused_at_eof(&mut served.endpoint), error);
+            assert_eq!(refused_at_eof(&mut served.endpoint), *error);
         }
         assert!(outputs.iter().all(|out| *out == outputs[0]));
 
@@ -698,23 +708,27 @@ mod handshake_error {
         if matches!(error, E::VersionMalformed) {
             assert_eq!(field(head_of_response, "Sec-WebSocket-Version"), Some("13"));
         }
+    }
 
-        // The application may answer a request that is HTTP; nothing is written before.
-        let (kind, reason, out) = handed_over(bytes.as_bytes(), config);
-        assert_eq!((kind, reason), (kind_of(&error), Some(error.clone())));
-        let written = if kind == Kind::Http { "" } else { response };
-        assert_eq!(out, written);
-        // To accept it is to refuse it, and to answer with the error's own response is the same.
-        if kind == Kind::Http {
-            let accepted = answered(&bytes, config, |endpoint, request, out| {
-                endpoint.accept(request, out)
-            });
-            assert_eq!(accepted, response);
-            let responded = answered(&bytes, config, |endpoint, _, out| {
-                endpoint.respond(Response::from(&error), out)
-            });
-            assert_eq!(responded, response);
+    /// The request is handed over so, and whatever answers it is the same response.
+    fn rejected_as(config: &Config, head: &str, error: &HandshakeError, kind: Kind) {
+        let bytes = [head, REQUEST].concat();
+        let response = serve(bytes.as_bytes(), Cuts::Whole, config).out;
+        let (found, reason, out) = handed_over(bytes.as_bytes(), config);
+        assert_eq!((found, reason.as_ref()), (kind, Some(error)), "{head}");
+        if kind == Kind::Refused {
+            assert_eq!(out, response);
+            return;
         }
+        assert!(out.is_empty(), "nothing is written before");
+        let accepted = answered(&bytes, config, |endpoint, request, out| {
+            endpoint.accept(request, out)
+        });
+        assert_eq!(accepted, response);
+        let responded = answered(&bytes, config, |endpoint, _, out| {
+            endpoint.respond(Response::from(error), out)
+        });
+        assert_eq!(responded, response);
     }
 
     /// What is written if the request is answered so.
@@ -733,17 +747,6 @@ mod handshake_error {
         answer(&mut endpoint, request, &mut out).unwrap();
         assert!(!endpoint.is_open());
         String::from_utf8(out.to_vec()).unwrap()
-    }
-
-    /// A head that nobody reads alike is no request for the application.
-    fn kind_of(error: &HandshakeError) -> Kind {
-        match error {
-            E::Malformed { .. }
-            | E::TargetTooLong { .. }
-            | E::HeadTooLarge { .. }
-            | E::TooManyHeaders { .. } => Kind::Refused,
-            _ => Kind::Http,
-        }
     }
 
     /// The head of a response with this status that opens nothing.
@@ -802,7 +805,7 @@ mod handshake_error {
             "\x16\x03\x01",
             "GET /a b HTTP/1.1\r\n\r\n",
         ] {
-            rejected(line, E::Malformed { line: 1 }, 400);
+            unreadable(line, E::Malformed { line: 1 }, 400);
         }
         for (from, to, line) in [
             ("HTTP/1.1", "HTTP/11", 1),
@@ -810,7 +813,7 @@ mod handshake_error {
             ("Upgrade: ", "Upgrade ", 3),
         ] {
             let head = replaced(REQUEST, from, to);
-            rejected(&head, E::Malformed { line }, 400);
+            unreadable(&head, E::Malformed { line }, 400);
         }
 
         for (head, line) in [
@@ -830,7 +833,7 @@ mod handshake_error {
     #[test]
     fn target_too_long() {
         let head = replaced(REQUEST, "/chat", &format!("/{}", "a".repeat(16 << 10)));
-        rejected(&head, E::TargetTooLong { max: 16 << 10 }, 414);
+        unreadable(&head, E::TargetTooLong { max: 16 << 10 }, 414);
     }
 
     #[test]
@@ -840,7 +843,7 @@ mod handshake_error {
         fails(&with_line(RESPONSE, &line), &error);
         let endless = "HTTP/1.1 101 ".to_owned() + &"a".repeat(16 << 10);
         fails(&endless, &error);
-        rejected(&with_line(REQUEST, &line), error, 431);
+        unreadable(&with_line(REQUEST, &line), error, 431);
     }
 
     #[test]
@@ -848,7 +851,7 @@ mod handshake_error {
         let error = E::TooManyHeaders { max: 128 };
         let lines = ["X: a"; 200].join("\r\n");
         fails(&with_line(RESPONSE, &lines), &error);
-        rejected(&with_line(REQUEST, &lines), error, 431);
+        unreadable(&with_line(REQUEST, &lines), error, 431);
     }
 
     #[test]
@@ -861,7 +864,11 @@ mod handshake_error {
             ("HTTP/2.1", 2, 1),
         ] {
             let head = replaced(REQUEST, "HTTP/1.1", version);
-            rejected(&head, error(major, minor), 505);
+            // An application may have a page for older clients.
+            match major {
+                1 => rejected(&head, error(major, minor), 505),
+                _ => unreadable(&head, error(major, minor), 505),
+            }
             let response = replaced(RESPONSE, "HTTP/1.1", version);
             fails(&response, &error(major, minor));
         }
@@ -869,8 +876,16 @@ mod handshake_error {
 
     #[test]
     fn method() {
-        for method in ["POST", "HEAD", "get", "OPTIONS", "CONNECT"] {
+        for method in ["POST", "HEAD", "get", "OPTIONS"] {
             let head = replaced(REQUEST, "GET", method);
+            rejected(&head, E::Method(method.into()), 405);
+        }
+        for (line, method) in [
+            ("CONNECT example.com:80 HTTP/1.1", "CONNECT"),
+            ("OPTIONS * HTTP/1.1", "OPTIONS"),
+            ("DELETE http://example.com/ HTTP/1.1", "DELETE"),
+        ] {
+            let head = replaced(REQUEST, "GET /chat HTTP/1.1", line);
             rejected(&head, E::Method(method.into()), 405);
         }
     }
@@ -888,14 +903,24 @@ mod handshake_error {
             ("/é", 'é', 1),
         ] {
             let head = replaced(REQUEST, "/chat", target);
-            rejected(&head, E::Target { found, at }, 400);
+            unreadable(&head, E::Target { found, at }, 400);
+        }
+        // RFC 9112, section 3.2: some methods have forms of their own.
+        for (line, found) in [
+            ("CONNECT /chat", '/'),
+            ("CONNECT example.com", 'e'),
+            ("HEAD *", '*'),
+            ("GET example.com:80", 'e'),
+        ] {
+            let head = replaced(REQUEST, "GET /chat", line);
+            unreadable(&head, E::Target { found, at: 0 }, 400);
         }
     }
 
     #[test]
     fn host() {
-        rejected(&without("Host"), E::Host, 400);
-        rejected(&with_line(REQUEST, "Host: example.com"), E::Host, 400);
+        unreadable(&without("Host"), E::Host, 400);
+        unreadable(&with_line(REQUEST, "Host: example.com"), E::Host, 400);
         for host in [
             "",
             "a b",
@@ -907,7 +932,7 @@ mod handshake_error {
             "a, b",
         ] {
             let head = replaced(REQUEST, "Host: example.com", &format!("Host: {host}"));
-            rejected(&head, E::Host, 400);
+            unreadable(&head, E::Host, 400);
         }
     }
 
@@ -915,15 +940,22 @@ mod handshake_error {
     fn content() {
         for line in [
             "Content-Length: 1",
-            "Content-Length: 00",
-            "Content-Length: -0",
-            "Content-Length: 0, 0",
-            "Content-Length: 0\r\nContent-Length: 0",
             "Transfer-Encoding: chunked",
             "Transfer-Encoding: identity",
             "Transfer-Encoding:",
         ] {
             rejected(&with_line(REQUEST, line), E::Content, 400);
+        }
+        // Nobody knows where it ends.
+        for line in [
+            "Content-Length: 00",
+            "Content-Length: -0",
+            "Content-Length: 0, 0",
+            "Content-Length:",
+            "Content-Length: 0\r\nContent-Length: 0",
+            "Content-Length: 0\r\nTransfer-Encoding: chunked",
+        ] {
+            unreadable(&with_line(REQUEST, line), E::Content, 400);
         }
     }
 
@@ -972,11 +1004,11 @@ mod handshake_error {
             host: "example.com".into(),
         };
         rejected(&head, error("https://evil.test"), 403);
-        let config = config(|all| all.origins = OriginPolicy::list(["https://app.test"]));
-        rejected_by(&config, &head, error("https://evil.test"), 403);
-        let config = support::config(|all| all.origins = OriginPolicy::any().https_only());
+        let list = config(|all| all.origins = OriginPolicy::list(["https://app.test"]));
+        rejected_by(&list, &head, &error("https://evil.test"), 403);
+        let https = config(|all| all.origins = OriginPolicy::any().https_only());
         let head = with_line(REQUEST, "Origin: http://example.com");
-        rejected_by(&config, &head, error("http://example.com"), 403);
+        rejected_by(&https, &head, &error("http://example.com"), 403);
     }
 
     #[test]

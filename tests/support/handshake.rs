@@ -1,6 +1,11 @@
 //! Opening handshakes driven as a transport drives them, and what comes after them.
 //!
 //! Invariant: no byte is lost between the opening handshake and the connection.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
 
 use super::{Joining, Sent, sent_frames};
 use bytes::BytesMut;
