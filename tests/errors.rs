@@ -909,7 +909,7 @@ mod handshake_error {
         for (line, found) in [
             ("CONNECT /chat", '/'),
             ("CONNECT example.com", 'e'),
-            ("HEAD *", '*'),
+            ("PUT *", '*'),
             ("GET example.com:80", 'e'),
         ] {
             let head = replaced(REQUEST, "GET /chat", line);
@@ -1354,7 +1354,7 @@ mod setup_error {
             ("ws://user name@a/", ' ', 9),
             ("ws://u\r\n@a/", '\r', 6),
             ("ws://a/<", '<', 7),
-            ("wss://example.com:8080/a?é", 'é', 25),
+            ("wss://example.com:8080/é?\"", '"', 26),
         ] {
             fails_as_uri(E::Character { found, at }, &[uri]);
         }

@@ -297,6 +297,14 @@ fn what_comes_after_a_request_belongs_to_the_connection() {
     }
 }
 
+/// The number of responses, whose bodies are text without status lines.
+fn status_lines(out: &[u8]) -> usize {
+    let is_status_line = |line: &&[u8]| line.starts_with(b"HTTP/1.1 ");
+    out.split(|byte| *byte == b'\n')
+        .filter(is_status_line)
+        .count()
+}
+
 #[test]
 fn what_comes_after_a_refused_request_is_no_request() {
     // Elsewhere a second request, hidden in the body of the first, was answered.
@@ -308,12 +316,7 @@ fn what_comes_after_a_refused_request_is_no_request() {
         for cuts in Cuts::ALL {
             let served = serve(wire.as_bytes(), cuts, &Config::default());
             assert!(served.error().is_some() && served.rest.is_empty());
-            let responses = served
-                .out
-                .windows(9)
-                .filter(|part| part == b"HTTP/1.1 ")
-                .count();
-            assert_eq!(responses, 1);
+            assert_eq!(status_lines(&served.out), 1);
         }
     }
 }
@@ -348,8 +351,7 @@ fn what_comes_after_a_request_that_was_answered_is_no_request() {
                 left.drain(..left.len() - len);
             }
             assert!(answers == 1 && left.is_empty(), "all of it is dropped");
-            let response = std::str::from_utf8(&out).unwrap();
-            assert_eq!(response.matches("HTTP/1.1 ").count(), 1);
+            assert_eq!(status_lines(&out), 1);
             let again = endpoint.respond(Response::new(404), &mut out);
             assert_eq!(again, Err(SendError::Closed));
         }
@@ -592,7 +594,10 @@ fn the_application_cannot_split_a_response() {
     // What was refused has left nothing behind.
     served.accept();
     let head = String::from_utf8(served.out.to_vec()).unwrap();
-    assert!(!head.contains("X") && !head.contains("Protocol"), "{head}");
+    assert!(
+        !head.contains("\r\nX") && !head.contains("-Protocol"),
+        "{head}"
+    );
     // A body is measured, so it may hold anything.
     let body = "\r\n\r\nHTTP/1.1 200 OK\r\n";
     let response = response_to(REQUEST, reject().body(body));
