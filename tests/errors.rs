@@ -109,22 +109,23 @@ mod protocol_error {
         for cuts in Cuts::ALL {
             let mut run = Run::of(ws());
             run.feed_cut(bytes, cuts);
-            ends(&mut run, error);
+            ends(&mut run, error, &End::Failed(error));
             // What came before the fault may have been answered; the Close is the last.
             let close = run.sent().pop().unwrap();
             assert_eq!(close.close_code(), Some(error.close_code().0));
 
-            // A Close of our own that had gone out stays the only one.
+            // A Close of our own that had gone out stays the only one, and the first cause.
             let mut run = Run::of(ws());
             run.ws.close(CloseCode::NORMAL, "", &mut run.out).unwrap();
             run.feed_cut(bytes, cuts);
-            ends(&mut run, error);
+            let (code, by_peer) = (CloseCode::ABNORMAL, false);
+            ends(&mut run, error, &End::Closed { code, by_peer });
             assert_eq!(run.sent()[0].close_code(), Some(1000));
         }
     }
 
     /// One Close, one failure, and silence after it.
-    fn ends(run: &mut Run, error: ProtocolError) {
+    fn ends(run: &mut Run, error: ProtocolError, end: &End) {
         assert_eq!(run.events, [Event::Failed(error)]);
         assert!(!run.ws.is_open());
         assert_eq!(run.ws.must_close_transport(), run.ws.role() == Role::Server);
@@ -144,8 +145,7 @@ mod protocol_error {
         }
         assert_eq!(run.out, before);
 
-        let end = run.eof();
-        assert_eq!(end, End::Failed(error));
+        assert_eq!(run.eof(), *end);
         assert_eq!(end.close_code(), CloseCode::ABNORMAL);
         assert!(!end.is_clean() && !run.ws.is_open());
         assert_eq!(run.out, before);
@@ -1279,7 +1279,7 @@ mod setup_error {
                 .unwrap(),
         ] {
             let with = |role| {
-                let ws = support::connection(role, Settings::default());
+                let ws = connection(role, Settings::default());
                 ws.with_deflate(&Deflate::default(), &extension).map(drop)
             };
             fails(E::Extension, ROLES.map(with));
