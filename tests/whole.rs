@@ -238,6 +238,35 @@ fn a_message_that_waits_goes_on_waiting_when_the_setting_changes() {
 }
 
 #[test]
+fn a_large_payload_leaves_as_a_view_of_a_buffer_that_is_given_up() {
+    let large = vec![b'x'; 1 << 20];
+    for role in ROLES {
+        for deliver in [Deliver::Complete, Deliver::InPlace] {
+            let mut ws = connection(role, settings(|s| s.deliver = deliver));
+            let all = support::frames(role, &[(0x81, &large), (0x82, &large), (0x82, b"small")]);
+            let (mut input, mut out) = (BytesMut::from(&all[..]), BytesMut::new());
+            let place = input.as_ptr_range();
+            let event = ws.receive_owned(&mut input, &mut out);
+            assert!(matches!(&event, Some(Event::Text(text)) if text.as_bytes() == large));
+            let Some(Event::Text(text)) = event else {
+                unreachable!("just checked")
+            };
+            assert!(is_lent(text.as_bytes(), &place) && is_lent(&text.into_bytes(), &place));
+            let event = ws.receive_owned(&mut input, &mut out);
+            let Some(Event::Binary(data)) = event else {
+                panic!("{event:?}");
+            };
+            assert!(*data == large);
+            assert!(is_lent(&data, &place) && is_lent(&data.into_bytes(), &place));
+            let event = ws.receive_owned(&mut input, &mut out);
+            assert_eq!(event, Some(binary(b"small")));
+            assert_eq!(ws.receive_owned(&mut input, &mut out), None);
+            assert!(input.is_empty());
+        }
+    }
+}
+
+#[test]
 fn what_breaks_a_rule_does_not_wait() {
     let settings = settings(|s| s.max_message_size = 1000);
     for (bytes, error) in [
