@@ -5,19 +5,28 @@
 
 mod support;
 
-use bytes::BytesMut;
 use sansocket::{
-    CloseCode, Config, Connection, Deliver, End, Endpoint, Event, HandshakeError, Input,
-    ProtocolError, Role, Settings,
+    CloseCode, Config, Connection, Deliver, End, Endpoint, Event, HandshakeError, ProtocolError,
+    Role, Settings,
 };
 use support::*;
 
 /// Changes one setting.
 type Change = fn(&mut Settings);
 
+/// Both roles, and every way of delivery: `Run` chooses between complete and in pieces.
+fn deliveries(settings: Settings) -> impl Iterator<Item = (Role, Settings)> {
+    let mut in_place = settings;
+    in_place.deliver = Deliver::InPlace;
+    let ways = [settings, in_place];
+    ROLES
+        .into_iter()
+        .flat_map(move |role| ways.map(|way| (role, way)))
+}
+
 /// The frames come through as one message of this length, in any cuts.
 fn works(settings: Settings, frames: &[(u8, &[u8])], len: usize) {
-    for role in ROLES {
+    for (role, settings) in deliveries(settings) {
         for cuts in Cuts::ALL {
             let mut run = Run::with_settings(role, settings);
             run.feed_cut(&support::frames(role, frames), cuts);
@@ -31,7 +40,7 @@ fn works(settings: Settings, frames: &[(u8, &[u8])], len: usize) {
 /// The header of the last frame alone fails the connection.
 fn fails(settings: Settings, frames: &[(u8, &[u8])], error: ProtocolError, code: CloseCode) {
     let (last, before) = frames.split_last().unwrap();
-    for role in ROLES {
+    for (role, settings) in deliveries(settings) {
         for cuts in Cuts::ALL {
             let mut run = Run::with_settings(role, settings);
             run.feed_cut(&support::frames(role, before), cuts);
@@ -346,9 +355,10 @@ fn a_request_may_have_max_head_size() {
             serve(REQUEST.as_bytes(), cuts, &exact).request().path(),
             "/chat"
         );
-        let over = config(|c| c.max_head_size = REQUEST.len() - 1);
+        let max = REQUEST.len() - 1;
+        let over = config(|c| c.max_head_size = max);
         let served = serve(REQUEST.as_bytes(), cuts, &over);
-        assert_eq!(served.error(), Some(HandshakeError::HeadTooLarge));
+        assert_eq!(served.error(), Some(HandshakeError::HeadTooLarge { max }));
 
         // The bytes after the head are none of it.
         let bytes = [REQUEST.as_bytes(), &[0; 1_000]].concat();
@@ -365,7 +375,8 @@ fn the_default_head_limit_is_16_kib() {
         let served = serve(line((16 << 10) - fixed).as_bytes(), cuts, &config);
         assert!(served.error().is_none());
         let served = serve(line((16 << 10) - fixed + 1).as_bytes(), cuts, &config);
-        assert_eq!(served.error(), Some(HandshakeError::HeadTooLarge));
+        let max = 16 << 10;
+        assert_eq!(served.error(), Some(HandshakeError::HeadTooLarge { max }));
     }
 }
 
@@ -378,10 +389,12 @@ fn a_request_line_may_be_as_long_as_the_head() {
         let served = serve(line.as_bytes(), cuts, &exact);
         assert!(served.result.is_none());
         let served = serve([line, "H"].concat().as_bytes(), cuts, &exact);
-        assert_eq!(served.error(), Some(HandshakeError::HeadTooLarge));
-        let over = config(|c| c.max_head_size = line.len() - 1);
+        let max = line.len();
+        assert_eq!(served.error(), Some(HandshakeError::HeadTooLarge { max }));
+        let max = line.len() - 1;
+        let over = config(|c| c.max_head_size = max);
         let served = serve(line.as_bytes(), cuts, &over);
-        assert_eq!(served.error(), Some(HandshakeError::TargetTooLong));
+        assert_eq!(served.error(), Some(HandshakeError::TargetTooLong { max }));
     }
 }
 
@@ -399,10 +412,14 @@ fn a_request_may_have_max_headers() {
         );
         let over = config(|c| c.max_headers = 4);
         let served = serve(REQUEST.as_bytes(), cuts, &over);
-        assert_eq!(served.error(), Some(HandshakeError::TooManyHeaders));
+        let max = 4;
+        assert_eq!(served.error(), Some(HandshakeError::TooManyHeaders { max }));
     }
     // No field is dropped to fit: elsewhere the key went missing so, and the server crashed.
-    for (more, wanted) in [(123, None), (124, Some(HandshakeError::TooManyHeaders))] {
+    for (more, wanted) in [
+        (123, None),
+        (124, Some(HandshakeError::TooManyHeaders { max: 128 })),
+    ] {
         let head = replaced(REQUEST, "Host:", &("X: y\r\n".repeat(more) + "Host:"));
         let served = serve(head.as_bytes(), Cuts::Whole, &Config::default());
         assert_eq!(served.error(), wanted);
@@ -419,9 +436,10 @@ fn a_response_may_have_max_head_size() {
                 .error()
                 .is_none()
         );
-        let over = config(|c| c.max_head_size = len - 1);
+        let max = len - 1;
+        let over = config(|c| c.max_head_size = max);
         let asked = ask(&client_request(), RESPONSE, b"", cuts, &over);
-        assert_eq!(asked.error(), Some(HandshakeError::HeadTooLarge));
+        assert_eq!(asked.error(), Some(HandshakeError::HeadTooLarge { max }));
     }
 }
 
@@ -433,7 +451,8 @@ fn a_response_may_have_max_headers() {
         assert_eq!(asked.opened().headers.iter().count(), 3);
         let over = config(|c| c.max_headers = 2);
         let asked = ask(&client_request(), RESPONSE, b"", cuts, &over);
-        assert_eq!(asked.error(), Some(HandshakeError::TooManyHeaders));
+        let max = 2;
+        assert_eq!(asked.error(), Some(HandshakeError::TooManyHeaders { max }));
     }
 }
 
@@ -449,7 +468,10 @@ fn a_server_may_send_max_interim_responses() {
             assert_eq!(asked.rest, b"early");
             let over = interim.to_owned() + &exact;
             let asked = ask(&client_request(), &over, b"", cuts, &config);
-            assert_eq!(asked.error(), Some(HandshakeError::TooManyInterimResponses));
+            assert_eq!(
+                asked.error(),
+                Some(HandshakeError::TooManyInterimResponses { max })
+            );
         }
     }
 }
