@@ -318,7 +318,8 @@ proptest! {
         prop_assert_eq!(how.is_clean(), is_closed);
         prop_assert_eq!(how, match run.events.last() {
             Some(Event::Close { code, .. }) => How::Closed { code: *code, by_peer: !we_close },
-            Some(Event::Failed(error)) => How::Failed(*error),
+            Some(Event::Failed(error)) if !we_close => How::Failed(*error),
+            // The first cause stays the cause.
             _ if we_close => How::Closed { code: CloseCode::ABNORMAL, by_peer: false },
             _ => How::Failed(ProtocolError::TransportEnded),
         });

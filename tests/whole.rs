@@ -246,12 +246,9 @@ fn a_large_payload_leaves_as_a_view_of_a_buffer_that_is_given_up() {
             let all = support::frames(role, &[(0x81, &large), (0x82, &large), (0x82, b"small")]);
             let (mut input, mut out) = (BytesMut::from(&all[..]), BytesMut::new());
             let place = input.as_ptr_range();
+            // Text is copied, as it would be validated again.
             let event = ws.receive_owned(&mut input, &mut out);
             assert!(matches!(&event, Some(Event::Text(text)) if text.as_bytes() == large));
-            let Some(Event::Text(text)) = event else {
-                unreachable!("just checked")
-            };
-            assert!(is_lent(text.as_bytes(), &place) && is_lent(&text.into_bytes(), &place));
             let event = ws.receive_owned(&mut input, &mut out);
             let Some(Event::Binary(data)) = event else {
                 panic!("{event:?}");
