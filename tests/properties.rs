@@ -592,7 +592,7 @@ proptest! {
         }
         let last = if last_word { &mut client } else { &mut server };
         last.act(&Action::Close(Some(CloseCode::NORMAL), String::new()));
-        while !client.run.out.is_empty() || !server.run.out.is_empty() {
+        loop {
             deliver(&mut client, &mut server, 1_000);
             deliver(&mut server, &mut client, 1_000);
             // Nothing is left to say, but for the answer that is due.
@@ -601,6 +601,9 @@ proptest! {
                     end.act(&Action::Send(Message::Text("the last".into())));
                     end.act(&Action::Close(Some(CloseCode(4000)), String::new()));
                 }
+            }
+            if client.run.out.is_empty() && server.run.out.is_empty() {
+                break;
             }
         }
 

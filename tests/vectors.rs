@@ -844,19 +844,24 @@ fn deflate_responses() {
         let headers = [("Sec-WebSocket-Extensions", response.as_bytes())].into_iter();
         let agreed = Agreement::read(headers, &[""; 0], &offered)
             .and_then(|agreement| deflate.agree(&offered, &agreement.extensions));
+        let accepted = Extension::parse_list([response.as_bytes()].into_iter()).unwrap();
+        let is_offered = |e: &&Extension| offered.iter().any(|offer| offer.name() == e.name());
+        let wrong = match accepted.iter().find(|e| !is_offered(e)) {
+            Some(other) => HandshakeError::ExtensionNotOffered(other.name().into()),
+            None => HandshakeError::Extensions,
+        };
         let is = |outcome: &Value| match str(outcome, "verdict") {
             "accept" => {
                 let agreed = agreed.as_ref().ok().and_then(Option::as_ref);
                 agreed.map(parts) == Some(parts(element(&outcome["agreed"])))
             }
-            "fail" => agreed == Err(HandshakeError::Extensions),
+            "fail" => agreed.as_ref() == Err(&wrong),
             other => panic!("verdict {other}"),
         };
         assert!(outcomes(v).iter().any(is), "{agreed:?}");
         let mut ways = 1;
 
         // By itself it judges only elements of permessage-deflate.
-        let accepted = Extension::parse_list([response.as_bytes()].into_iter()).unwrap();
         if accepted.iter().all(|e| e.name() == Deflate::NAME) {
             assert_eq!(deflate.agree(&offered, &accepted), agreed);
             ways += 1;
