@@ -209,11 +209,13 @@ fn a_bomb_fails_at_the_limit_and_no_later() {
                 wires.push(fragmented(role, first, &bomb, len, true));
             }
             for wire in wires {
-                for cuts in [Cuts::Whole, Cuts::Random(1)] {
+                let said = [Cuts::Whole, Cuts::Random(1), Cuts::Random(2)].map(|cuts| {
                     let mut run = limited(role, settings);
                     run.feed_cut(&wire, cuts);
                     is_too_big(&mut run, limit, 16 << 20);
-                }
+                    run.events
+                });
+                assert!(said.iter().all(|events| *events == said[0]), "whatever the cuts");
             }
             // Its end is not waited for: neither that of the frame nor that of the message.
             let begun = frame(role, first, &bomb);
