@@ -96,40 +96,37 @@ fn converse(
             Tick::Done(end) => return Err(end.into()),
         };
         let wait = wake.map(|wake| wake - now);
-        if !out.is_empty() {
+        let is_writing = !out.is_empty();
+        let result = if is_writing {
             stream.set_write_timeout(wait)?;
-            match in_time(stream.write(&out)) {
-                Ok(n) => {
-                    ws.wrote(n.unwrap_or(0), start.elapsed(), &mut out);
-                }
-                Err(_) => {
-                    out.clear();
-                    ws.receive_eof();
-                }
-            }
-            continue;
-        }
-        stream.set_read_timeout(wait)?;
-        let n = match in_time(stream.read(&mut buffer)) {
-            Ok(None) => continue,
-            Ok(Some(n @ 1..)) => n,
-            _ => {
-                ws.receive_eof();
-                continue;
-            }
+            stream.write(&out)
+        } else {
+            stream.set_read_timeout(wait)?;
+            stream.read(&mut buffer)
         };
-        let (mut input, now) = (Input(&mut buffer[..n]), start.elapsed());
-        while let Some(event) = ws.receive(&mut input, now, &mut out) {
-            handle(&mut ws, event, &mut out)?;
+        let now = start.elapsed();
+        match result {
+            Ok(n @ 1..) if is_writing => {
+                ws.wrote(n, now, &mut out);
+            }
+            Ok(n @ 1..) => {
+                let mut input = Input(&mut buffer[..n]);
+                while let Some(event) = ws.receive(&mut input, now, &mut out) {
+                    handle(&mut ws, event, &mut out)?;
+                }
+            }
+            Err(error) if is_temporary(&error) => {}
+            // The server has ended the transport, or it is broken.
+            _ => {
+                out.clear();
+                ws.receive_eof();
+            }
         }
     }
 }
 
-/// What a blocking read or write did; `None` if its time ran out first.
-fn in_time(result: io::Result<usize>) -> io::Result<Option<usize>> {
+/// A read or write that was interrupted, or whose time ran out.
+fn is_temporary(error: &io::Error) -> bool {
     use ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    match result {
-        Err(error) if matches!(error.kind(), Interrupted | TimedOut | WouldBlock) => Ok(None),
-        result => result.map(Some),
-    }
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }

@@ -103,48 +103,44 @@ fn serve(mut stream: TcpStream, config: &Config) -> io::Result<()> {
         let wait = wake.map_or(look, |wake| look.min(wake - now));
 
         // Write everything before reading more, so that no client makes `out` grow without end.
-        if !out.is_empty() {
+        let is_writing = !out.is_empty();
+        let result = if is_writing {
             stream.set_write_timeout(Some(wait))?;
-            match in_time(stream.write(&out)) {
-                Ok(n) => {
-                    ws.wrote(n.unwrap_or(0), start.elapsed(), &mut out);
-                }
-                Err(_) => {
-                    out.clear();
-                    ws.receive_eof();
-                }
-            }
-            continue;
-        }
-        out = BytesMut::new(); // an idle connection keeps no buffer
-
-        stream.set_read_timeout(Some(wait))?;
-        let n = match in_time(stream.read(&mut buffer)) {
-            Ok(None) => continue,
-            Ok(Some(n @ 1..)) => n,
-            _ => {
-                ws.receive_eof();
-                continue;
-            }
+            stream.write(&out)
+        } else {
+            out = BytesMut::new(); // an idle connection keeps no buffer
+            stream.set_read_timeout(Some(wait))?;
+            stream.read(&mut buffer)
         };
-        let (mut input, now) = (Input(&mut buffer[..n]), start.elapsed());
-        while let Some(event) = ws.receive(&mut input, now, &mut out) {
-            // Sending fails only when the connection is closing, and then nothing is left to say.
-            let _ = match event {
-                Event::Request(request) => ws.accept(request, &mut out),
-                Event::Text(text) => ws.send(&text, &mut out),
-                Event::Binary(data) => ws.send(&data, &mut out),
-                _ => Ok(()), // Pings, Closes and errors are answered already
-            };
+        let now = start.elapsed();
+        match result {
+            Ok(n @ 1..) if is_writing => {
+                ws.wrote(n, now, &mut out);
+            }
+            Ok(n @ 1..) => {
+                let mut input = Input(&mut buffer[..n]);
+                while let Some(event) = ws.receive(&mut input, now, &mut out) {
+                    // Sending fails only when the connection is closing: nothing is left to say.
+                    let _ = match event {
+                        Event::Request(request) => ws.accept(request, &mut out),
+                        Event::Text(text) => ws.send(&text, &mut out),
+                        Event::Binary(data) => ws.send(&data, &mut out),
+                        _ => Ok(()), // Pings, Closes and errors are answered already
+                    };
+                }
+            }
+            Err(error) if is_temporary(&error) => {}
+            // The client has ended the transport, or it is broken.
+            _ => {
+                out.clear();
+                ws.receive_eof();
+            }
         }
     }
 }
 
-/// What a blocking read or write did; `None` if its time ran out first.
-fn in_time(result: io::Result<usize>) -> io::Result<Option<usize>> {
+/// A read or write that was interrupted, or whose time ran out.
+fn is_temporary(error: &io::Error) -> bool {
     use ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    match result {
-        Err(error) if matches!(error.kind(), Interrupted | TimedOut | WouldBlock) => Ok(None),
-        result => result.map(Some),
-    }
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }

@@ -159,33 +159,33 @@ fn serve(mut tcp: TcpStream, tls: Arc<ServerConfig>, config: &Config) -> Result<
         let wait = wake.map_or(look, |wake| look.min(wake - now));
 
         // Write everything before reading more, so that no client makes `out` grow without end.
-        if !out.is_empty() || tls.wants_write() {
+        let is_writing = !out.is_empty() || tls.wants_write();
+        let result = if is_writing {
             // TLS takes a part, so that it never holds a second copy of it all.
             let n = tls.writer().write(&out)?;
             ws.wrote(n, now, &mut out);
             tcp.set_write_timeout(Some(wait))?;
-            match in_time(tls.write_tls(&mut tcp)) {
-                Ok(n) => ws.flushed(n.unwrap_or(0), tls.wants_write(), start.elapsed()),
-                Err(_) => {
-                    out.clear();
-                    ws.receive_eof();
-                }
-            }
-            continue;
-        }
-        out = BytesMut::new(); // an idle connection keeps no buffer
-
-        tcp.set_read_timeout(Some(wait))?;
-        match in_time(tls.read_tls(&mut tcp)) {
-            Ok(None) => continue,
-            Ok(Some(1..)) => {}
-            _ => {
+            let result = tls.write_tls(&mut tcp);
+            let n = *result.as_ref().unwrap_or(&0);
+            ws.flushed(n, tls.wants_write(), start.elapsed());
+            result
+        } else {
+            out = BytesMut::new(); // an idle connection keeps no buffer
+            tcp.set_read_timeout(Some(wait))?;
+            tls.read_tls(&mut tcp)
+        };
+        match result {
+            Ok(_) if is_writing => continue,
+            Err(error) if is_temporary(&error) => continue,
+            // The client has ended the transport, or it is broken.
+            Ok(0) | Err(_) => {
+                out.clear();
                 ws.receive_eof();
                 continue;
             }
+            Ok(_) => {}
         }
         let Ok(state) = tls.process_new_packets() else {
-            out.clear();
             ws.receive_eof();
             continue;
         };
@@ -193,8 +193,7 @@ fn serve(mut tcp: TcpStream, tls: Arc<ServerConfig>, config: &Config) -> Result<
         while let Ok(n @ 1..) = tls.reader().read(&mut buffer) {
             let (mut input, now) = (Input(&mut buffer[..n]), start.elapsed());
             while let Some(event) = ws.receive(&mut input, now, &mut out) {
-                // Sending fails only when the connection is closing, and then nothing is left to
-                // say.
+                // Sending fails only when the connection is closing: nothing is left to say.
                 let _ = match event {
                     Event::Request(request) => ws.accept(request, &mut out),
                     Event::Text(text) => ws.send(&text, &mut out),
@@ -209,11 +208,8 @@ fn serve(mut tcp: TcpStream, tls: Arc<ServerConfig>, config: &Config) -> Result<
     }
 }
 
-/// What a blocking read or write did; `None` if its time ran out first.
-fn in_time(result: io::Result<usize>) -> io::Result<Option<usize>> {
+/// A read or write that was interrupted, or whose time ran out.
+fn is_temporary(error: &io::Error) -> bool {
     use ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    match result {
-        Err(error) if matches!(error.kind(), Interrupted | TimedOut | WouldBlock) => Ok(None),
-        result => result.map(Some),
-    }
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }

@@ -313,8 +313,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                     }
                     _ => continue, // Pings, Closes and errors are answered already
                 };
-                // Sending fails only when the connection is closing, and then nothing is left to
-                // say.
+                // Sending fails only when the connection is closing: nothing is left to say.
                 let payload = payload.unwrap_or_default();
                 if payload.len() < LARGE {
                     self.out.extend_from_slice(payload);

@@ -299,8 +299,7 @@ mod linux {
             let (ws, out) = (&mut self.ws, &mut self.out);
             let mut input = Input(bytes);
             while let Some(event) = ws.receive(&mut input, now, out) {
-                // Sending fails only when the connection is closing, and then nothing is left to
-                // say.
+                // Sending fails only when the connection is closing: nothing is left to say.
                 let _ = match event {
                     Event::Request(request) => ws.accept(request, out),
                     Event::Text(text) => ws.send(&text, out),
