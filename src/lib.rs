@@ -120,26 +120,29 @@
 extern crate alloc;
 
 mod connection;
-#[cfg(feature = "deflate")]
 mod deflate;
 mod endpoint;
-mod frame;
+pub mod frame;
 mod handshake;
 mod time;
 
-pub use connection::{ClosedBy, Config, Connection, Data, Event, Prepared, SendError, State};
-#[cfg(feature = "deflate")]
-pub use deflate::{Deflate, DeflateConfig, DeflateParams, WindowBits};
-pub use endpoint::{Endpoint, Handshake};
-pub use frame::{CloseCode, CloseFrame, Header, Input, Mask, Opcode, ProtocolError, Role};
-#[cfg(feature = "entropy")]
-pub use handshake::EntropyError;
-pub use handshake::{
-    Accept, ClientHandshake, ClientRequest, FieldError, HandshakeConfig, Headers, Opened,
-    Rejection, Request, RequestError, Response, ResponseError, ServerHandshake, Uri, UriError,
-    negotiation,
+pub use connection::{
+    Binary, Connection, Data, Deliver, Piece, Prepared, SendError, Session, Settings, Text,
 };
-pub use time::{Backoff, BackoffConfig, Deadlines, DeadlinesConfig, Expired};
+#[cfg(feature = "deflate")]
+pub use deflate::Deflate;
+pub use endpoint::{End, Endpoint, Event, Tick};
+pub use frame::close::CloseCode;
+pub use frame::error::ProtocolError;
+pub use frame::input::Input;
+pub use frame::role::Role;
+#[cfg(feature = "entropy")]
+pub use handshake::seed;
+pub use handshake::{
+    ClientRequest, Config, Extension, HandshakeError, Headers, OriginPolicy, Request, Response,
+    SetupError, negotiation,
+};
+pub use time::{Backoff, Expired, Times};
 
 /// The README's code is compiled and run.
 #[cfg(doctest)]

@@ -1,73 +1,76 @@
-//! Inflates messages (RFC 7692, section 7.2.2). Its law: at most one step of output is made
-//! before the receiver has judged it, and the stream must be whole where the message ends.
+//! Inflates messages (RFC 7692, section 7.2.2).
+//!
+//! Invariant: at most one step of output is made before the receiver has judged it, and the stream
+//! must be complete where the message ends.
 //!
 //! Between messages a connection keeps only its history: the window that later messages may
 //! refer to. The inflater itself, with its tables and a window of its own, belongs to the pool.
 
-use super::params::{DeflateParams, Terms, WindowBits};
-use super::pool::Owner;
-use super::{Deflate, Direction};
+use super::direction::Direction;
+use super::history::History;
+use super::inflater::{Ending, Inflater, STEP};
+use super::params::{Params, Terms, Window};
+use super::pool::{Owner, Pool};
+use super::settings::Deflate;
+use super::sink::Sink;
 use crate::frame::{ProtocolError, Role};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
-use alloc::vec;
-use core::fmt;
-use zlib_rs::{Inflate, InflateError, InflateFlush, Status};
-
-/// Output is made in steps of at most this size, in octets: as long as the window, so that the
-/// codec copies what it remembers but once.
-///
-/// A step goes into memory that the inflater keeps, and is moved to the message once it has been
-/// checked. The message is then written once, at its right size; writing into it directly would
-/// take a pass of zeroing instead, and a guess at the size.
-const STEP: usize = 32 << 10;
-
-/// The end of the empty block which comes last in every message, and an octet more.
-const TAIL_AND_MORE: [u8; 5] = [0x00, 0x00, 0xff, 0xff, 0x00];
-
-/// An empty block, and an octet more.
-const EMPTY_BLOCK_AND_MORE: [u8; 6] = [0x00, 0x00, 0x00, 0xff, 0xff, 0x00];
-
-/// Where inflated octets go: the message that is gathered.
-pub(crate) trait Sink {
-    /// Appends the next part, as far as the rules for messages let it.
-    fn append(&mut self, part: &[u8]) -> Result<(), ProtocolError>;
-
-    /// The message so far, in two parts.
-    fn so_far(&self) -> [&[u8]; 2];
-}
+use zlib_rs::Status;
 
 /// The inflating half of permessage-deflate on one connection.
 #[derive(Debug)]
-pub(crate) struct Inflation(Direction<Inflating>);
+pub(crate) struct Inflation(Direction<Plan, Inflating>);
 
-#[derive(Debug)]
-struct Inflating {
-    deflate: Deflate,
+// Every connection has one, compressed or not.
+const _: () = assert!(size_of::<Inflation>() <= 16);
+
+/// What a connection must know in order to inflate.
+#[derive(Clone)]
+struct Plan {
+    pool: Pool,
+    /// How many inflaters the pool may keep when it gets one back.
+    max_pooled: u16,
     terms: Terms,
+}
+
+struct Inflating {
+    plan: Plan,
     owner: Owner,
-    /// The last octets of the messages before, as far as the window reaches; of what has been
+    /// The last bytes of the messages before, as far as the window reaches; of what has been
     /// handed on of this one, as far as the format does: one rule, in pieces or not.
-    history: VecDeque<u8>,
+    history: History,
     /// Whether the message under way is compressed.
     is_under_way: bool,
-    /// Of the message under way, once there are octets of it.
+    /// Of the message under way, once a byte of it is there.
     inflater: Option<Box<Inflater>>,
-    /// Octets of the message under way as they came in.
-    compressed_len: usize,
-    /// Whether the last step left something to be done without further octets.
+    /// How long the rest of the message under way may be in compressed form, before the allowance
+    /// for its next frame.
+    room: u64,
+    /// Whether the last step left something to be done without further input.
     has_more: bool,
+}
+
+/// What each frame may be longer for: a flush at the end of a fragment takes about 5 bytes.
+const PER_FRAME: u64 = 16;
+
+/// The longest compressed form accepted for a message of at most `max` bytes in one frame.
+///
+/// Data that does not shrink grows by a part in thousands. Far beyond that are blocks without
+/// data, which could go on for ever.
+const fn max_compressed(max: u64) -> u64 {
+    max.saturating_add(max / 8).saturating_add(64)
 }
 
 impl Inflation {
     pub(crate) const OFF: Self = Self(Direction::Off);
 
     /// For an endpoint in this role.
-    pub(crate) fn new(deflate: &Deflate, params: &DeflateParams, role: Role) -> Self {
-        Self(Direction::Agreed(
-            deflate.clone(),
-            params.terms(role.peer()),
-        ))
+    pub(crate) fn new(deflate: &Deflate, params: &Params, role: Role) -> Self {
+        Self(Direction::Agreed(Plan {
+            pool: deflate.pool().clone(),
+            max_pooled: deflate.max_pooled(),
+            terms: params.received_by(role),
+        }))
     }
 
     #[inline]
@@ -75,19 +78,41 @@ impl Inflation {
         self.0.is_agreed()
     }
 
-    /// How many octets of the message under way have come in, if it is compressed.
-    pub(crate) const fn compressed_len(&self) -> Option<usize> {
-        match self.0.get() {
-            Some(state) if state.is_under_way => Some(state.compressed_len),
-            _ => None,
+    /// Whether the message under way is compressed.
+    #[inline]
+    pub(crate) const fn is_under_way(&self) -> bool {
+        match self.0.state() {
+            Some(state) => state.is_under_way,
+            None => false,
         }
     }
 
-    /// A compressed message begins.
-    pub(crate) fn begin_message(&mut self) {
-        if let Some(state) = self.0.begin(Inflating::new) {
-            (state.is_under_way, state.compressed_len) = (true, 0);
+    /// A compressed message begins, of at most `max` bytes when inflated.
+    ///
+    /// Call it only if the extension was agreed on, when the header of the first frame has come;
+    /// then ask [`takes`](Self::takes) about that frame.
+    pub(crate) fn begin_message(&mut self, max: u64) {
+        debug_assert!(self.is_agreed() && !self.is_under_way());
+        if let Some(state) = self.0.start(Inflating::new) {
+            state.is_under_way = true;
+            // `takes` adds the allowance for every frame, and there is none for the first.
+            state.room = max_compressed(max) - PER_FRAME;
         }
+    }
+
+    /// Whether a frame with this payload length fits into what the message under way may still
+    /// take in compressed form.
+    ///
+    /// Call it once for each frame of a compressed message, when its header has come. It counts the
+    /// frame.
+    pub(crate) fn takes(&mut self, len: u64) -> bool {
+        debug_assert!(self.is_under_way());
+        let Some(state) = self.0.state_mut() else {
+            return false;
+        };
+        let room = state.room.saturating_add(PER_FRAME);
+        state.room = room.saturating_sub(len);
+        len <= room
     }
 
     /// Inflates a part of the payload into `message`.
@@ -96,85 +121,87 @@ impl Inflation {
         part: &[u8],
         mut message: impl Sink,
     ) -> Result<(), ProtocolError> {
-        match &mut self.0 {
-            Direction::Begun(state) => state.inflate(part, &mut message),
-            Direction::Off | Direction::Agreed(..) => Ok(()),
+        debug_assert!(self.is_under_way());
+        match self.0.state_mut() {
+            Some(state) => state.inflate(part, &mut message),
+            None => Ok(()),
         }
     }
 
-    /// As [`inflate`](Self::inflate), until there is at most one step of output. Returns how many of
-    /// the octets have been taken.
+    /// As [`inflate`](Self::inflate), but at most one step of output. Returns how many bytes of
+    /// `part` it has taken: 0 of an empty part, and perhaps 0 while there is
+    /// [more](Self::has_more).
     pub(crate) fn step(
         &mut self,
         part: &[u8],
         mut message: impl Sink,
     ) -> Result<usize, ProtocolError> {
-        match &mut self.0 {
-            Direction::Begun(state) => state.step(part, &mut message),
-            Direction::Off | Direction::Agreed(..) => Ok(part.len()),
+        debug_assert!(self.is_under_way());
+        match self.0.state_mut() {
+            Some(state) => state.step(part, &mut message),
+            None => Ok(part.len()),
         }
     }
 
-    /// Whether there is something to be inflated without further octets.
+    /// Whether another step needs no further input.
     pub(crate) const fn has_more(&self) -> bool {
-        match self.0.get() {
+        match self.0.state() {
             Some(state) => state.has_more,
             None => false,
         }
     }
 
-    /// A part of the message has left the sink: it is to be remembered.
+    /// A part of the message has left the sink; it is remembered if the message is compressed.
     pub(crate) fn handed_on(&mut self, part: &[u8]) {
-        if let Direction::Begun(state) = &mut self.0
+        if let Some(state) = self.0.state_mut()
             && state.is_under_way
         {
-            state.remember(part, WindowBits::MAX);
+            state.history.append(part, Window::MAX);
         }
     }
 
     /// The message has ended, compressed or not.
     pub(crate) fn end_message(&mut self, mut message: impl Sink) -> Result<(), ProtocolError> {
-        match &mut self.0 {
-            Direction::Begun(state) if state.is_under_way => state.end(&mut message),
+        match self.0.state_mut() {
+            Some(state) if state.is_under_way => state.end(&mut message),
             _ => Ok(()),
         }
     }
 }
 
 impl Inflating {
-    fn new(deflate: Deflate, terms: Terms) -> Self {
-        let owner = deflate.pool().new_owner();
+    fn new(plan: Plan) -> Self {
         Self {
-            deflate,
-            terms,
-            owner,
-            history: VecDeque::new(),
+            owner: plan.pool.new_owner(),
+            plan,
+            history: History::default(),
             is_under_way: false,
             inflater: None,
-            compressed_len: 0,
+            room: 0,
             has_more: false,
         }
     }
 
-    fn inflate(&mut self, mut octets: &[u8], message: &mut impl Sink) -> Result<(), ProtocolError> {
-        loop {
-            let taken = self.step(octets, message)?;
-            octets = octets.get(taken..).unwrap_or_default();
-            if octets.is_empty() && !self.has_more {
-                return Ok(());
-            }
+    fn inflate(&mut self, mut part: &[u8], message: &mut impl Sink) -> Result<(), ProtocolError> {
+        while !part.is_empty() || self.has_more {
+            let taken = self.step(part, message)?;
+            debug_assert!(taken <= part.len());
+            part = part.get(taken..).unwrap_or_default();
         }
+        Ok(())
     }
 
-    /// Does what makes at most one step of output. Returns how many of the octets it has taken.
-    fn step(&mut self, octets: &[u8], message: &mut impl Sink) -> Result<usize, ProtocolError> {
+    /// Does what makes at most one step of output. Returns how many bytes it has taken.
+    fn step(&mut self, part: &[u8], message: &mut impl Sink) -> Result<usize, ProtocolError> {
+        if part.is_empty() && !self.has_more {
+            return Ok(0);
+        }
         let mut inflater = match self.inflater.take() {
             Some(inflater) => inflater,
             None => self.take_inflater()?,
         };
-        let step = inflater.step(octets, InflateFlush::NoFlush);
+        let step = inflater.step(part);
         let taken = step.taken;
-        self.compressed_len = self.compressed_len.saturating_add(taken);
         self.has_more = step.output.len() == STEP;
         // What was inflated before an error is judged first, as if it had come by itself.
         message.append(step.output)?;
@@ -182,10 +209,10 @@ impl Inflating {
             Ok(Status::Ok) => {}
             // A final block ends the stream, not the context (RFC 7692, section 7.2.3.4).
             Ok(Status::StreamEnd) => {
-                inflater.restart(&self.history, message.so_far())?;
+                inflater.restart(&[self.history.parts(), message.so_far()])?;
                 self.has_more = false;
             }
-            Ok(Status::BufError) if octets.is_empty() => {}
+            Ok(Status::BufError) if part.is_empty() => {}
             Ok(Status::BufError) | Err(_) => return Err(ProtocolError::CompressedDataInvalid),
         }
         self.inflater = Some(inflater);
@@ -196,155 +223,45 @@ impl Inflating {
     fn end(&mut self, message: &mut impl Sink) -> Result<(), ProtocolError> {
         // What the last step left comes with the tail: it is less than a step.
         (self.is_under_way, self.has_more) = (false, false);
-        // A compressed message without any octet is empty, and no DEFLATE stream.
+        // A compressed message without any byte is empty, and no DEFLATE stream.
         let Some(mut inflater) = self.inflater.take() else {
             return Ok(());
         };
-        let Some(output) = inflater.end_block(&TAIL_AND_MORE) else {
+        let Some(output) = inflater.end_last_block() else {
             return Err(ProtocolError::CompressedDataCut);
         };
         // Nothing, unless a sender has left out the empty block that comes last.
         message.append(output)?;
         let ending = inflater.ending().ok_or(ProtocolError::CompressedDataCut)?;
-        if self.terms.context_takeover {
+        if self.plan.terms.context_takeover {
             for part in message.so_far() {
-                self.remember(part, self.terms.window);
+                self.history.append(part, self.plan.terms.window);
             }
         } else {
-            self.history = VecDeque::new();
+            self.history.clear();
         }
         if ending == Ending::Stream {
-            inflater.restart(&self.history, [&[], &[]])?;
+            inflater.restart(&[self.history.parts()])?;
         }
-        self.deflate.pool().give_inflater(self.owner, inflater);
+        let Plan {
+            pool, max_pooled, ..
+        } = &self.plan;
+        pool.give_inflater(self.owner, inflater, *max_pooled);
         Ok(())
     }
 
     fn take_inflater(&self) -> Result<Box<Inflater>, ProtocolError> {
-        let Some((mut inflater, is_own)) = self.deflate.pool().take_inflater(self.owner) else {
-            let mut inflater = Inflater::new();
-            inflater.remind(&self.history)?;
-            return Ok(inflater);
+        let Plan { pool, terms, .. } = &self.plan;
+        let (mut inflater, is_own) = match pool.take_inflater(self.owner) {
+            Some(pooled) => pooled,
+            None => (Inflater::new(), false),
         };
-        // The same octets must give the same events, whichever inflater this is: it may go on as it
+        // The same bytes must give the same events, whichever inflater this is: it may go on as it
         // was if what it remembers is what the history has.
-        let goes_on = is_own && self.terms.context_takeover && self.terms.window == WindowBits::MAX;
+        let goes_on = is_own && terms.context_takeover && terms.window == Window::MAX;
         if !goes_on {
-            inflater.restart(&self.history, [&[], &[]])?;
+            inflater.restart(&[self.history.parts()])?;
         }
         Ok(inflater)
-    }
-
-    /// Adds a part of a message to the history, of which this window is kept.
-    fn remember(&mut self, part: &[u8], window: WindowBits) {
-        let window = window.octets();
-        let part = part
-            .get(part.len().saturating_sub(window)..)
-            .unwrap_or_default();
-        let len = self.history.len();
-        let forgotten = (len + part.len()).saturating_sub(window);
-        self.history.drain(..forgotten);
-        self.history.shrink_to(window);
-        // Exactly what is needed at first, never more than the window.
-        let needed = len - forgotten + part.len();
-        if needed > self.history.capacity() {
-            let capacity = needed.next_power_of_two().min(window);
-            self.history.reserve_exact(capacity - (len - forgotten));
-        }
-        self.history.extend(part);
-    }
-}
-
-/// A DEFLATE decoder with the room for one step of output.
-pub(super) struct Inflater {
-    stream: Inflate,
-    output: Box<[u8]>,
-}
-
-/// What has ended where a message does.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Block,
-    /// A final block, and so the codec's stream: what is left of its last octet is padding.
-    Stream,
-}
-
-/// What one step has done.
-struct Step<'a> {
-    taken: usize,
-    output: &'a [u8],
-    result: Result<Status, InflateError>,
-}
-
-impl Inflater {
-    fn new() -> Box<Self> {
-        Box::new(Self {
-            // The codec has one size of window: the longest.
-            stream: Inflate::new(false, WindowBits::MAX.get()),
-            output: vec![0; STEP].into_boxed_slice(),
-        })
-    }
-
-    fn step(&mut self, octets: &[u8], flush: InflateFlush) -> Step<'_> {
-        let (taken, made) = (self.stream.total_in(), self.stream.total_out());
-        let result = self.stream.decompress(octets, &mut self.output, flush);
-        let taken = (self.stream.total_in() - taken) as usize;
-        let made = (self.stream.total_out() - made) as usize;
-        Step {
-            taken,
-            output: self.output.get(..made).unwrap_or_default(),
-            result,
-        }
-    }
-
-    /// Takes octets that end a block, but for the last, before which it must stop; returns what
-    /// they inflate to.
-    fn end_block(&mut self, octets: &[u8]) -> Option<&[u8]> {
-        let step = self.step(octets, InflateFlush::Block);
-        let has_stopped = step.result == Ok(Status::Ok) && step.taken + 1 == octets.len();
-        has_stopped.then_some(step.output)
-    }
-
-    /// What ended in front of an octet; `None` if nothing did.
-    fn ending(&mut self) -> Option<Ending> {
-        let step = self.step(&EMPTY_BLOCK_AND_MORE, InflateFlush::Block);
-        if step.result == Ok(Status::StreamEnd) {
-            return Some(Ending::Stream);
-        }
-        // Bits of the tail that are left, which are ones, begin another type of block, or a final
-        // one, behind which there is no other.
-        let has_stopped = step.result == Ok(Status::Ok)
-            && (step.taken, step.output.len()) == (EMPTY_BLOCK_AND_MORE.len() - 1, 0);
-        let stops_again = has_stopped && self.end_block(&EMPTY_BLOCK_AND_MORE) == Some(&[]);
-        stops_again.then_some(Ending::Block)
-    }
-
-    /// Begins a new stream with this window: the history, and what has come behind it.
-    fn restart(&mut self, history: &VecDeque<u8>, behind: [&[u8]; 2]) -> Result<(), ProtocolError> {
-        self.stream.reset(false);
-        self.remind(history)?;
-        behind.iter().try_for_each(|part| self.extend_window(part))
-    }
-
-    fn remind(&mut self, history: &VecDeque<u8>) -> Result<(), ProtocolError> {
-        let (older, newer) = history.as_slices();
-        self.extend_window(older)?;
-        self.extend_window(newer)
-    }
-
-    fn extend_window(&mut self, octets: &[u8]) -> Result<(), ProtocolError> {
-        let start = octets.len().saturating_sub(WindowBits::MAX.octets());
-        let octets = octets.get(start..).unwrap_or_default();
-        // A raw stream takes a dictionary at any time.
-        match self.stream.set_dictionary(octets) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(ProtocolError::CompressedDataInvalid),
-        }
-    }
-}
-
-impl fmt::Debug for Inflater {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Inflater")
     }
 }

@@ -1,58 +1,55 @@
-//! permessage-deflate (RFC 7692): compresses and inflates the payloads of messages. Its law: a
-//! state exists only while it is needed, and what a peer's octets inflate to is bounded before it
-//! is written.
+//! permessage-deflate (RFC 7692): compresses and inflates the payloads of messages.
 //!
-//! The codec is `zlib-rs`. It keeps no context that this module could not rebuild: what a
-//! receiver must remember between messages is the window alone, see [`inflate`].
+//! Invariant: a state exists only while it is needed, and what a peer's bytes inflate to is bounded
+//! before it is written.
+//!
+//! The codec is `zlib-rs`. It keeps no context that this module could not rebuild: between messages
+//! a receiver must remember the window alone, see `History`.
+//!
+//! Without the feature `deflate`, `off` stands in: types of the same shape, of no size, with
+//! methods that the compiler removes. So `connection/` is one code for both.
 
-mod classes;
+mod cached;
+mod sink;
+
+#[cfg(feature = "deflate")]
+mod class;
+#[cfg(feature = "deflate")]
 mod compress;
+#[cfg(feature = "deflate")]
+mod compressor;
+#[cfg(feature = "deflate")]
+mod direction;
+#[cfg(feature = "deflate")]
+mod frames;
+#[cfg(feature = "deflate")]
+mod history;
+#[cfg(feature = "deflate")]
 mod inflate;
+#[cfg(feature = "deflate")]
+mod inflater;
+#[cfg(feature = "deflate")]
 mod params;
+#[cfg(feature = "deflate")]
 mod pool;
+#[cfg(feature = "deflate")]
 mod settings;
 
-pub use params::{DeflateParams, WindowBits};
-pub use settings::{Deflate, DeflateConfig};
+#[cfg(not(feature = "deflate"))]
+mod off;
 
-pub(crate) use classes::PerClass;
-pub(crate) use compress::Compression;
-pub(crate) use inflate::{Inflation, Sink};
+pub(crate) use cached::Cached;
+pub(crate) use sink::Sink;
 
-use alloc::boxed::Box;
-use params::Terms;
+#[cfg(feature = "deflate")]
+pub use settings::Deflate;
+#[cfg(feature = "deflate")]
+pub(crate) use {
+    compress::Compression,
+    frames::Frames,
+    inflate::Inflation,
+    params::{Params, Window},
+};
 
-/// One direction of a connection, which owns no heap memory before its first compressed message.
-#[derive(Debug)]
-enum Direction<T> {
-    /// permessage-deflate was not agreed on.
-    Off,
-    /// Agreed on, and not used yet.
-    Agreed(Deflate, Terms),
-    Begun(Box<T>),
-}
-
-impl<T> Direction<T> {
-    #[inline]
-    const fn is_agreed(&self) -> bool {
-        !matches!(self, Self::Off)
-    }
-
-    const fn get(&self) -> Option<&T> {
-        match self {
-            Self::Begun(state) => Some(state),
-            Self::Off | Self::Agreed(..) => None,
-        }
-    }
-
-    /// The state, which `new` makes the first time; `None` if there is nothing to use it for.
-    fn begin(&mut self, new: impl FnOnce(Deflate, Terms) -> T) -> Option<&mut T> {
-        if let Self::Agreed(deflate, terms) = self {
-            *self = Self::Begun(Box::new(new(deflate.clone(), *terms)));
-        }
-        match self {
-            Self::Begun(state) => Some(state),
-            Self::Off | Self::Agreed(..) => None,
-        }
-    }
-}
+#[cfg(not(feature = "deflate"))]
+pub(crate) use off::{Compression, Deflate, Frames, Inflation, Params};

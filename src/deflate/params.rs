@@ -1,95 +1,109 @@
-//! What two peers agree on (RFC 7692, section 7.1). Its law: a window has 8 to 15 bits, whoever
-//! names it.
+//! What two peers agree on (RFC 7692, section 7.1).
+//!
+//! Invariant: a window has 8 to 15 bits, whatever a setting says.
 
 use crate::frame::Role;
-use core::fmt;
 
-/// The size of an LZ77 window as its base-2 logarithm, 8 to 15: 256 octets to 32 KiB
-/// (RFC 7692, section 7.1.2).
+/// The size of an LZ77 window as its base-2 logarithm: 256 bytes to 32 KiB (RFC 7692,
+/// section 7.1.2).
 ///
-/// ```
-/// use sansocket::WindowBits;
-///
-/// let bits = WindowBits::new(12).expect("8 to 15");
-/// assert_eq!((bits.get(), bits.octets()), (12, 4096));
-/// assert_eq!(WindowBits::new(16), None);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WindowBits(u8);
+/// An enum and no number, so that an enum around it needs no byte for its tag: see
+/// [`Compression`](super::Compression), which every connection has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Window {
+    Bits8 = 8,
+    Bits9,
+    Bits10,
+    Bits11,
+    Bits12,
+    Bits13,
+    Bits14,
+    Bits15,
+}
 
-impl WindowBits {
-    /// 8 bits: 256 octets.
-    pub const MIN: Self = Self(8);
-    /// 15 bits: 32 KiB, what both sides use where nothing else was agreed on.
-    pub const MAX: Self = Self(15);
+impl Window {
+    /// What both sides use unless they agree on less.
+    pub(crate) const MAX: Self = Self::Bits15;
 
-    /// The size with so many bits; `None` below 8 and above 15.
-    #[must_use]
-    pub const fn new(bits: u8) -> Option<Self> {
+    /// The window with the number of bits nearest to this one.
+    pub(crate) const fn nearest(bits: u8) -> Self {
         match bits {
-            8..=15 => Some(Self(bits)),
-            _ => None,
+            ..=8 => Self::Bits8,
+            9 => Self::Bits9,
+            10 => Self::Bits10,
+            11 => Self::Bits11,
+            12 => Self::Bits12,
+            13 => Self::Bits13,
+            14 => Self::Bits14,
+            15.. => Self::Bits15,
         }
     }
 
-    /// The number of bits.
-    #[must_use]
-    pub const fn get(self) -> u8 {
-        self.0
+    /// The number of bits, 8 to 15.
+    pub(crate) const fn bits(self) -> u8 {
+        self as u8
     }
 
-    /// The size of the window, in octets.
-    #[must_use]
-    pub const fn octets(self) -> usize {
-        1 << self.0
+    /// The size in bytes.
+    pub(super) const fn size(self) -> usize {
+        1 << self.bits()
     }
 }
 
-impl fmt::Display for WindowBits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The parameters of permessage-deflate that both sides agreed on (RFC 7692, section 7.1).
+/// The parameters that both sides agreed on (RFC 7692, section 7.1).
 ///
 /// Those that begin with `server` rule what the server compresses and the client inflates, those
 /// that begin with `client` the reverse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(
-    clippy::exhaustive_structs,
-    reason = "RFC 7692, section 7, defines four parameters"
-)]
-pub struct DeflateParams {
-    /// The server compresses each message by itself (RFC 7692, section 7.1.1.1).
-    pub server_no_context_takeover: bool,
-    /// The client compresses each message by itself (RFC 7692, section 7.1.1.2).
-    pub client_no_context_takeover: bool,
-    /// The server's window; of 15 bits where nothing was said (RFC 7692, section 7.1.2.1).
-    pub server_max_window_bits: Option<WindowBits>,
-    /// The client's window; of 15 bits where nothing was said (RFC 7692, section 7.1.2.2).
-    pub client_max_window_bits: Option<WindowBits>,
+pub(crate) struct Params {
+    /// The server compresses each message on its own (RFC 7692, section 7.1.1.1).
+    pub(crate) server_no_context_takeover: bool,
+    /// The client compresses each message on its own (RFC 7692, section 7.1.1.2).
+    pub(crate) client_no_context_takeover: bool,
+    /// The server's window; 15 bits if nothing was said (RFC 7692, section 7.1.2.1).
+    pub(crate) server_max_window_bits: Option<Window>,
+    /// The client's window; 15 bits if nothing was said (RFC 7692, section 7.1.2.2).
+    pub(crate) client_max_window_bits: Option<Window>,
 }
 
-impl DeflateParams {
-    /// What rules the messages that `sender` compresses.
-    pub(crate) fn terms(&self, sender: Role) -> Terms {
-        let (no_context_takeover, max_window_bits) = match sender {
-            Role::Server => (self.server_no_context_takeover, self.server_max_window_bits),
-            Role::Client => (self.client_no_context_takeover, self.client_max_window_bits),
-        };
+impl Params {
+    /// What rules the messages that an endpoint in this role sends.
+    pub(super) fn sent_by(&self, role: Role) -> Terms {
+        match role {
+            Role::Server => self.of_server(),
+            Role::Client => self.of_client(),
+        }
+    }
+
+    /// What rules the messages that an endpoint in this role receives.
+    pub(super) fn received_by(&self, role: Role) -> Terms {
+        match role {
+            Role::Server => self.of_client(),
+            Role::Client => self.of_server(),
+        }
+    }
+
+    fn of_server(&self) -> Terms {
         Terms {
-            context_takeover: !no_context_takeover,
-            window: max_window_bits.unwrap_or(WindowBits::MAX),
+            context_takeover: !self.server_no_context_takeover,
+            window: self.server_max_window_bits.unwrap_or(Window::MAX),
+        }
+    }
+
+    fn of_client(&self) -> Terms {
+        Terms {
+            context_takeover: !self.client_no_context_takeover,
+            window: self.client_max_window_bits.unwrap_or(Window::MAX),
         }
     }
 }
 
 /// What was agreed on for one direction.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms {
+pub(super) struct Terms {
     /// Whether a message may refer to those before it.
-    pub(crate) context_takeover: bool,
+    pub(super) context_takeover: bool,
     /// How far back it may refer.
-    pub(crate) window: WindowBits,
+    pub(super) window: Window,
 }

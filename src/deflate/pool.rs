@@ -1,28 +1,28 @@
-//! States that connections share. Its law: what comes out of the pool shows nothing of the
-//! connection that used it before.
+//! States that connections share.
+//!
+//! Invariant: what comes out of the pool shows nothing of the connection that used it before.
 
 extern crate std;
 
-use super::compress::Compressor;
-use super::inflate::Inflater;
-use super::params::WindowBits;
+use super::class::Class;
+use super::compressor::Compressor;
+use super::inflater::Inflater;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Idle inflaters and compressors, a bounded number of each.
-#[derive(Debug)]
-pub(super) struct Pool {
-    states: Mutex<States>,
-    max: usize,
-}
+/// Idle inflaters and compressors. A clone is the same pool.
+#[derive(Clone, Default)]
+pub(super) struct Pool(Arc<Mutex<States>>);
 
-#[derive(Debug)]
+#[derive(Default)]
 struct States {
     owners: u64,
-    /// As the compressors: those used last come last.
+    /// Like the compressors, the ones used last come last.
     inflaters: Vec<(Owner, Box<Inflater>)>,
-    compressors: Vec<(WindowBits, Box<Compressor>)>,
+    compressors: Vec<(Class, Box<Compressor>)>,
 }
 
 /// One of the connections that use a pool.
@@ -30,18 +30,6 @@ struct States {
 pub(super) struct Owner(u64);
 
 impl Pool {
-    pub(super) const fn new(max: usize) -> Self {
-        let states = States {
-            owners: 0,
-            inflaters: Vec::new(),
-            compressors: Vec::new(),
-        };
-        Self {
-            states: Mutex::new(states),
-            max,
-        }
-    }
-
     /// A name that no other connection has.
     pub(super) fn new_owner(&self) -> Owner {
         let mut states = self.lock();
@@ -50,7 +38,7 @@ impl Pool {
     }
 
     /// The inflater that this owner used last, as it was, if it is still there; or another one,
-    /// to be reset. Says which.
+    /// which must be restarted. Says whether it is the owner's.
     pub(super) fn take_inflater(&self, owner: Owner) -> Option<(Box<Inflater>, bool)> {
         let mut states = self.lock();
         if states.inflaters.is_empty() {
@@ -65,34 +53,51 @@ impl Pool {
         Some((inflater, last == owner))
     }
 
-    pub(super) fn give_inflater(&self, owner: Owner, inflater: Box<Inflater>) {
-        self.keep(&mut self.lock().inflaters, (owner, inflater));
+    /// Takes back an inflater; at most `max` are kept.
+    pub(super) fn give_inflater(&self, owner: Owner, inflater: Box<Inflater>, max: u16) {
+        keep(&mut self.lock().inflaters, (owner, inflater), max);
     }
 
-    /// A compressor with an empty window of this size.
-    pub(super) fn take_compressor(&self, window: WindowBits) -> Option<Box<Compressor>> {
+    /// A compressor of this class with an empty window.
+    pub(super) fn take_compressor(&self, class: Class) -> Option<Box<Compressor>> {
         let mut states = self.lock();
-        let found = states.compressors.iter().rposition(|(of, _)| *of == window);
+        let found = states.compressors.iter().rposition(|(of, _)| *of == class);
         found.map(|index| states.compressors.remove(index).1)
     }
 
-    /// Takes back a compressor that has been reset.
-    pub(super) fn give_compressor(&self, window: WindowBits, compressor: Box<Compressor>) {
-        self.keep(&mut self.lock().compressors, (window, compressor));
+    /// Takes back a compressor of this class, and empties its window; at most `max` are kept.
+    pub(super) fn give_compressor(&self, class: Class, mut compressor: Box<Compressor>, max: u16) {
+        compressor.reset();
+        keep(&mut self.lock().compressors, (class, compressor), max);
     }
 
-    /// Puts a state at the end; the one that has waited longest goes if there are too many.
-    fn keep<T>(&self, states: &mut Vec<T>, state: T) {
-        if states.len() >= self.max && !states.is_empty() {
-            states.remove(0);
-        }
-        if states.len() < self.max {
-            states.push(state);
-        }
-    }
-
-    /// A panic elsewhere in the thread that held the lock has left the lists whole.
+    /// A panic elsewhere in the thread that held the lock has left the lists intact.
     fn lock(&self) -> MutexGuard<'_, States> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts a state at the end; the ones that have waited longest go if there are more than `max`.
+fn keep<T>(states: &mut Vec<T>, state: T, max: u16) {
+    let excess = (states.len() + 1).saturating_sub(usize::from(max));
+    states.drain(..excess.min(states.len()));
+    if max > 0 {
+        states.push(state);
+    }
+}
+
+/// The same pool.
+impl PartialEq for Pool {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Pool {}
+
+/// Without the states, which hold payloads and stand behind a lock.
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
     }
 }

@@ -1,526 +1,476 @@
-//! One endpoint of a WebSocket, whole: opening handshake, connection and deadlines as one. Its law:
-//! at any time it says what the transport is to do next, and after a bounded time that it is over.
+//! One end of a WebSocket over one transport: opening handshake, connection and deadlines as one.
+//!
+//! Invariant: at any time it says what the transport is to do next, and after a bounded time that it
+//! is over.
 
-use crate::connection::{Connection, Event};
-use crate::frame::{Input, ProtocolError};
-use crate::handshake::negotiation::Agreement;
-use crate::handshake::{
-    Accept, ClientHandshake, HandshakeConfig, Rejection, Request, ServerHandshake,
-};
-use crate::handshake::{Headers, RequestError, ResponseError};
-use crate::time::{Deadlines, DeadlinesConfig, Expired};
-use alloc::boxed::Box;
-use alloc::sync::Arc;
-use bytes::BytesMut;
-use core::convert::Infallible;
-use core::fmt;
+mod end;
+mod event;
+mod phase;
+mod retry;
+
+pub use end::{End, Tick};
+pub use event::Event;
+
+use crate::connection::{ClosingState, Connection, SendError, Session};
+use crate::frame::{Input, MaskingKeys, ProtocolError, Role};
+use crate::handshake::{ClientHandshake, ClientRequest, Config, Request, Response};
+use crate::time::{Deadlines, Due, Expired, Moment, Stage};
+use bytes::{Buf, BytesMut};
+use core::ops::{Deref, DerefMut};
 use core::time::Duration;
+use phase::Phase;
 
-/// One endpoint of a WebSocket over one transport, from its first octet to its last.
+/// One end of a WebSocket over one transport, from its first byte to its last.
 ///
-/// It is what an adapter drives: the opening handshake, then the [`Connection`], with the
-/// [`Deadlines`] of both. `H` is how it opens: a [`ServerHandshake`], a [`ClientHandshake`], or
-/// [`Infallible`] if somebody else did that. There is no I/O in it and no clock: `now` is the time
-/// since any origin that does not change, and it must not go back.
+/// An adapter drives it: the opening handshake, then the connection, with all deadlines. There is no
+/// I/O in it and no clock: `now` is the time since any origin that does not change, and it must not
+/// go back; `out` is what is to be written. It derefs to [`Session`], which sends.
 ///
-/// The adapter's turn, over and over:
-///
-/// 1. [`check`](Self::check): do what is due. An error: drop the transport. Else a timer.
-/// 2. Write what is in `out`, and say how far it came: [`wrote`](Self::wrote).
-/// 3. If nothing is left and [`must_close_transport`](Self::must_close_transport): shut writing down.
-/// 4. Read. What comes is for [`request`](Endpoint::request), then for [`receive`](Self::receive).
-///    The end is for [`receive_eof`](Self::receive_eof), and with it all is over.
+/// One loop for each transport: **`tick`, write and `wrote`, read and `receive`**.
 ///
 /// ```
-/// use bytes::{Buf, BytesMut};
-/// use sansocket::{DeadlinesConfig, Endpoint, Event, HandshakeConfig, Input};
-/// use std::error::Error;
-/// use std::io::{Read, Write};
+/// use bytes::BytesMut;
+/// use sansocket::{Config, Endpoint, Event, Input, Tick};
+/// use std::io::{self, Read, Write};
+/// use std::net::{Shutdown, TcpStream};
 /// use std::time::{Duration, Instant};
 ///
-/// /// Serves one client. A read or write that waits for too long is to be interrupted: see
-/// /// `examples/echo_server.rs`.
-/// fn serve(mut stream: impl Read + Write) -> Result<(), Box<dyn Error>> {
+/// /// Serves one client: an echo.
+/// fn serve(mut stream: TcpStream, config: &Config) -> io::Result<()> {
 ///     let start = Instant::now();
-///     let times = DeadlinesConfig::default();
-///     let mut endpoint = Endpoint::server(&HandshakeConfig::default(), times, Duration::ZERO);
+///     let mut ws = Endpoint::server(config, Duration::ZERO);
 ///     let (mut buffer, mut out) = (vec![0; 16 << 10], BytesMut::new());
 ///     loop {
-///         let _timer = endpoint.check(start.elapsed(), &mut out)?;
-///         while !out.is_empty() {
-///             let n = stream.write(&out)?;
-///             out.advance(n);
-///             endpoint.wrote(n, out.len(), start.elapsed());
+///         let now = start.elapsed();
+///         let wake = match ws.tick(now, &mut out) {
+///             Tick::Wait(wake) => wake,
+///             Tick::ShutDown(wake) => stream.shutdown(Shutdown::Write).map_or(wake, |()| wake),
+///             Tick::Done(_end) => return Ok(()),
+///         };
+///         let wait = wake.map(|wake| wake - now);
+///         if !out.is_empty() {
+///             stream.set_write_timeout(wait)?;
+///             if let Some(n) = in_time(stream.write(&out))? {
+///                 ws.wrote(n, start.elapsed(), &mut out);
+///             }
+///             continue;
 ///         }
-///         let n = stream.read(&mut buffer)?;
-///         if n == 0 {
-///             return Ok(endpoint.receive_eof()?);
-///         }
-///         let (mut input, now) = (Input::new(&mut buffer[..n]), start.elapsed());
-///         if let Some(request) = endpoint.request(&mut input, now, &mut out) {
-///             endpoint.accept(request.accept(), now, &mut out);
-///         }
-///         while let Some((event, ws)) = endpoint.receive(&mut input, now, &mut out) {
-///             // Sending fails only when the connection is closing: nothing is left to be said.
+///         stream.set_read_timeout(wait)?;
+///         let n = match in_time(stream.read(&mut buffer))? {
+///             None => continue,
+///             Some(0) => {
+///                 ws.receive_eof();
+///                 continue;
+///             }
+///             Some(n) => n,
+///         };
+///         let (mut input, now) = (Input(&mut buffer[..n]), start.elapsed());
+///         while let Some(event) = ws.receive(&mut input, now, &mut out) {
 ///             let _ = match event {
-///                 Event::Text(text) => ws.send_text(&text, &mut out),
-///                 Event::Binary(data) => ws.send_binary(&data, &mut out),
-///                 _ => Ok(()), // Pings and Closes are answered already
+///                 Event::Request(request) => ws.accept(request, &mut out),
+///                 Event::Text(text) => ws.send(&text, &mut out),
+///                 Event::Binary(data) => ws.send(&data, &mut out),
+///                 _ => Ok(()), // Pings, Closes and faults are answered already
 ///             };
 ///         }
 ///     }
 /// }
+///
+/// /// `None` if nothing happened before the timeout.
+/// fn in_time(result: io::Result<usize>) -> io::Result<Option<usize>> {
+///     use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+///     match result {
+///         Ok(n) => Ok(Some(n)),
+///         Err(error) if matches!(error.kind(), Interrupted | TimedOut | WouldBlock) => Ok(None),
+///         Err(error) => Err(error),
+///     }
+/// }
+/// # use sansocket::{ClientRequest, CloseCode, End};
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let mut stream = TcpStream::connect(listener.local_addr()?)?;
+/// # let server = std::thread::spawn(move || serve(listener.accept()?.0, &Config::default()));
+/// # let (request, mut out) = (ClientRequest::new("ws://localhost/")?, BytesMut::new());
+/// # let mut ws = Endpoint::client(&request, &Config::default(), [7; 32], Duration::ZERO, &mut out);
+/// # let mut buffer = [0; 1024];
+/// # let end = loop {
+/// #     if let Tick::Done(end) = ws.tick(Duration::ZERO, &mut out) { break end }
+/// #     stream.write_all(&out)?;
+/// #     ws.wrote(out.len(), Duration::ZERO, &mut out);
+/// #     let n = stream.read(&mut buffer)?;
+/// #     if n == 0 { ws.receive_eof() }
+/// #     let mut input = Input(&mut buffer[..n]);
+/// #     while let Some(event) = ws.receive(&mut input, Duration::ZERO, &mut out) {
+/// #         match event {
+/// #             Event::Opened(_) => ws.send("hello", &mut out)?,
+/// #             Event::Text(text) => { assert_eq!(text, "hello"); ws.close(CloseCode::NORMAL, "", &mut out)? }
+/// #             _ => {}
+/// #         }
+/// #     }
+/// # };
+/// # assert_eq!(end, End::Closed { code: CloseCode::NORMAL, by_peer: false });
+/// # server.join().unwrap()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Endpoint<H: Handshake> {
-    phase: Phase<H>,
+pub struct Endpoint {
+    session: Session,
+    phase: Phase,
     deadlines: Deadlines,
+    /// What took too long first, where the connection is closed for it.
     expired: Option<Expired>,
-    latency: Option<Duration>,
+    is_done: bool,
     transport_ended: bool,
+    /// Whether the output was not empty when we last saw it.
+    is_out_left: bool,
+    /// Whether a layer below the output holds bytes back; `None` if there is no such layer.
+    holds_more: Option<bool>,
 }
 
-#[derive(Debug)]
-enum Phase<H: Handshake> {
-    Handshake(Box<H>),
-    /// There is a connection, open or not.
-    Connection(Connection),
-    /// There will be none, and why if the peer's part of the handshake is why.
-    Refused(Option<H::Failure>),
-}
-
-/// How an [`Endpoint`] opens. The crate's own types alone are this.
-pub trait Handshake: sealed::Sealed {
-    /// A rule that the peer's part of the handshake breaks, or its refusal.
-    type Failure: fmt::Debug;
-
-    /// Whether there is an answer for the peer if it takes too long.
-    #[doc(hidden)]
-    const HAS_TIMEOUT: bool;
-
-    /// It is over before it was done. Returns what is known of why.
-    #[doc(hidden)]
-    fn give_up(&mut self) -> Option<Self::Failure>;
-
-    /// The transport has ended before it was done.
-    #[doc(hidden)]
-    fn transport_ended(&mut self) -> Option<Self::Failure>;
-}
-
-mod sealed {
-    #[allow(unnameable_types, reason = "that seals it")]
-    pub trait Sealed {}
-
-    impl Sealed for super::ServerHandshake {}
-    impl Sealed for super::ClientHandshake {}
-    impl Sealed for super::Infallible {}
-}
-
-impl Handshake for ServerHandshake {
-    type Failure = RequestError;
-
-    const HAS_TIMEOUT: bool = true;
-
-    fn give_up(&mut self) -> Option<RequestError> {
-        None
-    }
-
-    fn transport_ended(&mut self) -> Option<RequestError> {
-        None
-    }
-}
-
-impl Handshake for ClientHandshake {
-    type Failure = ResponseError;
-
-    const HAS_TIMEOUT: bool = false;
-
-    fn give_up(&mut self) -> Option<ResponseError> {
-        self.give_up()
-    }
-
-    fn transport_ended(&mut self) -> Option<ResponseError> {
-        Some(self.receive_eof())
-    }
-}
-
-impl Handshake for Infallible {
-    type Failure = Self;
-
-    const HAS_TIMEOUT: bool = false;
-
-    fn give_up(&mut self) -> Option<Self> {
-        match *self {}
-    }
-
-    fn transport_ended(&mut self) -> Option<Self> {
-        match *self {}
-    }
-}
-
-impl Endpoint<ServerHandshake> {
+impl Endpoint {
     /// A server's endpoint, whose transport is there now.
-    ///
-    /// Give all endpoints one `Arc` of the times, and each holds only a pointer to it.
     #[must_use]
-    pub fn server(
-        config: &HandshakeConfig,
-        times: impl Into<Arc<DeadlinesConfig>>,
-        now: Duration,
-    ) -> Self {
-        let handshake = Box::new(ServerHandshake::new(config));
-        Self::new(Phase::Handshake(handshake), Deadlines::new(times, now))
+    pub fn server(config: &Config, now: Duration) -> Self {
+        let session = Session::server(config.settings, false);
+        Self::new(session, Phase::server(config), Stage::Opening, config, now)
     }
 
-    /// Takes what came from the client and returns its request, once: to be answered by
-    /// [`accept`](Self::accept) or [`reject`](Self::reject). At any other time it is `None`.
+    /// A client's endpoint, whose transport is there now: the request is in `out`.
     ///
-    /// Call it after each read, before [`receive`](Self::receive). The answer may come later; what
-    /// is left in `input` until then is to be kept for after it, so best read nothing meanwhile.
-    ///
-    /// A request that breaks a rule is refused: the response is in `out`, and
-    /// [`failure`](Self::failure) says which.
-    #[inline]
-    pub fn request(
-        &mut self,
-        input: &mut Input<'_>,
-        now: Duration,
-        out: &mut BytesMut,
-    ) -> Option<Request> {
-        match self.phase {
-            Phase::Connection(_) => None,
-            _ => self.request_of_handshake(input, now, out),
-        }
-    }
-
-    #[cold]
-    fn request_of_handshake(
-        &mut self,
-        input: &mut Input<'_>,
-        now: Duration,
-        out: &mut BytesMut,
-    ) -> Option<Request> {
-        let handshake = self.handshake(input)?;
-        match handshake.receive(input, out) {
-            Ok(request) => request,
-            Err(error) => {
-                self.refuse(Some(error), now);
-                None
-            }
-        }
-    }
-
-    /// Accepts the request: the response is in `out`, and the connection is open.
-    ///
-    /// `None`, and nothing in `out`, if there is no request to accept any more: it was answered, or
-    /// the time for the handshake was over before.
-    pub fn accept(
-        &mut self,
-        accept: Accept<'_>,
-        now: Duration,
-        out: &mut BytesMut,
-    ) -> Option<&mut Connection> {
-        let Phase::Handshake(_) = self.phase else {
-            return None;
-        };
-        self.connect(accept.send(out), now);
-        self.connection()
-    }
-
-    /// Rejects the request: the response is in `out`, and the client has the time of a closing
-    /// handshake to take it and to end the transport.
-    ///
-    /// It may come before there is a request, from a server that is full (503), say. Nothing happens
-    /// once the handshake is over, as with [`accept`](Self::accept).
-    pub fn reject(&mut self, rejection: Rejection, now: Duration, out: &mut BytesMut) {
-        if let Phase::Handshake(_) = self.phase {
-            rejection.send(out);
-            self.refuse(None, now);
-        }
-    }
-}
-
-impl Endpoint<ClientHandshake> {
-    /// A client's endpoint, whose transport is there now. The request is in the output that
-    /// `handshake` was made with.
+    /// The key of the handshake and all masking keys are made of `seed`. It must be fresh and
+    /// unpredictable (RFC 6455, section 10.3): take it from the operating system (`seed()`) or from
+    /// the device's source of entropy, and never use it twice.
     #[must_use]
     pub fn client(
-        handshake: ClientHandshake,
-        times: impl Into<Arc<DeadlinesConfig>>,
-        now: Duration,
-    ) -> Self {
-        let deadlines = Deadlines::new(times, now);
-        Self::new(Phase::Handshake(Box::new(handshake)), deadlines)
-    }
-
-    /// Takes what came from the server and returns what it has agreed to and all header fields of
-    /// its response, once: from then on there is a connection. At any other time it is `None`.
-    ///
-    /// Call it after each read, before [`receive`](Self::receive). If the handshake fails,
-    /// [`must_close_transport`](Self::must_close_transport) and [`failure`](Self::failure) say so.
-    pub fn opened(
-        &mut self,
-        input: &mut Input<'_>,
+        request: &ClientRequest,
+        config: &Config,
+        seed: [u8; 32],
         now: Duration,
         out: &mut BytesMut,
-    ) -> Option<(Agreement, Headers)> {
-        let handshake = self.handshake(input)?;
-        match handshake.receive(input, out) {
-            Ok(opened) => {
-                let opened = opened?;
-                let agreement = Agreement {
-                    subprotocol: opened.subprotocol,
-                    extensions: opened.extensions,
-                };
-                self.connect(opened.connection, now);
-                Some((agreement, opened.headers))
-            }
-            Err(error) => {
-                self.refuse(Some(error), now);
-                None
-            }
-        }
-    }
-}
-
-impl Endpoint<Infallible> {
-    /// An endpoint of a connection for which somebody else did the handshake.
-    #[must_use]
-    pub fn open(
-        connection: Connection,
-        times: impl Into<Arc<DeadlinesConfig>>,
-        now: Duration,
     ) -> Self {
-        let mut deadlines = Deadlines::new(times, now);
-        deadlines.advance(Some(&connection), now);
-        Self::new(Phase::Connection(connection), deadlines)
+        let mut keys = MaskingKeys::new(seed);
+        let handshake = ClientHandshake::new(request, config, keys.nonce(), out);
+        let session = Session::client(config.settings, keys, false);
+        let phase = Phase::client(handshake);
+        Self::new(session, phase, Stage::Opening, config, now)
     }
-}
 
-impl<H: Handshake> Endpoint<H> {
-    const fn new(phase: Phase<H>, deadlines: Deadlines) -> Self {
+    /// An endpoint of a connection for which something else did the opening handshake.
+    #[must_use]
+    pub fn open(connection: Connection, config: &Config, now: Duration) -> Self {
+        Self::new(connection.0, Phase::Open, Stage::Open, config, now)
+    }
+
+    fn new(session: Session, phase: Phase, stage: Stage, config: &Config, now: Duration) -> Self {
         Self {
+            session,
             phase,
-            deadlines,
+            deadlines: Deadlines::new(&config.times, stage, now),
             expired: None,
-            latency: None,
+            is_done: false,
             transport_ended: false,
+            is_out_left: false,
+            holds_more: None,
         }
     }
 
-    /// The handshake, if it is not over. Nothing behind a refusal is for anybody.
-    fn handshake(&mut self, input: &mut Input<'_>) -> Option<&mut H> {
-        match &mut self.phase {
-            Phase::Handshake(handshake) => Some(handshake),
-            Phase::Connection(_) => None,
-            Phase::Refused(_) => {
-                input.take_rest();
-                None
-            }
-        }
+    /// The connection without its deadlines, if the opening handshake is complete.
+    #[must_use]
+    pub fn into_connection(self) -> Option<Connection> {
+        matches!(self.phase, Phase::Open).then_some(Connection(self.session))
     }
 
-    /// Takes what came from the peer and returns the next event, and the connection to answer it
-    /// with; `None` when all of `input` is used up, and as long as there is no connection.
+    /// Takes what came from the peer and returns the next event; `None` when nothing more comes of
+    /// `input`.
     ///
-    /// Call it in a loop after each read. See [`Connection::receive`].
+    /// Call it in a loop after each read, until it returns `None`. Bytes in `input` are a sign of
+    /// life, so call it only with what was just read (and what waits there in place). While a
+    /// request is not answered it yields nothing, and keeps what the client sends, up to
+    /// [`Config::max_head_size`]; best read nothing meanwhile. Input after a refusal is discarded.
     #[inline]
     pub fn receive<'b>(
         &mut self,
         input: &mut Input<'b>,
         now: Duration,
         out: &mut BytesMut,
-    ) -> Option<(Event<'b>, &mut Connection)> {
-        self.receive_by(Connection::receive, input, now, out)
-    }
-
-    /// As [`receive`](Self::receive), but a message that has not arrived as a whole is left in
-    /// `input`. See [`Connection::receive_whole`]. Call it after a read only: octets in `input` are
-    /// a sign of life.
-    #[inline]
-    pub fn receive_whole<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        now: Duration,
-        out: &mut BytesMut,
-    ) -> Option<(Event<'b>, &mut Connection)> {
-        self.receive_by(Connection::receive_whole, input, now, out)
-    }
-
-    /// As [`receive`](Self::receive), but a message that has not arrived as a whole comes in pieces.
-    /// See [`Connection::receive_pieces`].
-    pub fn receive_pieces<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        now: Duration,
-        out: &mut BytesMut,
-    ) -> Option<(Event<'b>, &mut Connection)> {
-        self.receive_by(Connection::receive_pieces, input, now, out)
-    }
-
-    #[inline]
-    fn receive_by<'b>(
-        &mut self,
-        receive: impl FnOnce(&mut Connection, &mut Input<'b>, &mut BytesMut) -> Option<Event<'b>>,
-        input: &mut Input<'b>,
-        now: Duration,
-        out: &mut BytesMut,
-    ) -> Option<(Event<'b>, &mut Connection)> {
-        let ws = match &mut self.phase {
-            Phase::Connection(ws) => ws,
-            Phase::Handshake(_) => return None,
-            Phase::Refused(_) => {
-                input.take_rest();
-                return None;
-            }
-        };
+    ) -> Option<Event<'b>> {
+        let now = Moment::new(now);
         if !input.is_empty() {
             self.deadlines.received(now);
         }
-        let event = receive(ws, input, out)?;
-        let latency = self.deadlines.event(&event, now);
-        if let Event::Pong(_) = event {
-            self.latency = latency;
-        }
-        Some((event, ws))
+        let event = match self.phase {
+            Phase::Open => self.session.receive(input, out)?,
+            _ => self.phase.receive(&mut self.session, input, out)?,
+        };
+        self.note(&event, now);
+        Some(event)
     }
 
-    /// The transport has ended: it was closed or reset, by either side. All is over.
-    ///
-    /// Call it when a read returns no octets, when reading or writing fails, and when you drop the
-    /// transport yourself. Afterwards [`connection`](Self::connection) and
-    /// [`failure`](Self::failure) say how it went.
-    ///
-    /// # Errors
-    ///
-    /// See [`Connection::receive_eof`]. Where there was no connection, there is no error.
-    pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
-        self.transport_ended = true;
-        match &mut self.phase {
-            Phase::Handshake(handshake) => self.phase = Phase::Refused(handshake.transport_ended()),
-            Phase::Connection(ws) => return ws.receive_eof(),
-            Phase::Refused(_) => {}
-        }
-        Ok(())
-    }
-
-    /// Why there is no connection, if what the peer sent is why: the rule that a client's request
-    /// breaks; the rule that a server's response breaks, or the response that refuses.
-    ///
-    /// `None` as well after a [`reject`](Endpoint::reject), and if no refusal had begun when the time
-    /// was over.
-    #[must_use]
-    pub const fn failure(&self) -> Option<&H::Failure> {
-        match &self.phase {
-            Phase::Refused(failure) => failure.as_ref(),
-            Phase::Handshake(_) | Phase::Connection(_) => None,
-        }
-    }
-
-    /// The connection, to send or to close, once there is one.
-    ///
-    /// [`check`](Self::check) after it: the begin of a closing handshake has a deadline.
-    #[inline]
-    pub const fn connection(&mut self) -> Option<&mut Connection> {
-        match &mut self.phase {
-            Phase::Connection(ws) => Some(ws),
-            Phase::Handshake(_) | Phase::Refused(_) => None,
-        }
-    }
-
-    /// A write was tried, or is about to wait for room: see [`Deadlines::wrote`].
-    pub fn wrote(&mut self, written: usize, left: usize, now: Duration) {
-        self.deadlines.wrote(written, left, now);
-    }
-
-    /// Does what is due and returns when to call again at the latest; `None` if nothing will be
-    /// due.
-    ///
-    /// Call it after each read and write, and when the time that it returned has come; nothing is due
-    /// any more after [`receive_eof`](Self::receive_eof). It appends
-    /// to `out` a Ping, a Close frame with which it gives the peer up, or a server's answer to a
-    /// handshake that took too long (408): so look at `out` after it.
-    ///
-    /// A timer which is set earlier may be left so when only octets have come in; see
-    /// [`Deadlines::check`].
-    ///
-    /// # Errors
-    ///
-    /// What took too long, and nothing is left to be done: drop the transport.
-    /// [`expired`](Self::expired) says what was too long first.
-    pub fn check(
+    /// As [`receive`](Self::receive), from a buffer that is given up: the events own their payloads.
+    /// See [`Connection::receive_owned`].
+    pub fn receive_owned(
         &mut self,
+        input: &mut BytesMut,
         now: Duration,
         out: &mut BytesMut,
-    ) -> Result<Option<Duration>, Expired> {
-        if self.transport_ended {
-            return Ok(None);
+    ) -> Option<Event<'static>> {
+        let Phase::Open = self.phase else {
+            let mut cursor = Input(input);
+            let event = self.receive(&mut cursor, now, out).map(Event::into_owned);
+            let left = cursor.len();
+            input.advance(input.len() - left);
+            return event;
+        };
+        let now = Moment::new(now);
+        if !input.is_empty() {
+            self.deadlines.received(now);
         }
-        loop {
-            let ws = match &mut self.phase {
-                Phase::Connection(ws) => Some(ws),
-                Phase::Handshake(_) | Phase::Refused(_) => None,
-            };
-            let expired = match self.deadlines.check(ws, now, out) {
-                Ok(wake) => return Ok(wake),
-                Err(expired) => expired,
-            };
-            self.expired.get_or_insert(expired);
-            match (expired, &mut self.phase) {
-                (Expired::Pong | Expired::Idle, _) => {} // the closing handshake has begun
-                (Expired::Handshake, Phase::Handshake(_)) if H::HAS_TIMEOUT => {
-                    Rejection::timeout().send(out);
-                    self.refuse(None, now);
-                }
-                (_, Phase::Handshake(handshake)) => {
-                    self.phase = Phase::Refused(handshake.give_up());
-                    return Err(expired);
-                }
-                _ => return Err(expired),
-            }
+        let event = Event::from(self.session.receive_owned(input, out)?);
+        self.note(&event, now);
+        Some(event)
+    }
+
+    /// What an event means for the deadlines.
+    #[inline]
+    fn note(&mut self, event: &Event<'_>, now: Moment) {
+        match event {
+            Event::Text(_) | Event::Binary(_) | Event::Piece(_) => self.deadlines.message(now),
+            Event::Pong(payload) => self.deadlines.pong(payload, now),
+            _ => {}
         }
     }
 
-    /// What took too long first, if something did: a peer that was given up for it may still end
-    /// well, or not.
-    #[must_use]
-    pub const fn expired(&self) -> Option<Expired> {
-        self.expired
-    }
-
-    /// How long the peer took for its Pong, if the last one that came answers a Ping of
-    /// [`check`](Self::check).
+    /// The transport has ended, in whatever way: call it when a read returns no bytes, and, after
+    /// clearing `out`, when reading or writing fails.
     ///
-    /// Ask when there is an [`Event::Pong`].
+    /// The next [`tick`](Self::tick) says that it is over; after an end of file it may first want
+    /// the rest of `out` written, such as the answer to a Close.
+    pub fn receive_eof(&mut self) {
+        self.transport_ended = true;
+        self.phase.receive_eof();
+        self.session.receive_eof();
+    }
+
+    /// Answers [`Event::Request`]: the response is in `out`, and the connection is open.
+    ///
+    /// A request that has failed a check ([`Event::Http`]) gets its refusal.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] if there is no request to answer any more: it was answered, or its
+    /// client has gone. [`SendError::NotYetOpen`] if none has come yet. Nothing was appended.
+    pub fn accept(&mut self, request: Request, out: &mut BytesMut) -> Result<(), SendError> {
+        self.phase.accept(request, &mut self.session, out)
+    }
+
+    /// Answers a request with a page, a refusal, or any other response that opens no connection.
+    ///
+    /// It may come before there is a request: from a server that is full (503), say. The client has
+    /// [`Times::close`](crate::Times::close) to take it and to end the transport.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] if there is nothing to answer any more. Nothing was appended.
+    pub fn respond(&mut self, response: Response, out: &mut BytesMut) -> Result<(), SendError> {
+        self.phase.respond(&response, out)
+    }
+
+    /// Does what is due, and says what the transport is to do next.
+    ///
+    /// Call it once a turn: after reading and sending, before writing and waiting; and when the time
+    /// that it returned has come. A timer that is set for an earlier time may stay. It is the only
+    /// place that says that it is over. It may append a Ping, a Close with which it gives the peer
+    /// up, or a server's 408 to `out`.
+    ///
+    /// Deadlines judge the peer, not the scheduler: each runs from when its cause has left `out`,
+    /// and no layer below holds it back ([`flushed`](Self::flushed)); none runs while the application
+    /// decides on a request; and a call that comes more than 100 ms later than it was asked for gives
+    /// the peer the time again, once, so that what has arrived meanwhile is read before it is judged.
+    #[inline]
+    pub fn tick(&mut self, now: Duration, out: &mut BytesMut) -> Tick {
+        if self.is_done {
+            return Tick::Done(self.verdict());
+        }
+        self.is_out_left = !out.is_empty();
+        if self.is_over() {
+            return self.done(self.verdict());
+        }
+        self.check(Moment::new(now), out)
+    }
+
+    fn check(&mut self, now: Moment, out: &mut BytesMut) -> Tick {
+        loop {
+            let is_left = self.is_left();
+            match self.deadlines.check(self.stage(), is_left, now) {
+                Due::Nothing(wake) if !is_left && self.must_shut_down() => {
+                    return Tick::ShutDown(wake);
+                }
+                Due::Nothing(wake) => return Tick::Wait(wake),
+                Due::Ping(payload) => {
+                    let sent = self.session.send_ping(&payload, out);
+                    debug_assert_eq!(sent, Ok(()), "it is open, and the payload is short");
+                }
+                Due::End(expired) => {
+                    if let Some(end) = self.expire(expired, out) {
+                        return self.done(end);
+                    }
+                }
+            }
+            self.is_out_left = !out.is_empty();
+        }
+    }
+
+    /// Something took too long: how it ends, or `None` if the closing handshake goes on.
+    #[cold]
+    fn expire(&mut self, expired: Expired, out: &mut BytesMut) -> Option<End> {
+        match expired {
+            Expired::Pong | Expired::Idle => {
+                self.expired.get_or_insert(expired);
+                let code = expired.close_code()?;
+                self.session.give_up(code, expired.text(), out);
+                None
+            }
+            Expired::Handshake => {
+                self.phase.expire(out);
+                // A client has nothing more to say.
+                (self.session.role() == Role::Client).then(|| self.verdict())
+            }
+            Expired::Close | Expired::Write => Some(self.given_up(expired)),
+        }
+    }
+
+    /// How it ended where the peer was given up for good: the cause that came first.
+    fn given_up(&self, expired: Expired) -> End {
+        let verdict = self.verdict();
+        let came_first = match verdict {
+            End::Refused(_) | End::Expired(_) => true,
+            End::Responded => expired != Expired::Write,
+            End::Closed { .. } => expired != Expired::Write && self.session.is_closing_complete(),
+            End::Failed(error) => error != ProtocolError::TransportEnded,
+        };
+        if came_first {
+            verdict
+        } else {
+            End::Expired(expired)
+        }
+    }
+
+    /// How it ended, if it ends now.
+    fn verdict(&self) -> End {
+        match (&self.phase, self.expired) {
+            (Phase::Over(end), _) => (**end).clone(),
+            (_, Some(expired)) => End::Expired(expired),
+            _ => self.session.outcome().into(),
+        }
+    }
+
+    fn done(&mut self, end: End) -> Tick {
+        self.is_done = true;
+        self.session.receive_eof();
+        self.session.drop_apart();
+        self.phase = Phase::Over(alloc::boxed::Box::new(end.clone()));
+        Tick::Done(end)
+    }
+
+    /// Whether something is to be written: by the caller, or by a layer below.
+    fn is_left(&self) -> bool {
+        self.is_out_left || self.session.is_apart_left() || self.holds_more == Some(true)
+    }
+
+    /// Whether nothing is left to be done: the transport has ended, or a client was refused.
+    fn is_over(&self) -> bool {
+        let is_refused_client =
+            matches!(self.phase, Phase::Over(_)) && self.session.role() == Role::Client;
+        is_refused_client || (self.transport_ended && !(self.is_left() && self.is_worth_writing()))
+    }
+
+    /// Whether a peer that has ended its half may wait for the rest: for a response, or our Close.
+    const fn is_worth_writing(&self) -> bool {
+        match self.phase {
+            Phase::Over(_) => true,
+            _ => matches!(self.session.closing_state(), ClosingState::Closing),
+        }
+    }
+
+    const fn must_shut_down(&self) -> bool {
+        match self.phase {
+            Phase::Over(_) => true,
+            Phase::Open | Phase::Early(_) => self.session.must_close_transport(),
+            Phase::Request(_) | Phase::Deciding(_) | Phase::Response(_) => false,
+        }
+    }
+
+    const fn stage(&self) -> Stage {
+        match self.phase {
+            Phase::Request(_) | Phase::Response(_) => Stage::Opening,
+            Phase::Deciding(_) => Stage::Deciding,
+            Phase::Over(_) => Stage::Closing,
+            Phase::Early(_) | Phase::Open => match self.session.closing_state() {
+                ClosingState::Open => Stage::Open,
+                ClosingState::Answering => Stage::Answering,
+                ClosingState::Closing => Stage::Closing,
+            },
+        }
+    }
+
+    /// The transport took `n` bytes: drains them from `out`, and returns how many of them were of a
+    /// payload apart ([`send_apart`](Session::send_apart)).
+    ///
+    /// Call it after each write that took bytes. A vectored write goes on with
+    /// `payload = &payload[ws.wrote(n, now, &mut out)..]`.
+    pub fn wrote(&mut self, n: usize, now: Duration, out: &mut BytesMut) -> usize {
+        let of_out = n.min(out.len());
+        if of_out == out.len() {
+            out.clear();
+        } else {
+            out.advance(of_out);
+        }
+        let apart = n - of_out;
+        self.session.wrote_apart(apart);
+        self.is_out_left = !out.is_empty();
+        // What a layer below has taken has not left yet: `flushed` tells.
+        if self.holds_more.is_none() {
+            self.deadlines.wrote(n, self.is_left(), Moment::new(now));
+        }
+        apart
+    }
+
+    /// A layer below `out` wrote `n` bytes of what it had taken, and holds more of it or not.
+    ///
+    /// Call it if something between `out` and the transport keeps bytes: TLS, HTTP/2, a write in
+    /// flight, a queue of what was taken by `split` or [`share`](Session::share). Once it was called,
+    /// it alone tells of progress, so call it after each write of that layer, and after handing bytes
+    /// to it, with `n` as 0 if none were written. With rustls it is
+    /// `ws.flushed(tls.write_tls(&mut tcp)?, tls.wants_write(), now)`.
+    pub fn flushed(&mut self, n: usize, holds_more: bool, now: Duration) {
+        self.holds_more = Some(holds_more);
+        self.deadlines.wrote(n, self.is_left(), Moment::new(now));
+    }
+
+    /// How it ended, once [`tick`](Self::tick) has said that it is over.
+    #[must_use]
+    pub fn end(&self) -> Option<End> {
+        self.is_done.then(|| self.verdict())
+    }
+
+    /// The round trip of the last Ping of [`tick`](Self::tick) that was answered, from when it left.
     #[must_use]
     pub const fn latency(&self) -> Option<Duration> {
-        self.latency
+        self.deadlines.latency()
     }
+}
 
-    /// Whether the output is the last (RFC 6455, section 7.1.1): after a refusal, and when
-    /// [`Connection::must_close_transport`].
-    ///
-    /// Once all of `out` is written, shut down writing and read on to the end: a socket that is
-    /// closed while something is left to be read resets the connection, which can destroy the last
-    /// octets. [`check`](Self::check) limits the time for it.
-    #[must_use]
-    pub const fn must_close_transport(&self) -> bool {
-        match &self.phase {
-            Phase::Connection(ws) => ws.must_close_transport(),
-            Phase::Handshake(_) => false,
-            Phase::Refused(_) => true,
-        }
+impl Deref for Endpoint {
+    type Target = Session;
+
+    #[inline]
+    fn deref(&self) -> &Session {
+        &self.session
     }
+}
 
-    /// The handshake is done.
-    fn connect(&mut self, connection: Connection, now: Duration) {
-        self.deadlines.advance(Some(&connection), now);
-        self.phase = Phase::Connection(connection);
-    }
-
-    /// There will be no connection, and the transport has the time of a closing handshake to end.
-    fn refuse(&mut self, failure: Option<H::Failure>, now: Duration) {
-        self.phase = Phase::Refused(failure);
-        self.deadlines.refused(now);
+impl DerefMut for Endpoint {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.session
     }
 }

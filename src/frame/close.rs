@@ -1,8 +1,12 @@
-//! Close codes and the body of a Close frame (RFC 6455, sections 5.5.1 and 7.4). Its law: a
-//! code that may not be on the wire never gets there and never comes from there.
+//! Close codes and the limits of a Close frame (RFC 6455, sections 5.5.1 and 7.4).
+//!
+//! Invariant: a code that may not be on the wire is never sent and never accepted.
 
-use alloc::borrow::Cow;
+use super::opcode::MAX_CONTROL_LEN;
 use core::fmt;
+
+/// The longest reason of a Close frame, in bytes of UTF-8: two of a control frame are the code.
+pub(crate) const MAX_REASON_LEN: usize = MAX_CONTROL_LEN - 2;
 
 /// Why a connection was closed (RFC 6455, section 7.4).
 ///
@@ -57,36 +61,43 @@ impl CloseCode {
     pub const fn is_on_wire(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
+
+    /// The start of `reason`, cut between characters to the 123 bytes that a Close frame holds
+    /// (RFC 6455, section 5.5.1).
+    ///
+    /// [`Session::close`](crate::Session::close) rejects a longer reason; call this first for one
+    /// whose length you do not know, such as the text of an error.
+    ///
+    /// ```
+    /// use sansocket::CloseCode;
+    ///
+    /// assert_eq!(CloseCode::cut_reason("too slow"), "too slow");
+    /// assert_eq!(CloseCode::cut_reason(&"ä".repeat(80)).len(), 122);
+    /// ```
+    #[must_use]
+    pub fn cut_reason(reason: &str) -> &str {
+        let mut len = reason.len().min(MAX_REASON_LEN);
+        while !reason.is_char_boundary(len) {
+            len -= 1; // 0 is a boundary
+        }
+        reason.split_at(len).0
+    }
+}
+
+impl From<u16> for CloseCode {
+    fn from(code: u16) -> Self {
+        Self(code)
+    }
+}
+
+impl From<CloseCode> for u16 {
+    fn from(code: CloseCode) -> Self {
+        code.0
+    }
 }
 
 impl fmt::Display for CloseCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// The body of a Close frame: a code, and a reason that may be empty (RFC 6455, section 5.5.1).
-///
-/// The reason is not meant for end users, and comes from the peer: escape it before you log it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "the RFC's two fields")]
-pub struct CloseFrame<'b> {
-    /// Why the peer closes.
-    pub code: CloseCode,
-    /// At most 123 octets of text.
-    pub reason: Cow<'b, str>,
-}
-
-impl CloseFrame<'_> {
-    /// The longest reason, in octets of UTF-8: 125 less two for the code.
-    pub const MAX_REASON_LEN: usize = 123;
-
-    /// The same, borrowing nothing.
-    #[must_use]
-    pub fn into_owned(self) -> CloseFrame<'static> {
-        CloseFrame {
-            code: self.code,
-            reason: Cow::Owned(self.reason.into_owned()),
-        }
     }
 }

@@ -1,4 +1,6 @@
-//! A rule of frames and messages that the peer broke. Its law: one variant for each rule, and each variant knows what is sent.
+//! The rule of frames and messages that the peer broke.
+//!
+//! Invariant: one variant for each rule, and each variant knows the close code that is sent.
 
 use super::close::CloseCode;
 use core::fmt;
@@ -17,7 +19,7 @@ pub enum ProtocolError {
     ReservedOpcode,
     /// RFC 6455, section 5.5: control frames are not fragmented.
     ControlFrameFragmented,
-    /// RFC 6455, section 5.5: control frames have at most 125 octets of payload.
+    /// RFC 6455, section 5.5: control frames have at most 125 bytes of payload.
     ControlFrameTooLong,
     /// RFC 6455, section 5.1: a client masks every frame.
     FrameNotMasked,
@@ -31,16 +33,21 @@ pub enum ProtocolError {
     ContinuationUnexpected,
     /// RFC 6455, section 5.4: a message ends before the next one begins.
     ContinuationExpected,
-    /// RFC 6455, section 10.4: the frame is longer than
-    /// [`Config::max_frame_size`](crate::Config::max_frame_size).
-    FrameTooBig,
     /// RFC 6455, section 10.4: the message is longer than
-    /// [`Config::max_message_size`](crate::Config::max_message_size), after inflating if it is
+    /// [`Settings::max_message_size`](crate::Settings::max_message_size), after inflating if it is
     /// compressed.
-    MessageTooBig,
+    MessageTooBig {
+        /// The message has at least this many bytes.
+        len: u64,
+        /// The limit, in bytes.
+        max: u64,
+    },
     /// RFC 6455, section 10.4: the message has more fragments than
-    /// [`Config::max_fragments`](crate::Config::max_fragments).
-    TooManyFragments,
+    /// [`Settings::max_fragments`](crate::Settings::max_fragments).
+    TooManyFragments {
+        /// The limit.
+        max: u32,
+    },
     /// RFC 6455, section 8.1: text is UTF-8.
     TextNotUtf8,
     /// RFC 7692, section 7.2.2: the payload of a compressed message is DEFLATE data (RFC 1951),
@@ -48,15 +55,15 @@ pub enum ProtocolError {
     CompressedDataInvalid,
     /// RFC 7692, section 7.2.1: a compressed message ends at the end of a block.
     CompressedDataCut,
-    /// RFC 6455, section 5.5.1: the body of a Close frame is empty or begins with two octets
+    /// RFC 6455, section 5.5.1: the body of a Close frame is empty or begins with two bytes
     /// of code.
     CloseBodyTooShort,
-    /// RFC 6455, section 7.4: this code may not be in a Close frame.
+    /// RFC 6455, section 7.4: a Close frame may not have this code.
     CloseCodeInvalid(CloseCode),
     /// RFC 6455, section 5.5.1: the reason in a Close frame is UTF-8.
     CloseReasonNotUtf8,
     /// RFC 6455, section 7.1.5: the transport ended before the closing handshake was done.
-    /// Comes from [`Connection::receive_eof`](crate::Connection::receive_eof) only.
+    /// Only in [`End::Failed`](crate::End::Failed).
     TransportEnded,
 }
 
@@ -66,8 +73,8 @@ impl ProtocolError {
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::FrameTooBig | Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
-            Self::TooManyFragments => CloseCode::POLICY_VIOLATION,
+            Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
+            Self::TooManyFragments { .. } => CloseCode::POLICY_VIOLATION,
             Self::TextNotUtf8
             | Self::CompressedDataInvalid
             | Self::CompressedDataCut
@@ -83,20 +90,19 @@ impl ProtocolError {
             Self::ReservedBit => "a reserved bit is set",
             Self::ReservedOpcode => "the opcode is reserved",
             Self::ControlFrameFragmented => "a control frame must not be fragmented",
-            Self::ControlFrameTooLong => "a control frame has at most 125 octets of payload",
+            Self::ControlFrameTooLong => "a control frame has at most 125 bytes of payload",
             Self::FrameNotMasked => "a client must mask its frames",
             Self::FrameMasked => "a server must not mask its frames",
             Self::LengthNotMinimal => "the payload length is not in its shortest form",
             Self::LengthTopBit => "the highest bit of the payload length is set",
-            Self::ContinuationUnexpected => "a continuation without a message",
-            Self::ContinuationExpected => "a new message before the last one ended",
-            Self::FrameTooBig => "the frame is too big",
-            Self::MessageTooBig => "the message is too big",
-            Self::TooManyFragments => "the message has too many fragments",
+            Self::ContinuationUnexpected => "a continuation frame without a message",
+            Self::ContinuationExpected => "a new message before the previous one ended",
+            Self::MessageTooBig { .. } => "the message is too big",
+            Self::TooManyFragments { .. } => "the message has too many fragments",
             Self::TextNotUtf8 => "text must be UTF-8",
             Self::CompressedDataInvalid => "the compressed data is invalid",
             Self::CompressedDataCut => "the compressed data is cut off",
-            Self::CloseBodyTooShort => "a Close body of one octet",
+            Self::CloseBodyTooShort => "a Close body of one byte",
             Self::CloseCodeInvalid(_) => "the close code is not allowed",
             Self::CloseReasonNotUtf8 => "a close reason must be UTF-8",
             Self::TransportEnded => "the transport ended without a closing handshake",
@@ -119,18 +125,23 @@ impl ProtocolError {
             Self::TransportEnded => "RFC 6455, section 7.1.5",
             Self::CloseCodeInvalid(_) => "RFC 6455, section 7.4",
             Self::TextNotUtf8 => "RFC 6455, section 8.1",
-            Self::FrameTooBig | Self::MessageTooBig | Self::TooManyFragments => {
-                "RFC 6455, section 10.4"
-            }
+            Self::MessageTooBig { .. } | Self::TooManyFragments { .. } => "RFC 6455, section 10.4",
         }
     }
 }
 
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.rule())?;
-        if let Self::CloseCodeInvalid(code) = self {
-            write!(f, ": {code}")?;
+        match self {
+            Self::MessageTooBig { len, max } => write!(
+                f,
+                "message of at least {len} bytes exceeds `max_message_size` ({max})"
+            )?,
+            Self::TooManyFragments { max } => {
+                write!(f, "message has more fragments than `max_fragments` ({max})")?
+            }
+            Self::CloseCodeInvalid(code) => write!(f, "{}: {code}", self.rule())?,
+            _ => f.write_str(self.rule())?,
         }
         write!(f, " ({})", self.section())
     }

@@ -1,7 +1,11 @@
-//! The header of a frame (RFC 6455, section 5.2). Its law: a header is judged octet by octet in
-//! the order in which it arrives, so an error never depends on how the octets were cut.
+//! The header of a frame (RFC 6455, section 5.2).
+//!
+//! Invariant: a header is judged byte by byte in the order in which it arrives, so an error never
+//! depends on how the bytes were cut.
 
 use super::error::ProtocolError;
+use super::input::Input;
+use super::mask::Mask;
 use super::opcode::{MAX_CONTROL_LEN, Opcode};
 use super::role::Role;
 use bytes::BytesMut;
@@ -12,7 +16,8 @@ use bytes::BytesMut;
 /// public for proxies and tools that work on frames.
 ///
 /// ```
-/// use sansocket::{Header, Opcode, Role};
+/// use sansocket::Role;
+/// use sansocket::frame::{Header, Opcode};
 ///
 /// let frame = [0x81, 0x05, b'H', b'e', b'l', b'l', b'o'];
 /// let (header, len) = Header::parse(&frame, Role::Client, false)?.unwrap();
@@ -30,31 +35,31 @@ pub struct Header {
     pub opcode: Opcode,
     /// The key that the payload is masked with.
     pub masking_key: Option<[u8; 4]>,
-    /// The length of the payload, in octets.
+    /// The length of the payload, in bytes.
     pub payload_len: u64,
 }
 
 impl Header {
-    /// The longest header, in octets.
+    /// The longest header, in bytes.
     pub const MAX_LEN: usize = 14;
 
-    /// Reads the header that `octets` begin with, as an endpoint in the role of `receiver`.
+    /// Reads the header that `bytes` begin with, as an endpoint in the role of `receiver`.
     ///
-    /// Returns it with its own length in octets, or `None` if there are too few octets for a
-    /// verdict. `rsv1_allowed` says whether an extension that uses RSV1 was negotiated. Rules
-    /// on the row of frames and limits on sizes are the caller's.
+    /// Returns it with its own length in bytes, or `None` if there are too few bytes for a
+    /// verdict. `rsv1_allowed` says whether an extension that uses RSV1 was negotiated. The caller
+    /// checks frame order and size limits.
     ///
     /// # Errors
     ///
-    /// The first rule that the octets break, as soon as the octet is there that breaks it
+    /// The first rule that the bytes break, as soon as the byte is there that breaks it
     /// (RFC 6455, sections 5.1, 5.2 and 5.5).
     #[inline]
     pub fn parse(
-        octets: &[u8],
+        bytes: &[u8],
         receiver: Role,
         rsv1_allowed: bool,
     ) -> Result<Option<(Self, usize)>, ProtocolError> {
-        let [first, rest @ ..] = octets else {
+        let [first, rest @ ..] = bytes else {
             return Ok(None);
         };
         let Some(opcode) = Opcode::from_bits(first & 0x0f) else {
@@ -89,23 +94,23 @@ impl Header {
 
         let (payload_len, rest, len) = match len7 {
             126 => {
-                let Some((octets, rest)) = rest.split_first_chunk::<2>() else {
+                let Some((bytes, rest)) = rest.split_first_chunk::<2>() else {
                     return Ok(None);
                 };
-                let len = u16::from_be_bytes(*octets);
+                let len = u16::from_be_bytes(*bytes);
                 if len < 126 {
                     return Err(ProtocolError::LengthNotMinimal);
                 }
                 (u64::from(len), rest, 4)
             }
             127 => {
-                if rest.first().is_some_and(|octet| octet & 0x80 != 0) {
+                if rest.first().is_some_and(|byte| byte & 0x80 != 0) {
                     return Err(ProtocolError::LengthTopBit);
                 }
-                let Some((octets, rest)) = rest.split_first_chunk::<8>() else {
+                let Some((bytes, rest)) = rest.split_first_chunk::<8>() else {
                     return Ok(None);
                 };
-                let len = u64::from_be_bytes(*octets);
+                let len = u64::from_be_bytes(*bytes);
                 if len <= 0xffff {
                     return Err(ProtocolError::LengthNotMinimal);
                 }
@@ -158,5 +163,57 @@ impl Header {
                 out.extend_from_slice(key.as_ref().map_or(&[], |key| &key[..]));
             }
         }
+    }
+}
+
+/// A frame that is complete in the input, with a header of at most 8 bytes: the common case.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CompleteFrame {
+    /// The first byte of the header: FIN, reserved bits and opcode, not judged yet.
+    pub(crate) first: u8,
+    header_len: usize,
+    /// The length of the payload, in bytes.
+    pub(crate) len: usize,
+}
+
+impl CompleteFrame {
+    /// The frame that `input` starts with, if it is complete, its length is minimal, and it is
+    /// masked as `receiver` wants it; else [`Header::parse`] has the verdict.
+    #[inline]
+    pub(crate) fn peek(receiver: Role, input: &[u8]) -> Option<Self> {
+        let [first, second, a, b, ..] = *input else {
+            return None;
+        };
+        let (len, header_len) = match second & 0x7f {
+            126 => (usize::from(u16::from_be_bytes([a, b])), 4),
+            127.. => return None,
+            len => (usize::from(len), 2),
+        };
+        let is_minimal = header_len == 2 || len >= 126;
+        let is_masked = receiver == Role::Server;
+        let header_len = header_len + if is_masked { 4 } else { 0 };
+        let is_complete =
+            is_masked == (second & 0x80 != 0) && is_minimal && input.len() >= header_len + len;
+        is_complete.then_some(Self {
+            first,
+            header_len,
+            len,
+        })
+    }
+
+    /// Takes it from `input`, and returns its payload as it came in, with its mask.
+    #[inline]
+    pub(crate) fn take<'b>(
+        self,
+        receiver: Role,
+        input: &mut Input<'b>,
+    ) -> (&'b mut [u8], Option<Mask>) {
+        let header = input.take(self.header_len);
+        let payload = input.take(self.len);
+        let key = match receiver {
+            Role::Server => header.last_chunk(),
+            Role::Client => None,
+        };
+        (payload, key.map(|key| Mask::new(*key)))
     }
 }

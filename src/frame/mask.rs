@@ -1,5 +1,6 @@
-//! XOR with a masking key (RFC 6455, section 5.3). Its law: a mask remembers where in the key
-//! it stands, so data may be cut anywhere.
+//! XOR with a masking key (RFC 6455, section 5.3).
+//!
+//! Invariant: a mask remembers where in the key it stands, so data may be cut anywhere.
 
 use alloc::vec::Vec;
 use bytes::BytesMut;
@@ -10,7 +11,7 @@ use bytes::BytesMut;
 /// its callers; the type is public for proxies and tools that work on frames.
 ///
 /// ```
-/// use sansocket::Mask;
+/// use sansocket::frame::Mask;
 ///
 /// let mut data = *b"Hello";
 /// Mask::new([0x37, 0xfa, 0x21, 0x3d]).apply(&mut data);
@@ -25,7 +26,7 @@ use bytes::BytesMut;
 /// [`Connection`]: crate::Connection
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mask {
-    /// The key, turned so that its first octet is the one for the next octet of data.
+    /// The key, turned so that its first byte is the one for the next byte of data.
     key: [u8; 4],
 }
 
@@ -34,17 +35,17 @@ pub struct Mask {
 const LONG: usize = 512;
 
 /// Where the widest vectors are aligned. One that lies across two cache lines takes twice as long,
-/// and behind a header of 2 to 14 octets every second one would.
+/// and behind a header of 2 to 14 bytes every second one would.
 const ALIGNMENT: usize = 64;
 
-/// What masked octets are appended to, in blocks.
-pub(crate) trait Octets {
+/// What masked bytes are appended to, in blocks.
+pub(crate) trait Append {
     fn append(&mut self, block: &[u8]);
-    /// Takes back the last `count` octets.
+    /// Takes back the last `count` bytes.
     fn take_back(&mut self, count: usize);
 }
 
-impl Octets for BytesMut {
+impl Append for BytesMut {
     #[inline]
     fn append(&mut self, block: &[u8]) {
         self.extend_from_slice(block);
@@ -56,7 +57,7 @@ impl Octets for BytesMut {
     }
 }
 
-impl Octets for Vec<u8> {
+impl Append for Vec<u8> {
     #[inline]
     fn append(&mut self, block: &[u8]) {
         self.extend_from_slice(block);
@@ -69,7 +70,7 @@ impl Octets for Vec<u8> {
 }
 
 impl Mask {
-    /// A mask that stands at the first octet of a frame's payload.
+    /// A mask that stands at the first byte of a frame's payload.
     #[must_use]
     pub const fn new(masking_key: [u8; 4]) -> Self {
         Self { key: masking_key }
@@ -98,7 +99,7 @@ impl Mask {
         self.apply_aligned(data);
     }
 
-    /// The first octets are XORed before all others and put in their place behind them: the others
+    /// The first bytes are XORed before all others and put in their place behind them: the others
     /// start where they are aligned.
     #[inline(always)]
     fn apply_aligned(&mut self, data: &mut [u8]) {
@@ -126,14 +127,14 @@ impl Mask {
         }
     }
 
-    /// In blocks of `N` octets; octet by octet if `data` is shorter than one. The last `N` octets are
+    /// In blocks of `N` bytes; byte by byte if `data` is shorter than one. The last `N` bytes are
     /// XORed before all others and put in their place behind them: what is left behind the blocks
     /// needs no narrower steps.
     #[inline(always)]
     fn apply_blocks<const N: usize>(&mut self, data: &mut [u8]) {
         let Some(mut last) = data.last_chunk::<N>().copied() else {
-            for octet in data {
-                *octet ^= self.key[0];
+            for byte in data {
+                *byte ^= self.key[0];
                 self.skip(1);
             }
             return;
@@ -151,7 +152,7 @@ impl Mask {
 
     /// Appends `data` to `out`, XORed on the way.
     #[inline]
-    pub(crate) fn append(self, data: &[u8], out: &mut impl Octets) {
+    pub(crate) fn append(self, data: &[u8], out: &mut impl Append) {
         #[cfg(feature = "simd")]
         if data.len() >= LONG {
             return self.append_wide(data, out);
@@ -161,30 +162,30 @@ impl Mask {
 
     #[cfg(feature = "simd")]
     #[inline(never)]
-    fn append_wide(self, data: &[u8], out: &mut impl Octets) {
+    fn append_wide(self, data: &[u8], out: &mut impl Append) {
         let level = fearless_simd::Level::new();
         fearless_simd::dispatch!(level, _simd => self.append_blocks::<LONG>(data, out));
     }
 
     #[inline(always)]
-    fn append_here(mut self, data: &[u8], out: &mut impl Octets) {
+    fn append_here(mut self, data: &[u8], out: &mut impl Append) {
         match data.len() {
             64.. => self.append_blocks::<64>(data, out),
             16.. => self.append_blocks::<16>(data, out),
             4.. => self.append_blocks::<4>(data, out),
             _ => {
-                for octet in data {
-                    out.append(&[octet ^ self.key[0]]);
+                for byte in data {
+                    out.append(&[byte ^ self.key[0]]);
                     self.skip(1);
                 }
             }
         }
     }
 
-    /// In blocks of `N` octets, of which `data` has one at least. What is shorter than a block is
+    /// In blocks of `N` bytes, of which `data` has one at least. What is shorter than a block is
     /// appended as the end of one, over what was there.
     #[inline(always)]
-    fn append_blocks<const N: usize>(mut self, data: &[u8], out: &mut impl Octets) {
+    fn append_blocks<const N: usize>(mut self, data: &[u8], out: &mut impl Append) {
         let (blocks, rest) = data.as_chunks::<N>();
         for block in blocks {
             let mut block = *block;
@@ -200,12 +201,12 @@ impl Mask {
         }
     }
 
-    /// Moves on as if so many octets had been masked.
+    /// Moves on as if so many bytes had been masked.
     #[inline(always)]
     pub(crate) const fn skip(&mut self, len: usize) {
-        let octets = (len % 4) as u32;
+        let bytes = (len % 4) as u32;
         self.key = u32::from_le_bytes(self.key)
-            .rotate_right(8 * octets)
+            .rotate_right(8 * bytes)
             .to_le_bytes();
     }
 
@@ -273,12 +274,12 @@ mod tests {
             let mut after = Mask::new(key);
             after.skip(len);
             for at in 0..2 * ALIGNMENT {
-                let mut octets = vec![0; at + len + 1];
+                let mut bytes = vec![0; at + len + 1];
                 let mut mask = Mask::new(key);
-                mask.apply(&mut octets[at..at + len]);
-                assert!(octets[..at].iter().all(|octet| *octet == 0));
-                assert_eq!(octets[at..at + len], expected);
-                assert_eq!(octets[at + len], 0);
+                mask.apply(&mut bytes[at..at + len]);
+                assert!(bytes[..at].iter().all(|byte| *byte == 0));
+                assert_eq!(bytes[at..at + len], expected);
+                assert_eq!(bytes[at + len], 0);
                 assert_eq!(mask, after);
             }
         }

@@ -1,14 +1,16 @@
-//! Masking keys out of a seed (RFC 6455, sections 5.3 and 10.3). Its law: no key is used twice,
-//! and neither the keys seen so far nor the state kept tell anything about other keys.
+//! Masking keys made of a seed (RFC 6455, sections 5.3 and 10.3).
+//!
+//! Invariant: no key is used twice, and neither the keys seen so far nor the state kept tell
+//! anything about other keys.
 
 use chacha20::cipher::{KeyIvInit, StreamCipherCore};
 use chacha20::variants::Ietf;
 use chacha20::{ChaChaCore, R8};
 use core::fmt;
 
-/// An endless row of unpredictable octets, made from a seed by the ChaCha8 stream cipher.
+/// An endless sequence of unpredictable bytes, made from a seed by the ChaCha8 stream cipher.
 ///
-/// Each 64 octets of key stream are used half as the next cipher key and half as output, so
+/// Each 64 bytes of key stream are used half as the next cipher key and half as output, so
 /// that what was given out cannot be computed again from the state ("fast key erasure").
 #[derive(Clone)]
 pub(crate) struct MaskingKeys {
@@ -39,7 +41,7 @@ impl MaskingKeys {
         }
     }
 
-    /// 16 octets: the nonce of an opening handshake (RFC 6455, section 4.1).
+    /// 16 bytes: the nonce of an opening handshake (RFC 6455, section 4.1).
     pub(crate) fn nonce(&mut self) -> [u8; 16] {
         let mut nonce = [0; 16];
         for part in nonce.as_chunks_mut::<4>().0 {

@@ -1,23 +1,27 @@
-//! What is on the wire (RFC 6455, section 5), without connections and without HTTP.
+//! What is on the wire (RFC 6455, section 5): headers, opcodes and masks, for proxies and tools.
 //!
-//! Invariant: this room uses no other room of the crate.
+//! Invariant: this room uses no other room of the crate, so it knows nothing of connections or HTTP.
+//!
+//! [`Connection`](crate::Connection) reads and writes frames for its callers; nobody needs this
+//! module to send and receive messages.
 
-mod close;
-mod error;
+pub(crate) mod close;
+pub(crate) mod error;
 mod header;
-mod input;
+pub(crate) mod input;
 mod mask;
 mod masking_key;
 mod opcode;
-mod role;
+pub(crate) mod role;
 
-pub use close::{CloseCode, CloseFrame};
-pub use error::ProtocolError;
 pub use header::Header;
-pub use input::Input;
 pub use mask::Mask;
 pub use opcode::Opcode;
-pub use role::Role;
 
+pub(crate) use close::{CloseCode, MAX_REASON_LEN};
+pub(crate) use error::ProtocolError;
+pub(crate) use header::CompleteFrame;
+pub(crate) use input::Input;
 pub(crate) use masking_key::MaskingKeys;
 pub(crate) use opcode::MAX_CONTROL_LEN;
+pub(crate) use role::Role;

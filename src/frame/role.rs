@@ -1,12 +1,13 @@
-//! Which side of the connection we are. Its law: nothing but who masks and who closes the
-//! transport first depends on it.
+//! Which side of a connection we are.
+//!
+//! Invariant: the two roles differ only in who masks and in who closes the transport first.
 
 /// Which side of a connection this endpoint is.
 ///
 /// The two differ in who masks (RFC 6455, section 5.1) and in who closes the transport
 /// first (RFC 6455, section 7.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "RFC 6455 knows two roles")]
+#[allow(clippy::exhaustive_enums, reason = "RFC 6455 has two roles")]
 pub enum Role {
     /// Sent the opening handshake; masks every frame that it sends.
     Client,
@@ -16,8 +17,8 @@ pub enum Role {
 
 impl Role {
     /// The other side.
-    #[cfg(feature = "deflate")]
-    pub(crate) const fn peer(self) -> Self {
+    #[must_use]
+    pub const fn peer(self) -> Self {
         match self {
             Self::Client => Self::Server,
             Self::Server => Self::Client,

@@ -1,38 +1,43 @@
-//! Limits and settings of an opening handshake. Its law: every one is finite by default, and
-//! its reason stands beside it.
+//! Settings that all endpoints of a listener or of a client share.
+//!
+//! Invariant: every limit is finite by default, and its reason stands beside it.
 
-use crate::connection::Config;
+use super::error::HandshakeError;
+use super::extension::Extension;
+use super::origin::OriginPolicy;
+use crate::connection::{Session, Settings};
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflate;
-use crate::handshake::negotiation::OriginPolicy;
+use crate::time::Times;
 
-/// Limits and settings of an opening handshake, and of the connection that comes out of it.
+/// Everything that endpoints share: make one per listener and lend it to each.
 ///
 /// ```
-/// use sansocket::HandshakeConfig;
-/// use sansocket::negotiation::OriginPolicy;
+/// use sansocket::{Config, OriginPolicy};
 ///
-/// let mut config = HandshakeConfig::default();
-/// config.origin_policy = OriginPolicy::list(["https://app.example"]);
-/// config.connection.max_message_size = 64 * 1024;
+/// let mut config = Config::default();
+/// config.origins = OriginPolicy::list(["https://app.example"]);
+/// config.settings.max_message_size = 64 * 1024;
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct HandshakeConfig {
-    /// The connection's own limits and settings.
-    pub connection: Config,
-    /// permessage-deflate, which a server accepts and a client offers (RFC 7692); none.
+pub struct Config {
+    /// How each connection starts: delivery, limits, answers.
+    pub settings: Settings,
+    /// How long things may take.
+    pub times: Times,
+    /// Which web pages a server accepts; those of its own host (RFC 6455, section 10.2).
+    pub origins: OriginPolicy,
+    /// permessage-deflate, which a server accepts and a client offers (RFC 7692); off.
     ///
-    /// Compression takes time and memory, and must not mix secrets with chosen text: see
-    /// [`Deflate`]. Handshakes that use the same one share its states.
+    /// Compression takes time and memory, and must not mix secrets with text that others choose:
+    /// see [`Deflate`]. Endpoints that use the same one share its states.
     #[cfg(feature = "deflate")]
     pub deflate: Option<Deflate>,
-    /// Which web pages a server takes; those of its own host (RFC 6455, section 10.2).
-    pub origin_policy: OriginPolicy,
-    /// The longest head of a request or response, in octets; 16 KiB.
+    /// The longest head of a request or response, in bytes; 16 KiB.
     ///
-    /// Cookies and tokens make heads of a few KiB; HTTP asks for request lines of 8,000 octets
-    /// (RFC 9112, section 3). A longer one is answered with 431, or 414 for the line.
+    /// Cookies and tokens make heads of a few KiB; HTTP asks for request lines of 8,000 bytes
+    /// (RFC 9112, section 3). A longer head is answered with 431, a longer line with 414.
     pub max_head_size: usize,
     /// The most header fields of a request or response; 128.
     ///
@@ -40,23 +45,97 @@ pub struct HandshakeConfig {
     pub max_headers: usize,
     /// The most interim responses (100, 103) that a client skips; 8 (RFC 9110, section 15.2).
     pub max_interim_responses: u8,
-    /// The longest body of a refusal that a client keeps, in octets; 64 KiB. The rest is cut off.
+    /// The most bytes of a refusal's body that a client keeps; 64 KiB. The rest is cut off.
     ///
     /// Error pages are shorter, and nobody reads a longer one.
     pub max_body_size: usize,
 }
 
-impl Default for HandshakeConfig {
+impl Default for Config {
     fn default() -> Self {
         Self {
-            connection: Config::default(),
+            settings: Settings::default(),
+            times: Times::default(),
+            origins: OriginPolicy::default(),
             #[cfg(feature = "deflate")]
             deflate: None,
-            origin_policy: OriginPolicy::default(),
             max_head_size: 16 << 10,
             max_headers: 128,
             max_interim_responses: 8,
             max_body_size: 64 << 10,
         }
     }
+}
+
+impl Config {
+    /// The part of these settings that negotiates permessage-deflate.
+    pub(super) fn negotiator(&self) -> Negotiator {
+        Negotiator {
+            #[cfg(feature = "deflate")]
+            deflate: self.deflate.clone(),
+        }
+    }
+}
+
+/// permessage-deflate as a handshake sees it. Without the feature it is of no size, and declines.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Negotiator {
+    #[cfg(feature = "deflate")]
+    deflate: Option<Deflate>,
+}
+
+#[cfg(feature = "deflate")]
+impl Negotiator {
+    /// What a client offers.
+    pub(super) fn offer(&self) -> Option<Extension> {
+        self.deflate.as_ref().map(Deflate::offer)
+    }
+
+    /// What a server answers to this offer.
+    pub(super) fn accept(&self, offered: &[Extension]) -> Option<Extension> {
+        self.deflate.as_ref()?.accept(offered)
+    }
+
+    /// What a client reads in this answer to its offer.
+    pub(super) fn agree(
+        &self,
+        offered: &[Extension],
+        accepted: &[Extension],
+    ) -> Result<Option<Extension>, HandshakeError> {
+        let Some(deflate) = &self.deflate else {
+            return Ok(None);
+        };
+        deflate.agree(offered, accepted)
+    }
+
+    /// Turns on in `session` what was agreed on.
+    pub(super) fn apply(&self, agreed: &Extension, session: &mut Session) {
+        let params = super::negotiation::deflate::params_of(agreed);
+        debug_assert!(params.is_some(), "it was agreed on");
+        if let (Some(deflate), Some(params)) = (&self.deflate, params) {
+            session.set_deflate(deflate, &params);
+        }
+    }
+}
+
+#[cfg(not(feature = "deflate"))]
+impl Negotiator {
+    pub(super) const fn offer(&self) -> Option<Extension> {
+        None
+    }
+
+    pub(super) const fn accept(&self, _: &[Extension]) -> Option<Extension> {
+        None
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "the shape of the one above")]
+    pub(super) const fn agree(
+        &self,
+        _: &[Extension],
+        _: &[Extension],
+    ) -> Result<Option<Extension>, HandshakeError> {
+        Ok(None)
+    }
+
+    pub(super) const fn apply(&self, _: &Extension, _: &Session) {}
 }

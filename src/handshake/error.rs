@@ -1,173 +1,290 @@
-//! Why an opening handshake has failed, by who reads it. Its law: one variant for each rule, and each variant knows what is sent.
+//! Why an opening handshake failed, in either role.
+//!
+//! Invariant: one variant for each rule, and each knows the response that a server sends.
 
 use super::response::Response;
 use alloc::boxed::Box;
+use alloc::string::ToString;
 use core::fmt;
 
-/// A client's request is no opening handshake that this server takes.
+/// The peer's part of the opening handshake breaks a rule, or refuses.
 ///
-/// From a [`ServerHandshake`](crate::ServerHandshake) it comes with the HTTP response already
-/// in the output: write that and close the transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A server answers with [`status`](Self::status); `Response::from(&error)` makes the whole
+/// response. A client closes the transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum RequestError {
-    /// RFC 9112, section 2.2: the octets are not an HTTP request.
-    Malformed,
-    /// RFC 9112, section 3: the request line is longer than the limit for the whole head.
-    TargetTooLong,
-    /// RFC 6585, section 5: the head is longer than
-    /// [`HandshakeConfig::max_head_size`](crate::HandshakeConfig::max_head_size).
-    HeadTooLarge,
-    /// RFC 6585, section 5: there are more fields than
-    /// [`HandshakeConfig::max_headers`](crate::HandshakeConfig::max_headers).
-    TooManyHeaders,
-    /// RFC 6455, section 4.2.1: the HTTP version is 1.1 or a later 1.x.
-    HttpVersion,
-    /// RFC 6455, section 4.2.1: the method is GET.
-    Method,
-    /// RFC 6455, section 4.2.1: the request target is a path or an absolute `http` URI.
-    Target,
+pub enum HandshakeError {
+    /// RFC 9112, section 2.2: the bytes are not the head of an HTTP message.
+    Malformed {
+        /// The line that breaks a rule; 1 is the first.
+        line: usize,
+    },
+    /// RFC 9112, section 3: the request line is longer than the limit for the entire head.
+    TargetTooLong {
+        /// [`Config::max_head_size`](crate::Config::max_head_size).
+        max: usize,
+    },
+    /// RFC 9110, section 5.4: the head is too long.
+    HeadTooLarge {
+        /// [`Config::max_head_size`](crate::Config::max_head_size).
+        max: usize,
+    },
+    /// RFC 9110, section 5.4: there are too many fields.
+    TooManyHeaders {
+        /// [`Config::max_headers`](crate::Config::max_headers).
+        max: usize,
+    },
+    /// RFC 6455, section 4.1: the HTTP version is 1.1 or a later 1.x.
+    HttpVersion {
+        /// The number before the dot.
+        major: u8,
+        /// The number after the dot.
+        minor: u8,
+    },
+
+    /// RFC 6455, section 4.2.1: the method is GET. This is what it was.
+    Method(Box<str>),
+    /// RFC 9112, section 3.2: the request target has one of the forms of HTTP/1.1.
+    Target {
+        /// The first character that does not fit.
+        found: char,
+        /// Its place: the number of bytes before it in the target.
+        at: usize,
+    },
     /// RFC 9112, section 3.2: there is one valid `Host`.
     Host,
     /// RFC 9110, section 9.3.1: the request has no content, which would be read as frames.
     Content,
     /// RFC 6455, section 4.2.1: `Upgrade` names `websocket` and `Connection` names `Upgrade`.
     NotUpgrade,
-    /// RFC 6455, section 4.2.1: there is one `Sec-WebSocket-Key`, of 16 octets in base64.
+    /// RFC 6455, section 4.2.1: there is one `Sec-WebSocket-Key`, of 16 bytes in base64.
     Key,
     /// RFC 6455, section 4.3: `Sec-WebSocket-Version` is there once, a number from 0 to 255.
     VersionMalformed,
-    /// RFC 6455, section 4.4: the version is not 13.
-    VersionUnsupported,
-    /// RFC 6455, section 4.1: `Sec-WebSocket-Protocol` is a list of different tokens.
-    Subprotocol,
-    /// RFC 6455, section 9.1: `Sec-WebSocket-Extensions` fits its grammar.
-    Extensions,
-    /// RFC 6454, section 7.3: there is at most one `Origin`.
+    /// RFC 6455, section 4.4: the version is 13. This is what it was.
+    VersionUnsupported(u8),
+    /// RFC 6454, section 7.3: there is at most one `Origin`, which is text.
     Origin,
-    /// RFC 6455, section 10.2: the
-    /// [`OriginPolicy`](crate::negotiation::OriginPolicy) does not take this origin.
-    OriginForbidden,
+    /// RFC 6455, section 10.2: the [`OriginPolicy`](crate::OriginPolicy) does not allow pages of
+    /// this origin.
+    OriginForbidden {
+        /// The origin of the page.
+        origin: Box<str>,
+        /// The host that the request was sent to.
+        host: Box<str>,
+    },
+
+    /// RFC 6455, section 4.1: `Sec-WebSocket-Protocol` is a list of different tokens in a request,
+    /// and one token in a response.
+    Subprotocol,
+    /// RFC 6455, section 9.1: `Sec-WebSocket-Extensions` fits its grammar; in a response, the
+    /// parameters fit the offer, and each extension is there once.
+    Extensions,
+
+    /// RFC 6455, section 4.1: the server answered with another status than 101.
+    Refused(Box<Response>),
+    /// RFC 9110, section 15.2: there are too many interim responses.
+    TooManyInterimResponses {
+        /// [`Config::max_interim_responses`](crate::Config::max_interim_responses).
+        max: u8,
+    },
+    /// RFC 6455, section 4.1: the `Upgrade` of a 101 is `websocket`.
+    Upgrade,
+    /// RFC 6455, section 4.1: the `Connection` of a 101 names `Upgrade`.
+    Connection,
+    /// RFC 6455, section 4.1: `Sec-WebSocket-Accept` is there once and answers the key.
+    Accept,
+    /// RFC 6455, section 4.1: the server chooses among the subprotocols that were offered. This is
+    /// what it chose.
+    SubprotocolNotOffered(Box<str>),
+    /// RFC 6455, section 4.1: the client requires a subprotocol, and the server chose none.
+    SubprotocolMissing,
+    /// RFC 6455, section 4.1: the server accepts extensions that were offered. This one was not.
+    ExtensionNotOffered(Box<str>),
+    /// RFC 6455, section 4.1: the transport ended before the response did.
+    TransportEnded,
 }
 
-impl RequestError {
-    /// The HTTP status which the response has (RFC 9110, section 15).
+impl HandshakeError {
+    /// Returns the HTTP status with which a server answers (RFC 9110, section 15).
+    ///
+    /// It is 502 for faults of a server, as they reach one that asks another server.
     #[must_use]
-    pub const fn status(self) -> u16 {
+    pub const fn status(&self) -> u16 {
         match self {
-            Self::OriginForbidden => 403,
-            Self::Method => 405,
-            Self::TargetTooLong => 414,
-            Self::NotUpgrade | Self::VersionUnsupported => 426,
-            Self::HeadTooLarge | Self::TooManyHeaders => 431,
-            Self::HttpVersion => 505,
-            _ => 400,
+            Self::OriginForbidden { .. } => 403,
+            Self::Method(_) => 405,
+            Self::TargetTooLong { .. } => 414,
+            Self::NotUpgrade | Self::VersionUnsupported(_) => 426,
+            Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => 431,
+            Self::HttpVersion { .. } => 505,
+            Self::Refused(_)
+            | Self::TooManyInterimResponses { .. }
+            | Self::Upgrade
+            | Self::Connection
+            | Self::Accept
+            | Self::SubprotocolNotOffered(_)
+            | Self::SubprotocolMissing
+            | Self::ExtensionNotOffered(_)
+            | Self::TransportEnded => 502,
+            Self::Malformed { .. }
+            | Self::Target { .. }
+            | Self::Host
+            | Self::Content
+            | Self::Key
+            | Self::VersionMalformed
+            | Self::Origin
+            | Self::Subprotocol
+            | Self::Extensions => 400,
         }
     }
 }
 
-impl fmt::Display for RequestError {
+impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed => "not a valid HTTP request (RFC 9112, section 2.2)",
-            Self::TargetTooLong => "the request line is too long (RFC 9112, section 3)",
-            Self::HeadTooLarge => "the request head is too large (RFC 6585, section 5)",
-            Self::TooManyHeaders => "the request has too many headers (RFC 6585, section 5)",
-            Self::HttpVersion => "the HTTP version must be 1.1 (RFC 6455, section 4.2.1)",
-            Self::Method => "the method must be GET (RFC 6455, section 4.2.1)",
-            Self::Target => "the request target must be a path (RFC 6455, section 4.2.1)",
+            Self::Malformed { line } => {
+                return write!(
+                    f,
+                    "line {line} is not valid in an HTTP/1.1 head (RFC 9112, section 2.2)"
+                );
+            }
+            Self::TargetTooLong { max } => {
+                return write!(
+                    f,
+                    "the request line exceeds `max_head_size`, {max} bytes (RFC 9112, section 3)"
+                );
+            }
+            Self::HeadTooLarge { max } => {
+                return write!(
+                    f,
+                    "the HTTP head exceeds `max_head_size`, {max} bytes (RFC 9110, section 5.4)"
+                );
+            }
+            Self::TooManyHeaders { max } => {
+                return write!(
+                    f,
+                    "the HTTP head has more headers than `max_headers`, {max} (RFC 9110, section 5.4)"
+                );
+            }
+            Self::HttpVersion { major, minor } => {
+                return write!(
+                    f,
+                    "the HTTP version must be 1.1, not {major}.{minor} (RFC 6455, section 4.1)"
+                );
+            }
+            Self::Method(found) => {
+                return write!(
+                    f,
+                    "the method must be GET, not {} (RFC 6455, section 4.2.1)",
+                    found.escape_debug()
+                );
+            }
+            Self::Target { found, at } => {
+                return write!(
+                    f,
+                    "the request target is not valid: {found:?} after {at} bytes (RFC 9112, section 3.2)"
+                );
+            }
             Self::Host => "there must be one valid Host header (RFC 9112, section 3.2)",
             Self::Content => "the request must have no content (RFC 9110, section 9.3.1)",
             Self::NotUpgrade => {
                 "not a WebSocket handshake: it needs 'Upgrade: websocket' and 'Connection: Upgrade' (RFC 6455, section 4.2.1)"
             }
             Self::Key => {
-                "Sec-WebSocket-Key must be there once, 16 octets in base64 (RFC 6455, section 4.2.1)"
+                "Sec-WebSocket-Key must be there once, 16 bytes in base64 (RFC 6455, section 4.2.1)"
             }
             Self::VersionMalformed => {
                 "Sec-WebSocket-Version must be there once, a number (RFC 6455, section 4.3)"
             }
-            Self::VersionUnsupported => {
-                "the WebSocket version must be 13 (RFC 6455, section 4.4)"
+            Self::VersionUnsupported(found) => {
+                return write!(
+                    f,
+                    "the WebSocket version must be 13, not {found} (RFC 6455, section 4.4)"
+                );
+            }
+            Self::Origin => "there must be at most one Origin, in text (RFC 6454, section 7.3)",
+            Self::OriginForbidden { origin, host } => {
+                return write!(
+                    f,
+                    "pages of {} may not connect to {} (RFC 6455, section 10.2)",
+                    origin.escape_debug(),
+                    host.escape_debug()
+                );
             }
             Self::Subprotocol => {
-                "Sec-WebSocket-Protocol must be a list of different tokens (RFC 6455, section 4.1)"
+                "Sec-WebSocket-Protocol must be a list of different tokens, one in a response (RFC 6455, section 4.1)"
             }
             Self::Extensions => {
-                "Sec-WebSocket-Extensions does not fit its grammar (RFC 6455, section 9.1)"
+                "Sec-WebSocket-Extensions does not fit its grammar or the offer (RFC 6455, section 9.1)"
             }
-            Self::Origin => "there must be at most one Origin (RFC 6454, section 7.3)",
-            Self::OriginForbidden => "this origin is not allowed (RFC 6455, section 10.2)",
-        })
-    }
-}
-
-impl core::error::Error for RequestError {}
-
-/// A server's response does not open a WebSocket: close the transport (RFC 6455, section 4.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ResponseError {
-    /// RFC 9112, section 4: the octets are not an HTTP response.
-    Malformed,
-    /// RFC 9110, section 5.4: the head is longer than
-    /// [`HandshakeConfig::max_head_size`](crate::HandshakeConfig::max_head_size).
-    HeadTooLarge,
-    /// RFC 9110, section 5.4: there are more fields than
-    /// [`HandshakeConfig::max_headers`](crate::HandshakeConfig::max_headers).
-    TooManyHeaders,
-    /// RFC 9110, section 15.2: there are more interim responses than
-    /// [`HandshakeConfig::max_interim_responses`](crate::HandshakeConfig::max_interim_responses).
-    TooManyInterimResponses,
-    /// RFC 9110, section 15.2: a 101 has HTTP version 1.1.
-    HttpVersion,
-    /// RFC 6455, section 4.1: the server answered with another status than 101.
-    Refused(Box<Response>),
-    /// RFC 6455, section 4.1: `Upgrade` is `websocket`.
-    Upgrade,
-    /// RFC 6455, section 4.1: `Connection` names `Upgrade`.
-    Connection,
-    /// RFC 6455, section 4.1: `Sec-WebSocket-Accept` is there once and answers the key.
-    Accept,
-    /// RFC 6455, section 4.1: the subprotocol is one that was offered, or none.
-    Subprotocol,
-    /// RFC 6455, section 4.1: the extensions are among those that were offered.
-    Extensions,
-    /// RFC 6455, section 4.1: the transport ended before the response did.
-    TransportEnded,
-}
-
-impl fmt::Display for ResponseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "not a valid HTTP response (RFC 9112, section 4)",
-            Self::HeadTooLarge => "the response head is too large (RFC 9110, section 5.4)",
-            Self::TooManyHeaders => "the response has too many headers (RFC 9110, section 5.4)",
-            Self::TooManyInterimResponses => "too many interim responses (RFC 9110, section 15.2)",
-            Self::HttpVersion => "a 101 needs HTTP/1.1 (RFC 9110, section 15.2)",
             Self::Refused(response) => {
                 write!(f, "the server refused with HTTP status {}", response.status)?;
-                return match response.location() {
-                    Some(to) => write!(f, ", a redirect to {}", to.escape_debug()),
-                    None => Ok(()),
+                return match response.headers.get("location") {
+                    Some(to) if response.status / 100 == 3 => {
+                        write!(f, ", a redirect to {}", to.escape_debug())
+                    }
+                    _ => Ok(()),
                 };
+            }
+            Self::TooManyInterimResponses { max } => {
+                return write!(
+                    f,
+                    "there are more interim responses than `max_interim_responses`, {max} (RFC 9110, section 15.2)"
+                );
             }
             Self::Upgrade => "status 101 without 'Upgrade: websocket' (RFC 6455, section 4.1)",
             Self::Connection => "status 101 without 'Connection: Upgrade' (RFC 6455, section 4.1)",
             Self::Accept => {
                 "status 101 with a wrong or missing Sec-WebSocket-Accept (RFC 6455, section 4.1)"
             }
-            Self::Subprotocol => {
-                "status 101 with a subprotocol that was not offered (RFC 6455, section 4.1)"
+            Self::SubprotocolNotOffered(found) => {
+                return write!(
+                    f,
+                    "the server chose the subprotocol '{}', which was not offered (RFC 6455, section 4.1)",
+                    found.escape_debug()
+                );
             }
-            Self::Extensions => {
-                "status 101 with an extension that was not offered (RFC 6455, section 4.1)"
+            Self::SubprotocolMissing => {
+                "the server chose no subprotocol, and one is required (RFC 6455, section 4.1)"
+            }
+            Self::ExtensionNotOffered(found) => {
+                return write!(
+                    f,
+                    "the server accepted the extension '{}', which was not offered (RFC 6455, section 4.1)",
+                    found.escape_debug()
+                );
             }
             Self::TransportEnded => {
-                "the connection ended before the response did (RFC 6455, section 4.1)"
+                "the transport ended before the response did (RFC 6455, section 4.1)"
             }
         })
     }
 }
 
-impl core::error::Error for ResponseError {}
+impl core::error::Error for HandshakeError {}
+
+impl From<&HandshakeError> for Response {
+    /// The response with which a server refuses a request that has this fault. Its body is the
+    /// error's text.
+    fn from(error: &HandshakeError) -> Self {
+        let mut response = Self::new(error.status());
+        let headers = &mut response.headers;
+        match error {
+            // RFC 9110, section 15.5.6: the methods that would do.
+            HandshakeError::Method(_) => headers.push_checked("Allow", b"GET"),
+            // RFC 6455, section 4.4: the versions that would do.
+            HandshakeError::VersionMalformed => {
+                headers.push_checked("Sec-WebSocket-Version", b"13");
+            }
+            HandshakeError::NotUpgrade | HandshakeError::VersionUnsupported(_) => {
+                headers.push_checked("Upgrade", b"websocket");
+                headers.push_checked("Sec-WebSocket-Version", b"13");
+            }
+            _ => {}
+        }
+        let mut body = error.to_string();
+        body.push('\n');
+        response.body(body)
+    }
+}

@@ -1,20 +1,37 @@
-//! Header fields of an opening handshake. Its law: a field that could break out of its line
-//! (RFC 9112, section 11.1) cannot be made.
+//! Header fields of an opening handshake.
+//!
+//! Invariant: names are tokens, and a field that could break out of its line (RFC 9112,
+//! section 11.1) cannot be made.
 
+use super::setup_error::SetupError;
+use super::token::is_token;
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-/// A list of header fields, in order, with names compared without regard to case
-/// (RFC 9110, section 5.1).
+/// A list of header fields, in order. Names are compared without regard to case (RFC 9110,
+/// section 5.1).
 ///
-/// Values are octets: HTTP does not say that they are text.
+/// Values are bytes: HTTP does not say that they are text.
+///
+/// ```
+/// use sansocket::Headers;
+///
+/// let mut headers = Headers::new();
+/// headers.push("Retry-After", "120")?;
+/// assert_eq!(headers.get("retry-after"), Some("120"));
+/// for (name, value) in &headers {
+///     assert_eq!((name, value), ("Retry-After", &b"120"[..]));
+/// }
+/// # Ok::<(), sansocket::SetupError>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Headers {
-    /// Names and values: the head as it came, or one behind the other.
-    octets: Vec<u8>,
-    /// Where in them each field stands.
+    /// Names and values: the head as it came, or one field after the other.
+    bytes: Vec<u8>,
+    /// Where each field stands in them.
     fields: Vec<Field>,
 }
 
@@ -26,101 +43,98 @@ pub(crate) struct Field {
 }
 
 impl Headers {
-    /// An empty list.
+    /// Makes an empty list.
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            octets: Vec::new(),
+            bytes: Vec::new(),
             fields: Vec::new(),
         }
     }
 
     /// The fields of a head, which the parser has checked.
-    pub(crate) const fn of_head(octets: Vec<u8>, fields: Vec<Field>) -> Self {
-        Self { octets, fields }
+    pub(crate) const fn of_head(bytes: Vec<u8>, fields: Vec<Field>) -> Self {
+        Self { bytes, fields }
     }
 
     /// Appends a field.
     ///
     /// # Errors
     ///
-    /// [`FieldError`] if the name is not a token (RFC 9110, section 5.6.2) or the value has a
-    /// control character other than a tab, such as CR, LF or NUL (RFC 9110, section 5.5).
-    pub fn push(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
+    /// [`SetupError::Name`] if the name is not a token (RFC 9110, section 5.6.2), and
+    /// [`SetupError::Value`] if the value has a control character other than a tab, such as CR,
+    /// LF or NUL (RFC 9110, section 5.5).
+    pub fn push(&mut self, name: &str, value: &str) -> Result<(), SetupError> {
         if !is_token(name.as_bytes()) {
-            return Err(FieldError::Name);
+            return Err(SetupError::Name);
         }
-        if value.bytes().any(|b| b.is_ascii_control() && b != b'\t') {
-            return Err(FieldError::Value);
-        }
+        check_value(value)?;
         self.push_checked(name, value.as_bytes());
         Ok(())
     }
 
-    /// Appends a field which the code has checked.
+    /// Appends a field that is known to be valid.
     pub(crate) fn push_checked(&mut self, name: &str, value: &[u8]) {
-        let start = self.octets.len();
-        self.octets.extend_from_slice(name.as_bytes());
-        let middle = self.octets.len();
-        self.octets.extend_from_slice(value);
+        debug_assert!(is_token(name.as_bytes()));
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name.as_bytes());
+        let middle = self.bytes.len();
+        self.bytes.extend_from_slice(value);
         self.fields.push(Field {
             name: start..middle,
-            value: middle..self.octets.len(),
+            value: middle..self.bytes.len(),
         });
     }
 
-    /// The value of the first field of this name.
+    /// Returns the value of the first field of this name, if it is text.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.get_all(name).next()
+    pub fn get(&self, name: &str) -> Option<&str> {
+        core::str::from_utf8(self.get_all(name).next()?).ok()
     }
 
-    /// The value of the first field of this name, if it is text.
-    #[must_use]
-    pub fn get_str(&self, name: &str) -> Option<&str> {
-        core::str::from_utf8(self.get(name)?).ok()
-    }
-
-    /// The values of all fields of this name, in order.
+    /// Returns the values of all fields of this name, in order.
     pub fn get_all<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
         self.raw()
             .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
     }
 
-    /// All fields as name and value, in order.
+    /// Returns all fields as name and value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
-        let text = |name| core::str::from_utf8(name).unwrap_or_default();
-        self.raw().map(move |(name, value)| (text(name), value))
+        self.raw().map(|(name, value)| {
+            let text = core::str::from_utf8(name);
+            debug_assert!(text.is_ok(), "a name is a token");
+            (text.unwrap_or_default(), value)
+        })
     }
 
-    /// As [`iter`](Self::iter), with names as octets: they are made text only where that is
-    /// asked for.
+    /// As [`iter`](Self::iter), with names as bytes: checking that they are text costs time.
     pub(crate) fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.fields
             .iter()
-            .map(|field| (self.octets_at(&field.name), self.octets_at(&field.value)))
+            .map(|field| (self.part(&field.name), self.part(&field.value)))
     }
 
-    /// A part of the head that they came in; nothing if that is not text.
-    pub(crate) fn text_at(&self, part: &Range<usize>) -> &str {
-        core::str::from_utf8(self.octets_at(part)).unwrap_or_default()
-    }
-
-    fn octets_at(&self, part: &Range<usize>) -> &[u8] {
-        self.octets.get(part.clone()).unwrap_or_default()
+    /// A part of the head that the fields came in.
+    pub(crate) fn part(&self, place: &Range<usize>) -> &[u8] {
+        let part = self.bytes.get(place.clone());
+        debug_assert!(part.is_some(), "fields stand in `bytes`, which only grows");
+        part.unwrap_or_default()
     }
 
     /// The number of fields.
-    #[must_use]
-    pub const fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) const fn len(&self) -> usize {
         self.fields.len()
     }
+}
 
-    /// Whether there is no field.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+impl<'h> IntoIterator for &'h Headers {
+    type Item = (&'h str, &'h [u8]);
+    type IntoIter = Box<dyn Iterator<Item = Self::Item> + 'h>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Box::new(self.iter())
     }
 }
 
@@ -153,78 +167,42 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// A token: one or more of letters, digits and some signs (RFC 9110, section 5.6.2).
-pub(crate) fn is_token(octets: &[u8]) -> bool {
-    !octets.is_empty() && octets.iter().all(|&b| is_token_octet(b))
+/// RFC 9110, section 5.5: a value has no control characters except tabs.
+pub(crate) fn check_value(value: &str) -> Result<(), SetupError> {
+    let is_bad = |byte: u8| byte.is_ascii_control() && byte != b'\t';
+    if value.bytes().any(is_bad) {
+        return Err(SetupError::Value);
+    }
+    Ok(())
 }
 
-/// An octet that may be in a token.
-#[inline]
-pub(crate) fn is_token_octet(octet: u8) -> bool {
-    #[allow(clippy::indexing_slicing, reason = "a panic would be the compiler's")]
-    const TOKEN_OCTETS: [bool; 256] = {
-        let (mut table, mut octet) = ([false; 256], u8::MAX);
-        while octet > 0 {
-            octet -= 1;
-            table[octet as usize] = octet.is_ascii_alphanumeric()
-                || matches!(
-                    octet,
-                    b'!' | b'#'
-                        | b'$'
-                        | b'%'
-                        | b'&'
-                        | b'\''
-                        | b'*'
-                        | b'+'
-                        | b'-'
-                        | b'.'
-                        | b'^'
-                        | b'_'
-                        | b'`'
-                        | b'|'
-                        | b'~'
-                );
-        }
-        table
-    };
-    TOKEN_OCTETS.get(usize::from(octet)) == Some(&true)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
 
-/// What the application asked for cannot be in an opening handshake. Nothing was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FieldError {
-    /// RFC 9110, section 5.6.2: the name of a field is a token.
-    Name,
-    /// RFC 9110, section 5.5: a value has no control characters, so neither CR, LF nor NUL.
-    Value,
-    /// RFC 6455, section 4: the handshake writes this field itself.
-    Reserved,
-    /// RFC 6455, section 4.1: a subprotocol is a token and is offered once.
-    Subprotocol,
-    /// RFC 6455, section 4.2.2: a server chooses among the subprotocols that were offered.
-    SubprotocolNotOffered,
-    /// RFC 6455, section 9.1: names and values of an extension are tokens.
-    Extension,
-    /// RFC 6455, section 4.2.2: a server chooses among the extensions that were offered.
-    ExtensionNotOffered,
-    /// RFC 9110, section 15: a refusal has a final status, from 200 to 599.
-    Status,
-}
+    #[test]
+    fn the_first_of_a_name_counts_and_all_are_kept() {
+        let mut headers = Headers::new();
+        headers.push("A", "1").unwrap();
+        headers.push("b", "").unwrap();
+        headers.push("a", "2").unwrap();
+        assert_eq!(headers.len(), 3);
+        assert_eq!(headers.get("a"), Some("1"));
+        assert_eq!(headers.get("B"), Some(""));
+        assert_eq!(headers.get("c"), None);
+        let all: Vec<_> = headers.get_all("A").collect();
+        assert_eq!(all, [b"1", b"2"]);
+        assert!((&headers).into_iter().eq(headers.iter()));
+        assert_eq!(headers.push("a b", ""), Err(SetupError::Name));
+        assert_eq!(headers.push("a", "\r\n"), Err(SetupError::Value));
+        assert_eq!(headers.len(), 3);
+    }
 
-impl fmt::Display for FieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Name => "a header name must be a token: letters, digits, '-' (RFC 9110, section 5.6.2)",
-            Self::Value => "a header value must have no control characters, CR and LF among them (RFC 9110, section 5.5)",
-            Self::Reserved => "the handshake writes this header itself; use its own method (RFC 6455, section 4)",
-            Self::Subprotocol => "a subprotocol must be a token, offered once (RFC 6455, section 4.1)",
-            Self::SubprotocolNotOffered => "the client did not offer this subprotocol (RFC 6455, section 4.2.2)",
-            Self::Extension => "names and values of an extension must be tokens (RFC 6455, section 9.1)",
-            Self::ExtensionNotOffered => "the client did not offer this extension (RFC 6455, section 4.2.2)",
-            Self::Status => "a refusal needs a final status, from 200 to 599 (RFC 9110, section 15)",
-        })
+    #[test]
+    fn a_debug_print_shows_no_secret() {
+        let mut headers = Headers::new();
+        headers.push("COOKIE", "sesame").unwrap();
+        assert_eq!(format!("{headers:?}"), "{\"COOKIE\": \"(secret)\"}");
     }
 }
-
-impl core::error::Error for FieldError {}

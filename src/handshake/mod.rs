@@ -1,24 +1,38 @@
-//! The opening handshake over HTTP/1.1 (RFC 6455, section 4): its heads, in and out. Its law: it
-//! speaks HTTP and HTTP statuses, and ends in a connection or in an error with the answer.
+//! The opening handshake over HTTP/1.1 (RFC 6455, section 4).
+//!
+//! Invariant: this room speaks HTTP and statuses, and ends in an open session or in an error.
 
 mod client;
+mod client_request;
 mod config;
 mod error;
+mod extension;
+mod fields;
 mod headers;
 mod http1;
 pub mod negotiation;
-mod rejection;
+mod origin;
+mod request;
 mod response;
+mod retry_after;
+#[cfg(feature = "entropy")]
+mod seed;
 mod server;
+mod setup_error;
+mod token;
 mod uri;
 
-#[cfg(feature = "entropy")]
-pub use client::EntropyError;
-pub use client::{ClientHandshake, ClientRequest, Opened};
-pub use config::HandshakeConfig;
-pub use error::{RequestError, ResponseError};
-pub use headers::{FieldError, Headers};
-pub use rejection::Rejection;
+pub use client_request::ClientRequest;
+pub use config::Config;
+pub use error::HandshakeError;
+pub use extension::Extension;
+pub use headers::Headers;
+pub use origin::OriginPolicy;
+pub use request::Request;
 pub use response::Response;
-pub use server::{Accept, Request, ServerHandshake};
-pub use uri::{Uri, UriError};
+#[cfg(feature = "entropy")]
+pub use seed::seed;
+pub use setup_error::SetupError;
+
+pub(crate) use client::ClientHandshake;
+pub(crate) use server::ServerHandshake;

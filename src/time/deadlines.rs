@@ -1,363 +1,293 @@
-//! Time as a value: what must happen by when on a connection. Its law: there is no clock here; the
-//! same octets at the same times give the same run, always.
+//! What must happen by when on one connection.
+//!
+//! Invariant: a deadline judges the peer, not the scheduler. It runs from when its cause has left the
+//! output, a call that comes too late restarts it once, and the same calls at the same times give the
+//! same run.
 
-use crate::connection::{Connection, Event, State};
-use crate::frame::CloseCode;
-use alloc::sync::Arc;
-use bytes::BytesMut;
-use core::fmt;
-use core::ops::Div;
+use super::expired::Expired;
+use super::moment::{Moment, Span};
+use super::times::Times;
 use core::time::Duration;
 
-/// How long things may take.
-///
-/// ```
-/// use sansocket::DeadlinesConfig;
-/// use std::time::Duration;
-///
-/// let mut config = DeadlinesConfig::default();
-/// config.keepalive = Some(Duration::from_secs(10));
-/// ```
+/// A call that comes this much later than it was asked for says nothing about the peer: the process
+/// stood still, or the clock jumped.
+const LATE: Span = Span::new(Duration::from_millis(100));
+
+/// How far the connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeadlinesConfig {
-    /// For the whole opening handshake, however slowly it comes in; 10 s.
-    ///
-    /// A network that needs longer for two short messages is of no use for a WebSocket.
-    pub handshake: Duration,
-    /// After so much silence of the peer a Ping asks whether it is still there; 30 s.
-    ///
-    /// Below the 60 s after which many proxies end a silent connection, so that it keeps them
-    /// open, too.
-    pub keepalive: Option<Duration>,
-    /// For any octet of the peer to come after that Ping; 20 s.
-    ///
-    /// Longer than a mobile network takes to wake up.
-    pub pong: Duration,
-    /// For the next message of the peer, whatever else it sends; no limit.
-    ///
-    /// A peer that answers Pings and says nothing is right in most applications.
-    pub idle: Option<Duration>,
-    /// For the closing handshake and the end of the transport; 5 s
-    /// (RFC 6455, section 7.1.1).
-    pub close: Duration,
-    /// For a write in which the peer takes nothing; 30 s.
-    ///
-    /// A peer that does not read holds what is to be sent to it in memory.
-    pub write: Duration,
+pub(crate) enum Stage {
+    /// The opening handshake.
+    Opening,
+    /// The application decides on a request.
+    Deciding,
+    Open,
+    /// The peer's Close waits for the application's answer.
+    Answering,
+    /// Our Close, or a response that opens no connection, was sent.
+    Closing,
 }
 
-impl Default for DeadlinesConfig {
-    fn default() -> Self {
-        Self {
-            handshake: Duration::from_secs(10),
-            keepalive: Some(Duration::from_secs(30)),
-            pong: Duration::from_secs(20),
-            idle: None,
-            close: Duration::from_secs(5),
-            write: Duration::from_secs(30),
-        }
-    }
-}
-
-/// All times so many times shorter: for tests that shall end soon.
-///
-/// # Panics
-///
-/// By zero, as `Duration` does.
-impl Div<u32> for DeadlinesConfig {
-    type Output = Self;
-
-    fn div(self, divisor: u32) -> Self {
-        Self {
-            handshake: self.handshake / divisor,
-            keepalive: self.keepalive.map(|time| time / divisor),
-            pong: self.pong / divisor,
-            idle: self.idle.map(|time| time / divisor),
-            close: self.close / divisor,
-            write: self.write / divisor,
-        }
-    }
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Nothing before this time.
+    Nothing(Option<Duration>),
+    /// A Ping with this payload.
+    Ping([u8; 4]),
+    /// The end: this took too long.
+    End(Expired),
 }
 
 /// The deadlines of one connection, from its opening handshake to its end.
-///
-/// An [`Endpoint`](crate::Endpoint) has them built in. They are for who drives a handshake and a
-/// [`Connection`] alone.
-///
-/// It has no clock. `now` is the time since any origin that does not change, as
-/// `start.elapsed()`; it must not go back. Tell it what happens, and call
-/// [`check`](Self::check) after each read and write, and when the time that it returned has come.
-///
-/// ```
-/// use bytes::BytesMut;
-/// use sansocket::{Config, Connection, Deadlines, DeadlinesConfig, Expired};
-/// use std::time::Duration;
-///
-/// let seconds = Duration::from_secs;
-/// let mut deadlines = Deadlines::new(DeadlinesConfig::default(), seconds(0));
-/// let mut out = BytesMut::new();
-/// assert_eq!(deadlines.check(None, seconds(1), &mut out), Ok(Some(seconds(10))));
-///
-/// // The opening handshake is done.
-/// let mut ws = Connection::server(&Config::default());
-/// assert_eq!(deadlines.check(Some(&mut ws), seconds(2), &mut out), Ok(Some(seconds(32))));
-///
-/// // Silence: a Ping is in the output.
-/// assert_eq!(deadlines.check(Some(&mut ws), seconds(32), &mut out), Ok(Some(seconds(52))));
-/// assert_eq!(out[0], 0x89);
-/// // More silence: a Close frame with 1011 is.
-/// assert_eq!(deadlines.check(Some(&mut ws), seconds(52), &mut out), Err(Expired::Pong));
-/// // No answer to that.
-/// assert_eq!(deadlines.check(Some(&mut ws), seconds(52), &mut out), Ok(Some(seconds(57))));
-/// assert_eq!(deadlines.check(Some(&mut ws), seconds(57), &mut out), Err(Expired::Close));
-/// ```
-#[derive(Clone, Debug)]
-pub struct Deadlines {
-    config: Arc<DeadlinesConfig>,
-    phase: Phase,
-    /// When octets of the peer came last.
-    received: Duration,
-    /// When a message of the peer came last.
-    message: Duration,
-    /// When the Ping was sent that no octet has followed yet.
-    pinged: Option<Duration>,
-    /// The number of the last Ping, and when it was sent if its Pong has not come.
-    ping: (u32, Option<Duration>),
+#[derive(Debug)]
+pub(crate) struct Deadlines {
+    handshake: Span,
+    keepalive: Span,
+    pong: Span,
+    idle: Span,
+    close: Span,
+    write: Span,
+    min_rate: u32,
+    /// The number in the last Ping.
+    ping: u32,
+    stage: Stage,
+    /// Whether the last Ping has not left yet.
+    ping_waits: bool,
+    /// Whether a write has left something, or a call has found it again.
+    is_blocked: bool,
+    /// Whether a deadline was restarted, and no life of the peer has been seen since.
+    was_late: bool,
+    /// When the peer was last seen alive.
+    alive: Moment,
+    /// Since when the time of the stage runs: while open that for the next message.
+    since: Moment,
+    /// Since when a Pong is awaited.
+    awaits_pong: Moment,
+    /// When the last Ping left, until its Pong has come.
+    pinged: Moment,
+    /// The round trip of the last Ping that was answered.
+    latency: Option<Duration>,
     /// Since when the peer has taken nothing of what is to be written.
-    stalled: Option<Duration>,
+    backlog: Moment,
+    /// Since when, with something always to be written, this many bytes were taken.
+    window: (Moment, u64),
+    /// The time that the last call asked for.
+    asked: Moment,
 }
-
-/// How far the connection is, and since when.
-#[derive(Clone, Copy, Debug)]
-enum Phase {
-    Handshake(Duration),
-    Open,
-    Closing(Duration),
-}
-
-/// What took too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Expired {
-    /// [`DeadlinesConfig::handshake`]: the opening handshake. A server answers with 408 (a
-    /// [`Rejection`](crate::Rejection)) and closes the transport.
-    Handshake,
-    /// [`DeadlinesConfig::pong`]: no sign of life after a Ping. A Close frame with 1011 is in the
-    /// output; the closing handshake has begun.
-    Pong,
-    /// [`DeadlinesConfig::idle`]: no message. A Close frame with 1001 is in the output; the closing
-    /// handshake has begun.
-    Idle,
-    /// [`DeadlinesConfig::close`]: the closing handshake, or the end of the transport after it.
-    /// Close the transport.
-    Close,
-    /// [`DeadlinesConfig::write`]: the peer takes nothing. Close the transport; nothing that is sent
-    /// would arrive.
-    Write,
-}
-
-impl Expired {
-    /// The status with which a server answers, if there is a request to answer (RFC 9110,
-    /// section 15.5.9).
-    #[must_use]
-    pub const fn http_status(self) -> Option<u16> {
-        match self {
-            Self::Handshake => Some(408),
-            _ => None,
-        }
-    }
-
-    /// The code of the Close frame that is in the output for it, if there is one.
-    #[must_use]
-    pub const fn close_code(self) -> Option<CloseCode> {
-        match self {
-            // As IANA's registry puts it: an endpoint meets what keeps it from going on.
-            Self::Pong => Some(CloseCode::INTERNAL_ERROR),
-            Self::Idle => Some(CloseCode::GOING_AWAY),
-            _ => None,
-        }
-    }
-
-    const fn text(self) -> &'static str {
-        match self {
-            Self::Handshake => "the opening handshake took too long",
-            Self::Pong => "no sign of life after a Ping",
-            Self::Idle => "no message for too long",
-            Self::Close => "the closing handshake took too long",
-            Self::Write => "the peer takes nothing",
-        }
-    }
-}
-
-impl fmt::Display for Expired {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
-    }
-}
-
-impl core::error::Error for Expired {}
 
 impl Deadlines {
-    /// The opening handshake begins now: the transport is there.
-    ///
-    /// Give all connections one `Arc` of the settings, and each holds only a pointer to it.
-    #[must_use]
-    pub fn new(config: impl Into<Arc<DeadlinesConfig>>, now: Duration) -> Self {
+    /// The transport is there now.
+    pub(crate) fn new(times: &Times, stage: Stage, now: Duration) -> Self {
+        let now = Moment::new(now);
         Self {
-            config: config.into(),
-            phase: Phase::Handshake(now),
-            received: now,
-            message: now,
-            pinged: None,
-            ping: (0, None),
-            stalled: None,
+            handshake: Span::new(times.handshake),
+            keepalive: Span::or_endless(times.keepalive),
+            pong: Span::new(times.pong),
+            idle: Span::or_endless(times.idle),
+            close: Span::new(times.close),
+            write: Span::new(times.write),
+            min_rate: times.min_rate,
+            ping: 0,
+            stage,
+            ping_waits: false,
+            is_blocked: false,
+            was_late: false,
+            alive: now,
+            since: now,
+            awaits_pong: Moment::NEVER,
+            pinged: Moment::NEVER,
+            latency: None,
+            backlog: Moment::NEVER,
+            window: (now, 0),
+            asked: Moment::NEVER,
         }
     }
 
-    /// Octets of the peer have come in. Any octet is a sign of life.
+    /// Bytes of the peer have arrived. Any byte is a sign of life.
     #[inline]
-    pub const fn received(&mut self, now: Duration) {
-        self.received = now;
-        self.pinged = None;
+    pub(crate) const fn received(&mut self, now: Moment) {
+        self.alive = now;
+        self.awaits_pong = Moment::NEVER;
+        self.ping_waits = false;
+        self.was_late = false;
     }
 
-    /// An event has come out of the connection. For the Pong that answers the last Ping it is how
-    /// long that took.
+    /// A message of the peer has arrived, or a piece of one.
     #[inline]
-    pub fn event(&mut self, event: &Event<'_>, now: Duration) -> Option<Duration> {
-        match event {
-            Event::Text(_) | Event::Binary(_) => self.message = now,
-            Event::Pong(payload) if **payload == self.ping.0.to_be_bytes() => {
-                return now.checked_sub(self.ping.1.take()?);
+    pub(crate) const fn message(&mut self, now: Moment) {
+        if let Stage::Open = self.stage {
+            self.since = now;
+        }
+    }
+
+    /// A Pong has arrived.
+    pub(crate) fn pong(&mut self, payload: &[u8], now: Moment) {
+        if payload == self.ping.to_be_bytes() && self.pinged != Moment::NEVER {
+            self.latency = Some(now.since(self.pinged));
+            self.pinged = Moment::NEVER;
+        }
+    }
+
+    /// The round trip of the last Ping that was answered.
+    pub(crate) const fn latency(&self) -> Option<Duration> {
+        self.latency
+    }
+
+    /// The transport took `n` bytes; `is_left` says whether more is to be written.
+    ///
+    /// A peer that takes bytes after it has taken none is alive: its own may wait to be read until
+    /// ours are written.
+    pub(crate) fn wrote(&mut self, n: usize, is_left: bool, now: Moment) {
+        if n > 0 {
+            if self.backlog == Moment::NEVER {
+                self.window = (now, 0);
             }
-            _ => {}
+            let (_, taken) = &mut self.window;
+            *taken = taken.saturating_add(n as u64);
+            if self.is_blocked {
+                self.received(now);
+                self.message(now);
+            }
         }
-        None
-    }
-
-    /// A write was tried, or is about to wait for room: the transport has taken `written` octets,
-    /// and `left` are still to be written, those that TLS holds back among them.
-    ///
-    /// Who takes octets after having taken none is alive: its own may wait to be read until its
-    /// output is written. No Ping is sent meanwhile; it would wait as well.
-    pub fn wrote(&mut self, written: usize, left: usize, now: Duration) {
-        if written > 0 && self.stalled.is_some() {
-            self.received(now);
-        }
-        if left == 0 {
-            self.stalled = None;
-        } else if written > 0 || self.stalled.is_none() {
-            self.stalled = Some(now);
+        if !is_left {
+            self.all_written(now);
+        } else if n > 0 {
+            (self.backlog, self.is_blocked) = (now, true);
         }
     }
 
-    /// A request was refused: the transport is to end in the time of a closing handshake.
-    ///
-    /// A server calls it where there is a response and will be no connection, as after
-    /// [`Expired::Handshake`].
-    pub const fn refused(&mut self, now: Duration) {
-        self.phase = Phase::Closing(now);
+    /// Nothing is to be written any more: the time of what has left with it runs from now.
+    fn all_written(&mut self, now: Moment) {
+        (self.backlog, self.is_blocked) = (Moment::NEVER, false);
+        if self.ping_waits {
+            self.ping_waits = false;
+            (self.awaits_pong, self.pinged) = (now, now);
+        }
+        if matches!(self.stage, Stage::Answering | Stage::Closing) && self.since == Moment::NEVER {
+            self.since = now;
+        }
     }
 
-    /// Does what is due and returns when to call again at the latest; `None` if nothing will be
-    /// due.
-    ///
-    /// `ws` is the connection once there is one. It may get a Ping or a Close in `out`.
-    ///
-    /// Octets that come in only move that time on, so a timer which is set earlier may be left so:
-    /// call when it fires, and set it to what comes back. The begin of a closing handshake or of a
-    /// stall may bring it forward. What is appended to `out` is to be written, so look at `out`
-    /// after this.
-    ///
-    /// # Errors
-    ///
-    /// What took too long. After [`Pong`](Expired::Pong) and [`Idle`](Expired::Idle) go on: write
-    /// `out`, read, and call again. After the others the transport is to be closed; before that a
-    /// server may answer [`Handshake`](Expired::Handshake), see [`refused`](Self::refused).
-    pub fn check(
-        &mut self,
-        mut ws: Option<&mut Connection>,
-        now: Duration,
-        out: &mut BytesMut,
-    ) -> Result<Option<Duration>, Expired> {
-        self.advance(ws.as_deref(), now);
-        let wake = match self.phase {
-            Phase::Open => self.keep_alive(ws.as_deref_mut(), now, out),
-            Phase::Handshake(_) | Phase::Closing(_) => None,
+    /// Says what is due now, where the connection is in this stage and something is to be written,
+    /// or not.
+    pub(crate) fn check(&mut self, stage: Stage, is_left: bool, now: Moment) -> Due {
+        self.enter(stage, now);
+        if !is_left {
+            self.all_written(now);
+        } else if self.backlog == Moment::NEVER {
+            (self.backlog, self.window) = (now, (now, 0));
+        } else if now > self.backlog {
+            self.is_blocked = true;
+        }
+        if is_left && stage == Stage::Answering {
+            self.since = Moment::NEVER; // the application is still sending
+        }
+        if self.keepalive_time() <= now {
+            self.ping = self.ping.wrapping_add(1);
+            (self.ping_waits, self.pinged) = (true, now);
+            return Due::Ping(self.ping.to_be_bytes());
+        }
+        let (mut time, mut expired) = self.first_expiry(now);
+        if time <= now {
+            let is_late = now > self.asked.after(LATE);
+            if !is_late || self.was_late {
+                return Due::End(expired);
+            }
+            self.was_late = true;
+            self.restart(expired, now);
+            (time, expired) = self.first_expiry(now);
+            if time <= now {
+                return Due::End(expired);
+            }
+        }
+        self.asked = time
+            .min(self.keepalive_time())
+            .min(self.earliest_of_waiting(now));
+        Due::Nothing(self.asked.duration())
+    }
+
+    /// Follows the connection from stage to stage.
+    fn enter(&mut self, stage: Stage, now: Moment) {
+        if stage == self.stage {
+            return;
+        }
+        self.stage = stage;
+        self.since = match stage {
+            Stage::Opening | Stage::Deciding => now,
+            Stage::Open => {
+                self.alive = now;
+                now
+            }
+            // From when it has left.
+            Stage::Answering | Stage::Closing => Moment::NEVER,
         };
-        let expiry = self.expiry();
-        if let Some((time, expired)) = expiry
-            && time <= now
-        {
-            if let (Some(ws), Some(code)) = (ws, expired.close_code()) {
-                ws.give_up(code, expired.text(), out);
-                self.phase = Phase::Closing(now);
-            }
-            return Err(expired);
-        }
-        let expiry = expiry.map(|(time, _)| time);
-        Ok(wake.into_iter().chain(expiry).min())
     }
 
-    /// Follows the connection from phase to phase.
-    pub(crate) fn advance(&mut self, ws: Option<&Connection>, now: Duration) {
-        match (ws.map(Connection::state), self.phase) {
-            (Some(State::Open), Phase::Handshake(_)) => {
-                self.phase = Phase::Open;
-                (self.received, self.message) = (now, now);
-            }
-            (Some(State::Closing | State::Closed), Phase::Handshake(_) | Phase::Open) => {
-                self.phase = Phase::Closing(now);
-            }
-            _ => {}
+    /// When to send a Ping. None is sent while the peer takes nothing: it would wait as well.
+    const fn keepalive_time(&self) -> Moment {
+        let is_awaited = self.ping_waits || !self.awaits_pong.is_never();
+        if is_awaited || self.is_blocked || !matches!(self.stage, Stage::Open) {
+            return Moment::NEVER;
         }
-    }
-
-    /// Sends a Ping if there was silence for long enough, or says when there will have been.
-    fn keep_alive(
-        &mut self,
-        ws: Option<&mut Connection>,
-        now: Duration,
-        out: &mut BytesMut,
-    ) -> Option<Duration> {
-        let time = self.received.saturating_add(self.config.keepalive?);
-        if self.pinged.is_some() || self.stalled.is_some() {
-            return None;
-        }
-        if now < time {
-            return Some(time);
-        }
-        let number = self.ping.0.wrapping_add(1);
-        let sent = ws?.send_ping(&number.to_be_bytes(), out);
-        debug_assert_eq!(sent, Ok(()));
-        self.ping = (number, Some(now));
-        self.pinged = Some(now);
-        None
+        self.alive.after(self.keepalive)
     }
 
     /// What will have taken too long first, and when.
-    fn expiry(&self) -> Option<(Duration, Expired)> {
-        let config = &*self.config;
-        let mut first = None;
-        let mut limit = |since: Option<Duration>, limit, expired| {
-            let Some(since) = since else { return };
-            let time = since.saturating_add(limit);
-            if first.is_none_or(|(first, _)| time < first) {
-                first = Some((time, expired));
+    fn first_expiry(&mut self, now: Moment) -> (Moment, Expired) {
+        let mut first = (self.write_time(now), Expired::Write);
+        let mut limit = |since: Moment, span, expired| {
+            let time = since.after(span);
+            if time < first.0 {
+                first = (time, expired);
             }
         };
-        limit(self.stalled, config.write, Expired::Write);
-        match self.phase {
-            Phase::Handshake(since) => limit(Some(since), config.handshake, Expired::Handshake),
-            Phase::Closing(since) => limit(Some(since), config.close, Expired::Close),
-            Phase::Open => {
-                limit(self.pinged, config.pong, Expired::Pong);
-                if let Some(idle) = config.idle {
-                    limit(Some(self.message), idle, Expired::Idle);
+        match self.stage {
+            Stage::Opening => limit(self.since, self.handshake, Expired::Handshake),
+            Stage::Deciding => {}
+            Stage::Open => {
+                limit(self.awaits_pong, self.pong, Expired::Pong);
+                if !self.is_blocked {
+                    limit(self.since, self.idle, Expired::Idle);
                 }
             }
+            Stage::Answering | Stage::Closing => limit(self.since, self.close, Expired::Close),
         }
         first
+    }
+
+    /// When the peer will have taken nothing for too long, or too little.
+    fn write_time(&mut self, now: Moment) -> Moment {
+        if self.backlog == Moment::NEVER {
+            return Moment::NEVER;
+        }
+        let span = self.write.doubled();
+        let (start, taken) = self.window;
+        let mut window_end = Moment::NEVER;
+        if taken < span.bytes_at(self.min_rate) {
+            window_end = start.after(span);
+        } else if start.after(span) <= now {
+            self.window = (now, 0);
+        }
+        self.backlog.after(self.write).min(window_end)
+    }
+
+    /// What has not left yet may have left right after this call.
+    fn earliest_of_waiting(&self, now: Moment) -> Moment {
+        match self.stage {
+            Stage::Open if self.ping_waits => now.after(self.pong),
+            Stage::Answering | Stage::Closing if self.since == Moment::NEVER => {
+                now.after(self.close)
+            }
+            _ => Moment::NEVER,
+        }
+    }
+
+    /// Gives the peer the time again.
+    const fn restart(&mut self, expired: Expired, now: Moment) {
+        match expired {
+            Expired::Pong => self.awaits_pong = now,
+            Expired::Write => (self.backlog, self.window) = (now, (now, 0)),
+            Expired::Handshake | Expired::Idle | Expired::Close => self.since = now,
+        }
     }
 }

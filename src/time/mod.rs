@@ -4,6 +4,13 @@
 
 mod backoff;
 mod deadlines;
+mod expired;
+mod moment;
+mod times;
 
-pub use backoff::{Backoff, BackoffConfig};
-pub use deadlines::{Deadlines, DeadlinesConfig, Expired};
+pub use backoff::Backoff;
+pub use expired::Expired;
+pub use times::Times;
+
+pub(crate) use deadlines::{Deadlines, Due, Stage};
+pub(crate) use moment::Moment;

@@ -1,79 +1,71 @@
-//! Control frames (RFC 6455, section 5.5). Its law: one is handed on when it is there as a whole.
+//! Control frames (RFC 6455, section 5.5).
+//!
+//! Invariant: a control frame is handed on when it is complete.
 
-use super::Frame;
-use crate::connection::Event;
-use crate::connection::receive::utf8;
-use crate::frame::{CloseCode, CloseFrame, Input, MAX_CONTROL_LEN, Opcode, ProtocolError};
-use alloc::borrow::Cow;
+use super::state::Frame;
+use super::utf8;
+use crate::connection::payload::{Binary, Text};
+use crate::connection::received::Received;
+use crate::frame::{CloseCode, Input, MAX_CONTROL_LEN, Opcode, ProtocolError};
+use arrayvec::ArrayVec;
 
-/// A control frame and what has come in of its payload.
-#[derive(Debug)]
+/// A control frame and what has arrived of its payload.
 pub(super) struct Control {
     frame: Frame,
-    octets: [u8; MAX_CONTROL_LEN],
-    len: u8,
+    payload: ArrayVec<u8, MAX_CONTROL_LEN>,
 }
 
 impl Control {
     pub(super) const fn new(frame: Frame) -> Self {
         Self {
             frame,
-            octets: [0; MAX_CONTROL_LEN],
-            len: 0,
+            payload: ArrayVec::new_const(),
         }
     }
 
-    /// Takes what has arrived of the payload, which fits; returns whether that was its end.
+    /// Takes what has arrived of the payload; returns whether that was its end.
     pub(super) fn take(&mut self, input: &mut Input<'_>) -> bool {
-        let part = input.take(self.frame.remaining);
-        self.frame.remaining -= part.len();
+        let part = input.take_up_to(self.frame.remaining);
+        self.frame.remaining -= part.len() as u64;
         if let Some(mask) = &mut self.frame.mask {
             mask.apply(part);
         }
-        for (place, octet) in self.octets.iter_mut().skip(usize::from(self.len)).zip(part) {
-            *place = *octet;
-            self.len += 1;
-        }
+        // The header was judged: a control frame has at most `MAX_CONTROL_LEN` bytes.
+        let is_kept = self.payload.try_extend_from_slice(part);
+        debug_assert_eq!(is_kept, Ok(()));
         self.frame.remaining == 0
     }
 
-    pub(super) const fn opcode(&self) -> Opcode {
-        self.frame.opcode
-    }
-
-    pub(super) fn octets(&self) -> &[u8] {
-        self.octets.get(..usize::from(self.len)).unwrap_or_default()
+    pub(super) fn received<'b>(&self) -> Result<Received<'b>, ProtocolError> {
+        control_received(self.frame.opcode, &self.payload).map(Received::into_owned)
     }
 }
 
 #[cold]
-pub(super) fn control_event(
+pub(super) fn control_received(
     opcode: Opcode,
-    payload: Cow<'_, [u8]>,
-) -> Result<Event<'_>, ProtocolError> {
-    Ok(match opcode {
-        Opcode::Ping => Event::Ping(payload),
-        Opcode::Pong => Event::Pong(payload),
-        _ => Event::Close(close_frame(payload)?),
-    })
+    payload: &[u8],
+) -> Result<Received<'_>, ProtocolError> {
+    match opcode {
+        Opcode::Ping => Ok(Received::Ping(Binary::from(payload))),
+        Opcode::Pong => Ok(Received::Pong(Binary::from(payload))),
+        _ => close(payload),
+    }
 }
 
 /// The body of a Close frame (RFC 6455, section 5.5.1).
-fn close_frame(body: Cow<'_, [u8]>) -> Result<Option<CloseFrame<'_>>, ProtocolError> {
-    let code = match (body.first_chunk(), body.len()) {
-        (Some(code), _) => CloseCode(u16::from_be_bytes(*code)),
-        (None, 0) => return Ok(None),
-        (None, _) => return Err(ProtocolError::CloseBodyTooShort),
+fn close(body: &[u8]) -> Result<Received<'_>, ProtocolError> {
+    let (code, reason) = match body.split_first_chunk() {
+        Some((code, reason)) => (CloseCode(u16::from_be_bytes(*code)), reason),
+        None if body.is_empty() => (CloseCode::NO_STATUS, body),
+        None => return Err(ProtocolError::CloseBodyTooShort),
     };
-    if !code.is_on_wire() {
+    if !body.is_empty() && !code.is_on_wire() {
         return Err(ProtocolError::CloseCodeInvalid(code));
     }
-    let reason = match body {
-        Cow::Borrowed(body) => utf8::check(body.get(2..).unwrap_or_default()).map(Cow::Borrowed),
-        Cow::Owned(body) => {
-            utf8::check(body.get(2..).unwrap_or_default()).map(|text| Cow::Owned(text.into()))
-        }
-    };
-    let reason = reason.map_err(|_| ProtocolError::CloseReasonNotUtf8)?;
-    Ok(Some(CloseFrame { code, reason }))
+    let reason = utf8::check(reason).map_err(|_| ProtocolError::CloseReasonNotUtf8)?;
+    Ok(Received::Close {
+        code,
+        reason: Text::from(reason),
+    })
 }

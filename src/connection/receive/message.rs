@@ -1,29 +1,30 @@
 //! The message under way: its fragments, put together (RFC 6455, section 5.4) and inflated
-//! (RFC 7692, section 6.2), or handed on piece by piece. Its law: what is kept is valid so far and
-//! within the limit, and memory follows octets received, never lengths announced.
+//! (RFC 7692, section 6.2), or handed on piece by piece.
+//!
+//! Invariant: what is kept is valid so far and within the limit, and memory follows the bytes
+//! received, never the length announced.
 
-use crate::connection::Event;
-use crate::connection::receive::utf8::PartialChar;
-#[cfg(feature = "deflate")]
+use super::utf8::PartialChar;
+use crate::connection::payload::{Binary, Piece, Text};
+use crate::connection::received::Received;
 use crate::deflate::{Inflation, Sink};
-use crate::frame::{Mask, Opcode, ProtocolError};
-use alloc::borrow::Cow;
+use crate::frame::{Mask, ProtocolError};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::mem;
 
-/// A message that comes in, if there is one.
+/// The message that is arriving, if there is one.
 #[derive(Debug)]
-pub(crate) struct Message {
+pub(super) struct Message {
     gathered: Gathered,
-    /// How much of the message has been handed on, in octets.
-    delivered: usize,
-    max_size: usize,
-    #[cfg(feature = "deflate")]
+    /// How much of the message has been handed on, in bytes.
+    delivered: u64,
+    /// The longest that it may be, in bytes: latched where it started.
+    max: u64,
     inflation: Inflation,
 }
 
-#[derive(Debug)]
 enum Gathered {
     /// No message is under way.
     None,
@@ -31,124 +32,83 @@ enum Gathered {
     Binary(Vec<u8>),
 }
 
-/// Room may be made for so many octets more than have been received, but for no more than 8
-/// times as many.
+/// Reserve at most this far ahead of what has arrived, in bytes, and at most 8 times as much.
 const AHEAD: usize = 64 << 10;
 
-/// How long what may be this long may be when it is compressed.
-///
-/// Data that does not shrink grows by a part in thousands. Far beyond that are blocks without
-/// data, of which there could be no end.
-pub(crate) const fn max_compressed(max: usize) -> usize {
-    max.saturating_add(max / 8).saturating_add(64)
-}
-
 impl Message {
-    pub(crate) const fn new(max_size: usize) -> Self {
-        Self {
-            gathered: Gathered::None,
-            delivered: 0,
-            max_size,
-            #[cfg(feature = "deflate")]
-            inflation: Inflation::OFF,
-        }
-    }
+    /// No message, and no compression.
+    pub(super) const NONE: Self = Self {
+        gathered: Gathered::None,
+        delivered: 0,
+        max: 0,
+        inflation: Inflation::OFF,
+    };
 
-    /// The longest that a message may be.
-    #[inline]
-    pub(crate) const fn max_size(&self) -> usize {
-        self.max_size
-    }
-
-    /// From now on a message may be so long.
-    pub(crate) const fn set_max_size(&mut self, max_size: usize) {
-        self.max_size = max_size;
-    }
-
-    /// From now on messages may come compressed.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn set_inflation(&mut self, inflation: Inflation) {
+    /// From now on messages may arrive compressed.
+    pub(super) fn set_inflation(&mut self, inflation: Inflation) {
         self.inflation = inflation;
     }
 
-    /// Whether messages may come compressed.
-    #[inline]
-    pub(crate) const fn inflates(&self) -> bool {
-        #[cfg(feature = "deflate")]
-        return self.inflation.is_agreed();
-        #[cfg(not(feature = "deflate"))]
-        return false;
+    /// Whether messages may arrive compressed.
+    pub(super) const fn inflates(&self) -> bool {
+        self.inflation.is_agreed()
     }
 
     #[inline]
-    pub(crate) const fn is_under_way(&self) -> bool {
+    pub(super) const fn is_under_way(&self) -> bool {
         !matches!(self.gathered, Gathered::None)
     }
 
     /// Whether the message under way is compressed.
-    #[inline]
-    pub(crate) fn is_compressed(&self) -> bool {
-        self.is_under_way() && self.compressed_len().is_some()
+    pub(super) fn is_compressed(&self) -> bool {
+        self.inflation.is_under_way()
     }
 
-    /// How many octets more may come in: of the message under way, of which there are so many
-    /// fragments, or of one that begins.
-    #[inline]
-    pub(crate) fn room(&self, begins_compressed: bool, fragments: u32) -> usize {
-        if begins_compressed {
-            max_compressed(self.max_size)
-        } else if self.is_under_way() {
-            self.room_left(fragments)
+    pub(super) fn is_gathered_uncompressed(&self) -> bool {
+        self.is_under_way() && !self.is_compressed()
+    }
+
+    /// A message starts, with this limit.
+    pub(super) fn start(&mut self, is_text: bool, is_compressed: bool, max: u64) {
+        self.gathered = if is_text {
+            Gathered::Text(String::new(), PartialChar::default())
         } else {
-            self.max_size
-        }
-    }
-
-    fn room_left(&self, fragments: u32) -> usize {
-        match self.compressed_len() {
-            None => self.max_gathered().saturating_sub(self.gathered.len()),
-            Some(len) => {
-                // A flush at the end of each fragment takes about 5 octets.
-                let flushes = usize::try_from(fragments).unwrap_or(usize::MAX);
-                max_compressed(self.max_size)
-                    .saturating_add(flushes.saturating_mul(16))
-                    .saturating_sub(len)
-            }
-        }
-    }
-
-    /// How much may be kept of the message.
-    const fn max_gathered(&self) -> usize {
-        self.max_size.saturating_sub(self.delivered)
-    }
-
-    /// How many octets have come in of the message under way, if it is compressed.
-    fn compressed_len(&self) -> Option<usize> {
-        #[cfg(feature = "deflate")]
-        return self.inflation.compressed_len();
-        #[cfg(not(feature = "deflate"))]
-        return None;
-    }
-
-    /// A message begins, if it is with this opcode that one does.
-    pub(crate) fn begin(&mut self, opcode: Opcode, compressed: bool) {
-        self.gathered = match opcode {
-            Opcode::Text => Gathered::Text(String::new(), PartialChar::default()),
-            Opcode::Binary => Gathered::Binary(Vec::new()),
-            _ => return,
+            Gathered::Binary(Vec::new())
         };
-        #[cfg(feature = "deflate")]
-        if compressed {
-            self.inflation.begin_message();
+        (self.delivered, self.max) = (0, max);
+        if is_compressed {
+            self.inflation.begin_message(max);
         }
-        #[cfg(not(feature = "deflate"))]
-        debug_assert!(!compressed);
     }
 
-    /// Makes room for a payload of which `here` octets have arrived and `remaining` are to come
-    /// with them: at once for a short one, twice as much each time for a long one.
-    pub(crate) fn make_room(&mut self, remaining: usize, here: usize) {
-        // What compressed octets need shows when they are inflated.
+    /// How many bytes more the message under way may have, if it is not compressed.
+    pub(super) const fn room(&self) -> u64 {
+        let so_far = self.delivered.saturating_add(self.gathered.len() as u64);
+        self.max.saturating_sub(so_far)
+    }
+
+    /// Judges the length of a frame's payload before any of it is taken: the one size rule.
+    pub(super) fn admit(&mut self, len: u64) -> Result<(), ProtocolError> {
+        let fits = if self.is_compressed() {
+            self.inflation.takes(len)
+        } else {
+            len <= self.room()
+        };
+        if fits {
+            return Ok(());
+        }
+        let so_far = self.delivered.saturating_add(self.gathered.len() as u64);
+        Err(ProtocolError::MessageTooBig {
+            len: so_far.saturating_add(len),
+            max: self.max,
+        })
+    }
+
+    /// Makes room for a payload of which `here` bytes have arrived of the `remaining`: at once for a
+    /// short one, twice as much each time for a long one.
+    pub(super) fn make_room(&mut self, remaining: u64, here: usize) {
+        let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
+        // What compressed data needs shows when it is inflated.
         if self.gathered.free() >= remaining.min(here) || self.is_compressed() {
             return;
         }
@@ -159,15 +119,15 @@ impl Message {
 
     /// Adds a part of a payload as it came in: with this mask.
     #[inline]
-    pub(crate) fn append(
+    pub(super) fn append(
         &mut self,
         part: &mut [u8],
         mask: Option<&mut Mask>,
     ) -> Result<(), ProtocolError> {
-        let is_plain = self.compressed_len().is_none();
+        let is_compressed = self.is_compressed();
         match (mask, &mut self.gathered) {
             // There is nothing to be checked: unmasking and copying are one.
-            (Some(mask), Gathered::Binary(data)) if is_plain => {
+            (Some(mask), Gathered::Binary(data)) if !is_compressed => {
                 mask.append(part, data);
                 mask.skip(part.len());
                 return Ok(());
@@ -175,121 +135,124 @@ impl Message {
             (Some(mask), _) => mask.apply(part),
             (None, _) => {}
         }
-        self.append_unmasked(part)
-    }
-
-    /// Adds a part of a payload that has been unmasked.
-    pub(crate) fn append_unmasked(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
-        #[cfg(feature = "deflate")]
-        if self.inflation.compressed_len().is_some() {
-            let max = self.max_gathered();
-            return (self.inflation).inflate(part, Inflated(&mut self.gathered, max));
+        if is_compressed {
+            let room = self.max.saturating_sub(self.delivered);
+            return (self.inflation)
+                .inflate(part, Inflated::new(&mut self.gathered, room, self.max));
         }
         self.gathered.append(part)
     }
 
-    /// Adds what makes at most one step of output, if it is compressed, else all. Returns how much
-    /// of the part that was.
-    pub(crate) fn append_step(&mut self, part: &[u8]) -> Result<usize, ProtocolError> {
-        #[cfg(feature = "deflate")]
-        if self.inflation.compressed_len().is_some() {
+    /// Adds what makes at most one step of output, if it is compressed, else all. `part` is
+    /// unmasked. Returns how much of it that was.
+    pub(super) fn append_step(&mut self, part: &[u8]) -> Result<usize, ProtocolError> {
+        if self.is_compressed() {
             if part.is_empty() && !self.has_more() {
                 return Ok(0);
             }
-            let max = self.max_gathered();
-            return (self.inflation).step(part, Inflated(&mut self.gathered, max));
+            let room = self.max.saturating_sub(self.delivered);
+            return (self.inflation).step(part, Inflated::new(&mut self.gathered, room, self.max));
         }
         self.gathered.append(part)?;
         Ok(part.len())
     }
 
-    /// Whether another step needs no further octets.
-    pub(crate) const fn has_more(&self) -> bool {
-        #[cfg(feature = "deflate")]
-        return self.inflation.has_more();
-        #[cfg(not(feature = "deflate"))]
-        return false;
+    /// Whether another step needs no further bytes.
+    pub(super) const fn has_more(&self) -> bool {
+        self.inflation.has_more()
     }
 
-    /// The message has ended: what there is of it that was not handed on.
-    pub(crate) fn finish<'b>(&mut self) -> Result<Option<Event<'b>>, ProtocolError> {
-        #[cfg(feature = "deflate")]
-        {
-            let max = self.max_gathered();
-            (self.inflation).end_message(Inflated(&mut self.gathered, max))?;
-        }
-        self.delivered = 0;
-        Ok(match mem::replace(&mut self.gathered, Gathered::None) {
+    /// The message has ended; it is delivered complete.
+    pub(super) fn finish<'b>(&mut self) -> Result<Received<'b>, ProtocolError> {
+        self.end()?;
+        match mem::replace(&mut self.gathered, Gathered::None) {
             Gathered::Text(text, partial) => {
                 partial.finish().map_err(|_| ProtocolError::TextNotUtf8)?;
-                Some(Event::Text(Cow::Owned(text)))
+                Ok(Received::Text(Text::from(text)))
             }
-            Gathered::Binary(data) => Some(Event::Binary(Cow::Owned(data))),
-            Gathered::None => None,
-        })
+            Gathered::Binary(data) => Ok(Received::Binary(Binary::from(data))),
+            Gathered::None => {
+                debug_assert!(false, "a message that ends is under way");
+                Ok(Received::Binary(Binary::from(&[])))
+            }
+        }
     }
 
-    /// Whether a part of a payload is to be handed on where it lies: it is not compressed, and
-    /// nothing that came before it is kept.
-    pub(crate) fn lends(&self) -> bool {
+    /// The message has ended; its last piece is what was not handed on.
+    pub(super) fn finish_pieces<'b>(&mut self) -> Result<Received<'b>, ProtocolError> {
+        let is_first = self.delivered == 0;
+        Ok(Received::Piece(match self.finish()? {
+            Received::Text(text) => Piece::text(text, is_first, true),
+            Received::Binary(data) => Piece::binary(data, is_first, true),
+            other => return Ok(other),
+        }))
+    }
+
+    fn end(&mut self) -> Result<(), ProtocolError> {
+        let room = self.max.saturating_sub(self.delivered);
+        (self.inflation).end_message(Inflated::new(&mut self.gathered, room, self.max))
+    }
+
+    /// The message that has started is delivered from where it lies.
+    pub(super) fn drop_gathered(&mut self) {
+        self.gathered = Gathered::None;
+    }
+
+    /// Whether a part of a payload is handed on where it lies: it is not compressed, and nothing
+    /// that came before it is kept.
+    pub(super) fn lends(&self) -> bool {
         self.gathered.len() == 0 && !self.is_compressed()
     }
 
-    /// Hands on a part of the payload, the last of the message or not. A character that it cuts off
-    /// is kept.
-    pub(crate) fn lend<'b>(
+    /// Hands on a part of an uncompressed payload, the last of the message or not. A character that
+    /// it cuts is kept.
+    pub(super) fn lend<'b>(
         &mut self,
         part: &'b [u8],
         is_last: bool,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        let (event, len) = match &mut self.gathered {
+    ) -> Result<Option<Received<'b>>, ProtocolError> {
+        let is_first = self.delivered == 0;
+        let (piece, len) = match &mut self.gathered {
             Gathered::Text(_, partial) => {
                 let text = partial.cut(part);
                 let text = text.map_err(|_| ProtocolError::TextNotUtf8)?;
-                let event = if is_last {
-                    Event::Text
-                } else {
-                    Event::TextPiece
-                };
-                (event(Cow::Borrowed(text)), text.len())
+                let is_complete = !is_last || partial.is_empty();
+                if !is_complete {
+                    return Err(ProtocolError::TextNotUtf8);
+                }
+                (Piece::text(Text::from(text), is_first, is_last), text.len())
             }
             Gathered::Binary(_) => {
-                let event = if is_last {
-                    Event::Binary
-                } else {
-                    Event::BinaryPiece
-                };
-                (event(Cow::Borrowed(part)), part.len())
+                let data = Binary::from(part);
+                (Piece::binary(data, is_first, is_last), part.len())
             }
-            Gathered::None => return Ok(None),
+            Gathered::None => {
+                debug_assert!(false, "a message that is handed on is under way");
+                return Ok(None);
+            }
         };
-        self.delivered = self.delivered.saturating_add(len);
+        self.delivered = self.delivered.saturating_add(len as u64);
         if is_last {
-            self.finish()?;
-            return Ok(Some(event));
+            self.end()?;
+            self.gathered = Gathered::None;
         }
-        Ok((len > 0).then_some(event))
+        Ok((len > 0 || is_last).then_some(Received::Piece(piece)))
     }
 
-    /// Hands on what has been gathered, but for a part of a character.
-    pub(crate) fn drain<'b>(&mut self) -> Option<Event<'b>> {
-        let [octets, _] = self.gathered.octets();
-        if octets.is_empty() {
+    /// Hands on what has been gathered, except a part of a character.
+    pub(super) fn drain<'b>(&mut self) -> Option<Received<'b>> {
+        let [bytes, _] = self.gathered.bytes();
+        if bytes.is_empty() {
             return None;
         }
-        self.delivered = self.delivered.saturating_add(octets.len());
-        #[cfg(feature = "deflate")]
-        self.inflation.handed_on(octets);
-        Some(match &mut self.gathered {
-            Gathered::Text(text, _) => Event::TextPiece(Cow::Owned(mem::take(text))),
-            Gathered::Binary(data) => Event::BinaryPiece(Cow::Owned(mem::take(data))),
+        let is_first = self.delivered == 0;
+        self.delivered = self.delivered.saturating_add(bytes.len() as u64);
+        self.inflation.handed_on(bytes);
+        Some(Received::Piece(match &mut self.gathered {
+            Gathered::Text(text, _) => Piece::text(mem::take(text).into(), is_first, false),
+            Gathered::Binary(data) => Piece::binary(mem::take(data).into(), is_first, false),
             Gathered::None => return None,
-        })
-    }
-
-    /// Drops all that is kept.
-    pub(crate) fn stop(&mut self) {
-        *self = Self::new(self.max_size);
+        }))
     }
 }
 
@@ -302,7 +265,7 @@ impl Gathered {
         }
     }
 
-    /// How many octets more have room without an allocation.
+    /// How many bytes more have room without an allocation.
     const fn free(&self) -> usize {
         match self {
             Self::Text(text, _) => text.capacity().saturating_sub(self.len()),
@@ -320,7 +283,6 @@ impl Gathered {
         }
     }
 
-    #[cfg(feature = "deflate")]
     fn reserve_exact(&mut self, room: usize) {
         match self {
             Self::Text(text, partial) => text.reserve_exact(partial.len() + room),
@@ -337,47 +299,75 @@ impl Gathered {
                 checked.map_err(|_| ProtocolError::TextNotUtf8)?;
             }
             Self::Binary(data) => data.extend_from_slice(part),
-            Self::None => {}
+            Self::None => debug_assert!(part.is_empty(), "a payload belongs to a message"),
         }
         Ok(())
     }
 
-    /// All octets, in two parts.
-    fn octets(&self) -> [&[u8]; 2] {
+    /// All bytes, in two parts.
+    fn bytes(&self) -> [&[u8]; 2] {
         match self {
-            Self::Text(text, partial) => [text.as_bytes(), partial.octets()],
+            Self::Text(text, partial) => [text.as_bytes(), partial.bytes()],
             Self::Binary(data) => [data, &[]],
             Self::None => [&[], &[]],
         }
     }
 }
 
-/// The message under way as what inflated octets go to, and the longest that it may be.
-#[cfg(feature = "deflate")]
-struct Inflated<'m>(&'m mut Gathered, usize);
+/// Its length, not what it is.
+impl fmt::Debug for Gathered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Self::None => return f.write_str("None"),
+            Self::Text(..) => "Text",
+            Self::Binary(_) => "Binary",
+        };
+        write!(f, "{kind}({} bytes)", self.len())
+    }
+}
 
-#[cfg(feature = "deflate")]
+/// The message under way as the place for inflated bytes.
+struct Inflated<'m> {
+    gathered: &'m mut Gathered,
+    /// How much may be kept of it, in bytes.
+    room: u64,
+    max: u64,
+}
+
+impl<'m> Inflated<'m> {
+    const fn new(gathered: &'m mut Gathered, room: u64, max: u64) -> Self {
+        Self {
+            gathered,
+            room,
+            max,
+        }
+    }
+}
+
 impl Sink for Inflated<'_> {
     /// Appends what the limit lets it; more is an error.
     fn append(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
-        let Self(gathered, max_size) = self;
-        let room = max_size.saturating_sub(gathered.len());
+        let len = self.gathered.len() as u64;
+        let room = usize::try_from(self.room.saturating_sub(len)).unwrap_or(usize::MAX);
         let (fits, rest) = part.split_at(part.len().min(room));
-        if gathered.free() < fits.len() {
-            // Just the first part, which is the whole of most messages; from then on twice as
-            // much each time, up to the limit.
-            let ahead = fits.len().max(gathered.len());
-            gathered.reserve_exact(ahead.min(room));
+        if self.gathered.free() < fits.len() {
+            // Just the first part, which is all of most messages; from then on twice as much each
+            // time, up to the limit.
+            let ahead = fits.len().max(self.gathered.len());
+            self.gathered.reserve_exact(ahead.min(room));
         }
-        gathered.append(fits)?;
+        self.gathered.append(fits)?;
         if rest.is_empty() {
-            Ok(())
-        } else {
-            Err(ProtocolError::MessageTooBig)
+            return Ok(());
         }
+        let delivered = self.max - self.room;
+        Err(ProtocolError::MessageTooBig {
+            len: delivered + len + part.len() as u64,
+            max: self.max,
+        })
     }
 
     fn so_far(&self) -> [&[u8]; 2] {
-        self.0.octets()
+        self.gathered.bytes()
     }
 }

@@ -1,49 +1,31 @@
-//! Messages in the pieces in which they come in. Its law: no more than a piece is taken at a time,
-//! and what is plain is lent where it lies.
+//! Messages in the pieces in which they arrive ([`Deliver::Pieces`](crate::Deliver::Pieces)).
+//!
+//! Invariant: at most one piece is taken at a time, uncompressed data is lent where it lies, and each
+//! byte is unmasked once.
 
-use super::{Frame, Next, Partial, Receiver, STEP};
-use crate::connection::Event;
-use crate::frame::{Input, ProtocolError, Role};
+use super::state::{Frame, Partial, Receiver};
+use crate::connection::received::Received;
+use crate::frame::{Input, ProtocolError};
+
+/// At most this much of a compressed payload is unmasked before it is inflated, in bytes.
+const STEP: u16 = 16 << 10;
 
 impl Receiver {
-    /// As [`receive`](Self::receive), but a message is handed on as it comes in.
-    pub(crate) fn receive_piece<'b>(
-        &mut self,
-        role: Role,
-        input: &mut Input<'b>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        // What was gathered while nobody asked for pieces goes first.
-        if let Some(event) = self.message.drain() {
-            return Ok(Some(event));
-        }
-        loop {
-            let frame = match self.next(role, input)? {
-                Next::Nothing => return Ok(None),
-                Next::Event(event) => return Ok(Some(event)),
-                Next::Frame(frame) => frame,
-            };
-            let event = self.take_piece(frame, input)?;
-            if event.is_some() || matches!(self.partial, Partial::Payload(_)) && input.is_empty() {
-                return Ok(event);
-            }
-        }
-    }
-
     /// Takes what makes at most one piece of a message, and hands it on.
-    fn take_piece<'b>(
+    pub(super) fn take_piece<'b>(
         &mut self,
         mut frame: Frame,
         input: &mut Input<'b>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    ) -> Result<Option<Received<'b>>, ProtocolError> {
         let lends = self.message.lends();
         let mut lent: &[u8] = &[];
         if lends {
-            let octets = input.take(frame.remaining);
-            frame.remaining -= octets.len();
+            let bytes = input.take_up_to(frame.remaining);
+            frame.remaining -= bytes.len() as u64;
             if let Some(mask) = &mut frame.mask {
-                mask.apply(octets);
+                mask.apply(bytes);
             }
-            lent = octets;
+            lent = bytes;
         } else {
             self.gather_step(&mut frame, input)?;
         }
@@ -54,18 +36,17 @@ impl Receiver {
         } else {
             Partial::Payload(frame)
         };
+        if lends {
+            return self.message.lend(lent, is_last);
+        }
         if is_last {
-            self.fragments = 0;
+            return self.message.finish_pieces().map(Some);
         }
-        match (lends, is_last) {
-            (true, _) => self.message.lend(lent, is_last),
-            (false, true) => self.message.finish(),
-            (false, false) => Ok(self.message.drain()),
-        }
+        Ok(self.message.drain())
     }
 
-    /// Gathers what makes at most one piece: a step of what is compressed, or an octet of a
-    /// character that was cut off.
+    /// Gathers what makes at most one piece: a step of compressed data, or a byte of a character
+    /// that was cut.
     fn gather_step(
         &mut self,
         frame: &mut Frame,
@@ -76,19 +57,21 @@ impl Receiver {
         } else {
             1
         };
-        let len = frame.remaining.min(most).min(input.len());
-        let part = input.remaining_mut().get_mut(..len).unwrap_or_default();
-        if let Some(mut mask) = frame.mask {
-            mask.apply(part);
+        let len = usize::from(most)
+            .min(usize::try_from(frame.remaining).unwrap_or(usize::MAX))
+            .min(input.len());
+        let Some(part) = input.0.get_mut(..len) else {
+            return Ok(());
+        };
+        // What the last step left in the input is unmasked already.
+        let unmasked = usize::from(frame.unmasked).min(len);
+        if let (Some(mask), Some(fresh)) = (&mut frame.mask, part.get_mut(unmasked..)) {
+            mask.apply(fresh);
         }
         let taken = self.message.append_step(part)?;
-        // What has not been taken stays in the input as it came in.
-        if let (Some(mask), Some(rest)) = (&mut frame.mask, part.get_mut(taken..)) {
-            mask.skip(taken);
-            mask.clone().apply(rest);
-        }
         input.take(taken);
-        frame.remaining -= taken;
+        frame.remaining -= taken as u64;
+        frame.unmasked = (len - taken) as u16; // at most `STEP`
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
-//! The body of a response that refuses a handshake (RFC 9112, section 6). Its law: it keeps no
-//! more than its limit, and ends as soon as its end is known.
+//! The body of a response that refuses a handshake (RFC 9112, section 6).
+//!
+//! Invariant: it keeps no more than its limit, and ends as soon as its end is known.
 
 use crate::frame::Input;
 use crate::handshake::headers::Headers;
-use crate::handshake::negotiation::only;
+use crate::handshake::negotiation::list::Once;
 use alloc::vec::Vec;
 
 /// Reads a body in pieces.
@@ -17,9 +18,9 @@ pub(in crate::handshake) struct BodyReader {
 /// How the end of the body is known (RFC 9112, section 6.3).
 #[derive(Debug)]
 enum Framing {
-    /// So many octets are still to come.
+    /// The number of bytes still to come.
     Length(u64),
-    /// Octets of a chunk are to come.
+    /// The number of bytes still to come of a chunk.
     Chunk(u64),
     /// The end of a chunk, or a line with the size of the next, as far as it is there.
     ChunkLine(Vec<u8>),
@@ -36,17 +37,21 @@ const MAX_CHUNK_LINE: usize = 256;
 
 impl BodyReader {
     pub(in crate::handshake) fn new(status: u16, headers: &Headers, max_size: usize) -> Self {
-        let length = only(headers.iter(), "content-length").map(|value| value.map(decimal));
-        let framing = match (headers.get("transfer-encoding"), length) {
+        let mut length = Once::Absent;
+        for value in headers.get_all("content-length") {
+            length.found(decimal(value.trim_ascii()));
+        }
+        let coding = headers.get_all("transfer-encoding").next();
+        let framing = match (coding, length) {
             _ if status == 204 || status == 304 => Framing::Complete,
             (Some(coding), _) if coding.trim_ascii().eq_ignore_ascii_case(b"chunked") => {
                 Framing::ChunkLine(Vec::new())
             }
-            (Some(_), _) | (None, Ok(None)) => Framing::ToTheEnd,
-            (None, Ok(Some(Some(0)))) => Framing::Complete,
-            (None, Ok(Some(Some(length)))) => Framing::Length(length),
+            (Some(_), _) | (None, Once::Absent) => Framing::ToTheEnd,
+            (None, Once::Found(Some(0))) => Framing::Complete,
+            (None, Once::Found(Some(length))) => Framing::Length(length),
             // RFC 9112, section 6.3: a wrong length is beyond recovery.
-            (None, Ok(Some(None)) | Err(_)) => Framing::Broken,
+            (None, Once::Found(None) | Once::Repeated) => Framing::Broken,
         };
         Self {
             body: Vec::new(),
@@ -55,7 +60,7 @@ impl BodyReader {
         }
     }
 
-    /// Takes octets of the body; true if there is nothing more to wait for.
+    /// Takes bytes of the body; true if there is nothing more to wait for.
     pub(in crate::handshake) fn receive(&mut self, input: &mut Input<'_>) -> bool {
         loop {
             match &mut self.framing {
@@ -63,19 +68,19 @@ impl BodyReader {
                 _ if input.is_empty() => return false,
                 Framing::Length(remaining) | Framing::Chunk(remaining) => {
                     let n = usize::try_from(*remaining).unwrap_or(usize::MAX);
-                    let octets = input.take(n);
-                    *remaining -= octets.len() as u64;
+                    let bytes = input.take(n);
+                    *remaining -= bytes.len() as u64;
                     if *remaining == 0 {
                         self.framing = match self.framing {
                             Framing::Chunk(_) => Framing::ChunkLine(Vec::new()),
                             _ => Framing::Complete,
                         };
                     }
-                    self.keep(octets);
+                    self.keep(bytes);
                 }
                 Framing::ToTheEnd => {
-                    let octets = input.take_rest();
-                    self.keep(octets);
+                    let bytes = input.take_rest();
+                    self.keep(bytes);
                 }
                 Framing::ChunkLine(line) => {
                     line.extend_from_slice(input.take(1));
@@ -98,23 +103,22 @@ impl BodyReader {
         (self.body, is_complete)
     }
 
-    fn keep(&mut self, octets: &[u8]) {
-        let room = self.max_size - self.body.len();
-        let fits = octets.len().min(room);
-        self.body
-            .extend_from_slice(octets.get(..fits).unwrap_or_default());
-        if fits < octets.len() {
-            self.framing = Framing::Broken; // cut off
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = self.max_size.saturating_sub(self.body.len());
+        let (kept, cut_off) = bytes.split_at(bytes.len().min(room));
+        self.body.extend_from_slice(kept);
+        if !cut_off.is_empty() {
+            self.framing = Framing::Broken;
         }
     }
 }
 
 /// What follows once a line with the size of a chunk is there (RFC 9112, section 7.1).
 fn after_chunk_line(line: &[u8]) -> Option<Framing> {
-    // The line end behind a chunk's data comes first, if there was one.
+    // The line end after a chunk's data comes first, if there was one.
     let size = line.strip_prefix(b"\r\n").unwrap_or(line);
     match httparse::parse_chunk_size(size) {
-        // The last chunk. Fields behind it are of no use: the transport is closed.
+        // The last chunk. Fields after it are of no use: the transport is closed.
         Ok(httparse::Status::Complete((_, 0))) => Some(Framing::Complete),
         Ok(httparse::Status::Complete((_, size))) => Some(Framing::Chunk(size)),
         Ok(httparse::Status::Partial) if line.len() < MAX_CHUNK_LINE => None,
@@ -123,7 +127,8 @@ fn after_chunk_line(line: &[u8]) -> Option<Framing> {
     }
 }
 
-fn decimal(value: &[u8]) -> Option<u64> {
+/// A number without a sign.
+pub(in crate::handshake) fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }

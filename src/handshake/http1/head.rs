@@ -1,16 +1,18 @@
-//! The head of a request or response (RFC 9112, section 2). Its law: every octet is looked at
-//! once when it arrives, so a head in any pieces costs linear time, and one that no head may
-//! have, or one too many, is an error at once.
+//! The head of a request or response (RFC 9112, section 2).
+//!
+//! Invariant: every byte is looked at once when it arrives, so a head in any pieces costs linear
+//! time. A byte that no head may have, or one too many, is an error at once.
 
 use crate::frame::Input;
-use crate::handshake::config::HandshakeConfig;
+use crate::handshake::error::HandshakeError;
 use crate::handshake::headers::{Field, Headers};
+use crate::handshake::token::is_token;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
 
-/// Finds the end of a head in octets that come in pieces.
+/// Finds the end of a head in bytes that come in pieces.
 #[derive(Debug)]
 pub(in crate::handshake) struct HeadReader {
     /// What there is of a head that was cut.
@@ -23,22 +25,13 @@ pub(in crate::handshake) struct HeadReader {
 /// Where in the head the reader stands.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
-    /// Octets so far.
+    /// Bytes so far.
     size: usize,
     /// Lines that have ended, without empty ones before the first.
     lines: usize,
-    /// Octets of the line so far.
+    /// Bytes of the line so far.
     line_len: usize,
     after_cr: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::handshake) enum HeadError {
-    Malformed,
-    /// The first line alone is longer than the limit.
-    LineTooLong,
-    TooLarge,
-    TooManyHeaders,
 }
 
 /// A head: its first line and its fields.
@@ -49,27 +42,29 @@ pub(in crate::handshake) struct Head {
 }
 
 impl Head {
-    pub(in crate::handshake) fn first_line(&self) -> &str {
-        self.headers.text_at(&self.first_line)
+    /// The request line or status line.
+    pub(in crate::handshake) fn first_line(&self) -> Result<&str, HandshakeError> {
+        core::str::from_utf8(self.headers.part(&self.first_line))
+            .map_err(|_| HandshakeError::Malformed { line: 1 })
     }
 }
 
 impl HeadReader {
-    pub(in crate::handshake) fn new(config: &HandshakeConfig) -> Self {
+    pub(in crate::handshake) fn new(max_size: usize, max_headers: usize) -> Self {
         Self {
             kept: Vec::new(),
             progress: Progress::default(),
-            max_size: config.max_head_size,
-            max_headers: config.max_headers,
+            max_size,
+            max_headers,
         }
     }
 
-    /// Takes the octets of a head and no more; `None` if its end is not there yet.
+    /// Takes the bytes of a head and no more; `None` if its end is not there yet.
     pub(in crate::handshake) fn receive(
         &mut self,
         input: &mut Input<'_>,
-    ) -> Result<Option<Head>, HeadError> {
-        let Some(len) = self.find_end(input.remaining())? else {
+    ) -> Result<Option<Head>, HandshakeError> {
+        let Some(len) = self.find_end(input.0)? else {
             self.kept.extend_from_slice(input.take_rest());
             return Ok(None);
         };
@@ -79,45 +74,45 @@ impl HeadReader {
         parse(head, lines).map(Some)
     }
 
-    /// Goes on to the end of the head, and returns how many of these octets belong to it.
-    fn find_end(&mut self, octets: &[u8]) -> Result<Option<usize>, HeadError> {
+    /// Goes on to the end of the head, and returns the number of these bytes that belong to it.
+    fn find_end(&mut self, bytes: &[u8]) -> Result<Option<usize>, HandshakeError> {
         let mut now = self.progress;
-        let mut rest = octets;
+        let mut rest = bytes;
         loop {
             if !now.after_cr {
                 let len = plain_len(rest);
-                rest = rest.get(len..).unwrap_or_default();
+                rest = rest.split_at(len).1;
                 now.size += len;
                 now.line_len += len;
                 self.check_size(&now)?;
             }
-            let Some((&octet, behind)) = rest.split_first() else {
+            let Some((&byte, after)) = rest.split_first() else {
                 self.progress = now;
                 return Ok(None);
             };
-            rest = behind;
-            if self.step(&mut now, octet)? {
+            rest = after;
+            if self.step(&mut now, byte)? {
                 self.progress = now;
-                return Ok(Some(octets.len() - rest.len()));
+                return Ok(Some(bytes.len() - rest.len()));
             }
         }
     }
 
-    fn check_size(&self, now: &Progress) -> Result<(), HeadError> {
+    fn check_size(&self, now: &Progress) -> Result<(), HandshakeError> {
         if now.size <= self.max_size {
             Ok(())
         } else if now.lines == 0 {
-            Err(HeadError::LineTooLong)
+            Err(HandshakeError::TargetTooLong { max: self.max_size })
         } else {
-            Err(HeadError::TooLarge)
+            Err(HandshakeError::HeadTooLarge { max: self.max_size })
         }
     }
 
-    /// One more octet; true if it ends the head.
-    fn step(&self, now: &mut Progress, octet: u8) -> Result<bool, HeadError> {
+    /// One more byte; true if it ends the head.
+    fn step(&self, now: &mut Progress, byte: u8) -> Result<bool, HandshakeError> {
         now.size += 1;
         self.check_size(now)?;
-        match (octet, now.after_cr) {
+        match (byte, now.after_cr) {
             (b'\n', true) => {
                 now.after_cr = false;
                 if now.line_len == 0 {
@@ -125,40 +120,45 @@ impl HeadReader {
                     return Ok(now.lines > 0);
                 }
                 if now.lines > self.max_headers {
-                    return Err(HeadError::TooManyHeaders);
+                    let max = self.max_headers;
+                    return Err(HandshakeError::TooManyHeaders { max });
                 }
                 now.lines += 1;
                 now.line_len = 0;
             }
             (b'\r', false) => now.after_cr = true,
-            // A line ends with CR and LF, and has no control octets but tabs (RFC 9112, section
+            // A line ends with CR and LF, and has no control bytes but tabs (RFC 9112, section
             // 2.2, and RFC 9110, section 5.5): decided here in the strict way.
-            (_, true) | (0..=8 | 10..=31 | 127, false) => return Err(HeadError::Malformed),
+            (_, true) | (0..=8 | 10..=31 | 127, false) => {
+                let line = now.lines + 1;
+                return Err(HandshakeError::Malformed { line });
+            }
             _ => now.line_len += 1,
         }
         Ok(false)
     }
 }
 
-/// Reads a whole head of that many lines.
-fn parse(octets: Vec<u8>, lines: usize) -> Result<Head, HeadError> {
-    let mut head = &*octets;
+/// Reads a complete head of that many lines.
+fn parse(bytes: Vec<u8>, lines: usize) -> Result<Head, HandshakeError> {
+    let mut head = &*bytes;
     while let Some(rest) = head.strip_prefix(b"\r\n") {
         head = rest;
     }
     let first_len = head.windows(2).position(|pair| pair == b"\r\n");
-    let (first_line, fields) = head.split_at(first_len.ok_or(HeadError::Malformed)?);
-    core::str::from_utf8(first_line).map_err(|_| HeadError::Malformed)?;
+    let first_len = first_len.ok_or(HandshakeError::Malformed { line: 1 })?;
+    let (first_line, fields) = head.split_at(first_len);
+    let fields = fields.split_at(2).1;
 
     let mut parsed = vec![httparse::EMPTY_HEADER; lines];
-    let fields = fields.get(2..).unwrap_or_default();
     let Ok(httparse::Status::Complete((_, parsed))) = httparse::parse_headers(fields, &mut parsed)
     else {
-        return Err(HeadError::Malformed);
+        let line = 2 + plain_fields(fields);
+        return Err(HandshakeError::Malformed { line });
     };
     // Where they stand, so that none is copied. What is empty may lie elsewhere.
     let place = |part: &[u8]| {
-        let start = part.as_ptr().addr().wrapping_sub(octets.as_ptr().addr());
+        let start = part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr());
         if part.is_empty() {
             0..0
         } else {
@@ -172,13 +172,25 @@ fn parse(octets: Vec<u8>, lines: usize) -> Result<Head, HeadError> {
     let (first_line, fields) = (place(first_line), fields.collect());
     Ok(Head {
         first_line,
-        headers: Headers::of_head(octets, fields),
+        headers: Headers::of_head(bytes, fields),
     })
 }
 
-/// How many octets stand before the first control octet; eight are looked at in one step.
-fn plain_len(octets: &[u8]) -> usize {
-    let (words, last) = octets.as_chunks::<8>();
+/// The number of lines before the first that is no field: a token, a colon, and any value.
+fn plain_fields(fields: &[u8]) -> usize {
+    let is_field = |line: &&[u8]| {
+        let name = line.split(|&byte| byte == b':').next();
+        name.is_some_and(is_token)
+    };
+    fields
+        .split(|&byte| byte == b'\n')
+        .take_while(is_field)
+        .count()
+}
+
+/// The number of bytes before the first control byte. Eight are looked at in one step.
+fn plain_len(bytes: &[u8]) -> usize {
+    let (words, last) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let controls = controls(u64::from_le_bytes(*word));
         if controls != 0 {
@@ -189,20 +201,12 @@ fn plain_len(octets: &[u8]) -> usize {
     8 * words.len() + in_last.unwrap_or(last.len())
 }
 
-/// The lowest bit that is set is the top bit of the first control octet; 0 if there is none.
+/// The lowest bit that is set is the top bit of the first control byte; 0 if there is none.
 const fn controls(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
-    // A difference borrows from the octet above only where its own octet is one that is looked for.
+    // A difference borrows from the byte above only where its own byte is one that is looked for.
     let below_space = word.wrapping_sub(ONES * 32) & !word;
     let delete = word ^ (ONES * 127);
     let delete = delete.wrapping_sub(ONES) & !delete;
     (below_space | delete) & (ONES * 128)
-}
-
-/// `HTTP/` digit `.` digit (RFC 9112, section 2.3).
-pub(in crate::handshake) fn http_version(text: &str) -> Option<(u8, u8)> {
-    match *text.as_bytes().strip_prefix(b"HTTP/")? {
-        [major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] => Some((major - b'0', minor - b'0')),
-        _ => None,
-    }
 }

@@ -2,8 +2,8 @@
 //!
 //! Invariant: what is kept of a peer's bytes is bounded before it is kept.
 
-mod body;
-mod head;
-
-pub(super) use body::BodyReader;
-pub(super) use head::{Head, HeadError, HeadReader, http_version};
+pub(super) mod body;
+pub(super) mod head;
+pub(super) mod request_line;
+pub(super) mod status_line;
+mod version;

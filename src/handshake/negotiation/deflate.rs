@@ -1,12 +1,15 @@
-//! The negotiation of permessage-deflate (RFC 7692, sections 5 and 7.1). Its law: an element that
-//! breaks a rule is declined by a server and fails a client, and the letter of each value counts.
+//! The negotiation of permessage-deflate (RFC 7692, sections 5 and 7.1).
+//!
+//! Invariant: an element that breaks a rule is declined by a server and fails a client, and the
+//! letter of each value counts.
 
-use super::extension::Extension;
-use crate::deflate::{Deflate, DeflateConfig, DeflateParams, WindowBits};
-use crate::handshake::error::ResponseError;
-use alloc::string::ToString;
+use crate::connection::Connection;
+use crate::deflate::{Deflate, Params, Window};
+use crate::handshake::error::HandshakeError;
+use crate::handshake::extension::Extension;
+use crate::handshake::setup_error::SetupError;
+use alloc::string::{String, ToString};
 
-const NAME: &str = "permessage-deflate";
 const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
 const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
@@ -17,9 +20,9 @@ const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 /// The handshakes of this crate call them for you.
 impl Deflate {
     /// The name of the extension: `permessage-deflate`.
-    pub const NAME: &str = NAME;
+    pub const NAME: &str = "permessage-deflate";
 
-    /// What a client offers (RFC 7692, sections 5 and 7.1).
+    /// The element that a client offers (RFC 7692, sections 5 and 7.1).
     ///
     /// ```
     /// use sansocket::Deflate;
@@ -29,89 +32,122 @@ impl Deflate {
     /// ```
     #[must_use]
     pub fn offer(&self) -> Extension {
-        let config = self.config();
-        let params = DeflateParams {
-            server_no_context_takeover: config.server_no_context_takeover,
-            client_no_context_takeover: config.client_no_context_takeover,
-            server_max_window_bits: config.server_max_window_bits,
+        let params = Params {
+            server_no_context_takeover: self.server_no_context_takeover,
+            client_no_context_takeover: self.client_no_context_takeover,
+            server_max_window_bits: self.server_max_window_bits.map(Window::nearest),
             client_max_window_bits: None,
         };
-        let bits = config.client_max_window_bits;
-        element(&params).with(CLIENT_MAX_WINDOW_BITS, bits.map(|bits| bits.to_string()))
+        let hint = self.client_max_window_bits.map(Window::nearest);
+        element(&params).with(CLIENT_MAX_WINDOW_BITS, hint.map(digits))
     }
 
-    /// What a server agrees to: the answer to the first offer that it can take, `None` if there is
+    /// The element with which a server accepts the first offer that it can, `None` if there is
     /// none (RFC 7692, sections 5 and 7).
     ///
-    /// Put [`to_extension`](DeflateParams::to_extension) of it into the response, once.
+    /// `offered` are all elements of the request. Put the answer into the response, once, and give
+    /// it to [`Connection::with_deflate`].
     ///
     /// ```
-    /// use sansocket::{Deflate, negotiation::Extension};
+    /// use sansocket::Deflate;
     ///
-    /// let offered = "permessage-deflate; server_max_window_bits=8, permessage-deflate";
-    /// let offered = Extension::parse_list([offered.as_bytes()].into_iter())?;
-    /// let params = Deflate::default().accept(&offered).expect("a good offer");
-    /// let answer = params.to_extension().to_string();
-    /// assert_eq!(answer, "permessage-deflate; server_max_window_bits=8");
-    /// # Ok::<(), sansocket::FieldError>(())
+    /// let mut client = Deflate::default();
+    /// client.server_max_window_bits = Some(8);
+    /// let answer = Deflate::default().accept(&[client.offer()]).expect("a good offer");
+    /// assert_eq!(answer.to_string(), "permessage-deflate; server_max_window_bits=8");
     /// ```
     #[must_use]
-    pub fn accept(&self, offered: &[Extension]) -> Option<DeflateParams> {
-        let offers = offered.iter().filter(|element| element.name() == NAME);
-        let mut offers = offers.filter_map(|element| read(element, Hint::Allowed));
-        offers.find_map(|offer| answer(self.config(), offer))
+    pub fn accept(&self, offered: &[Extension]) -> Option<Extension> {
+        let params = offers(offered).find_map(|offer| answer(self, offer))?;
+        let bits = params.client_max_window_bits;
+        Some(match bits {
+            None => element(&params),
+            Some(bits) => element(&params).with(CLIENT_MAX_WINDOW_BITS, Some(digits(bits))),
+        })
     }
 
-    /// What a client agrees to: the parameters in the server's answer, `None` if that does not
-    /// have permessage-deflate (RFC 7692, sections 5 and 7).
+    /// The element that a client agrees to: the server's answer, `None` if that does not have
+    /// permessage-deflate (RFC 7692, sections 5 and 7).
     ///
-    /// `offered` and `accepted` are all elements of the request and of the response.
+    /// `offered` and `accepted` are all elements of the request and of the response. Give the
+    /// element to [`Connection::with_deflate`].
     ///
     /// # Errors
     ///
-    /// [`ResponseError::Extensions`] if the answer breaks a rule, or fits no offer. End the
+    /// [`HandshakeError::Extensions`] if the answer breaks a rule, or fits no offer. End the
     /// handshake.
     pub fn agree(
         &self,
         offered: &[Extension],
         accepted: &[Extension],
-    ) -> Result<Option<DeflateParams>, ResponseError> {
-        let mut answers = accepted.iter().filter(|element| element.name() == NAME);
-        let params = match (answers.next(), answers.next()) {
+    ) -> Result<Option<Extension>, HandshakeError> {
+        let mut answers = accepted.iter().filter(|element| is_deflate(element));
+        let answer = match (answers.next(), answers.next()) {
             (None, _) => return Ok(None),
-            (Some(answer), None) => read(answer, Hint::Forbidden),
-            (Some(_), Some(_)) => None,
+            (Some(answer), None) => answer,
+            (Some(_), Some(_)) => return Err(HandshakeError::Extensions),
         };
-        let Some(Element { params, .. }) = params else {
-            return Err(ResponseError::Extensions);
-        };
-        // Which offer was taken does not matter, only that there is one that fits.
-        let offers = offered.iter().filter(|element| element.name() == NAME);
-        let mut offers = offers.filter_map(|element| read(element, Hint::Allowed));
-        let own = params.client_max_window_bits.unwrap_or(WindowBits::MAX);
-        if offers.any(|offer| fits(&params, &offer)) && own >= self.config().min_window_bits {
-            Ok(Some(params))
+        let params = params_of(answer).ok_or(HandshakeError::Extensions)?;
+        // Which offer was accepted does not matter, only that there is one that fits.
+        let is_offered = offers(offered).any(|offer| fits(&params, &offer));
+        let own = params.client_max_window_bits.unwrap_or(Window::MAX);
+        if is_offered && own >= Window::nearest(self.min_window_bits) {
+            Ok(Some(answer.clone()))
         } else {
-            Err(ResponseError::Extensions)
+            Err(HandshakeError::Extensions)
         }
     }
 }
 
-impl DeflateParams {
-    /// These parameters as the element of a response (RFC 7692, section 5).
-    #[must_use]
-    pub fn to_extension(&self) -> Extension {
-        let element = element(self);
-        match self.client_max_window_bits {
-            None => element,
-            Some(bits) => element.with(CLIENT_MAX_WINDOW_BITS, Some(bits.to_string())),
-        }
+impl Connection {
+    /// The same connection with the permessage-deflate that its opening handshake agreed on
+    /// (RFC 7692).
+    ///
+    /// The handshakes of this crate do it for you. Call it yourself, before anything is received
+    /// or sent, if another HTTP implementation did the handshake. `agreed` is the element of the
+    /// response: see [`Deflate::accept`] and [`Deflate::agree`].
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Extension`] if the element is not an answer of permessage-deflate.
+    pub fn with_deflate(
+        mut self,
+        deflate: &Deflate,
+        agreed: &Extension,
+    ) -> Result<Self, SetupError> {
+        let params = params_of(agreed).ok_or(SetupError::Extension)?;
+        self.0.set_deflate(deflate, &params);
+        Ok(self)
     }
+}
+
+/// The parameters of a response's element; `None` if it is not a valid answer of
+/// permessage-deflate (RFC 7692, section 7.1).
+pub(crate) fn params_of(answer: &Extension) -> Option<Params> {
+    if !is_deflate(answer) {
+        return None;
+    }
+    read(answer, Hint::Forbidden).map(|element| element.params)
+}
+
+fn is_deflate(element: &Extension) -> bool {
+    element.name() == Deflate::NAME
+}
+
+/// The valid offers of permessage-deflate, in order.
+fn offers(offered: &[Extension]) -> impl Iterator<Item = Element> {
+    let offers = offered.iter().filter(|element| is_deflate(element));
+    offers.filter_map(|element| read(element, Hint::Allowed))
+}
+
+/// The value of a parameter.
+fn digits(window: Window) -> String {
+    window.bits().to_string()
 }
 
 /// An offer or an answer, read.
 struct Element {
-    params: DeflateParams,
+    params: Params,
     /// Whether `client_max_window_bits` is there, with or without a value.
     knows_client_max_window_bits: bool,
 }
@@ -127,7 +163,7 @@ enum Hint {
 /// The parameters of an element; `None` if one is unknown, is there twice, or has a value that it
 /// must not have (RFC 7692, section 7).
 fn read(element: &Extension, hint: Hint) -> Option<Element> {
-    let mut params = DeflateParams::default();
+    let mut params = Params::default();
     let mut knows_client_max_window_bits = false;
     for (name, value) in element.params() {
         let is_repeated = match name {
@@ -160,41 +196,46 @@ fn read(element: &Extension, hint: Hint) -> Option<Element> {
 }
 
 /// 8 to 15 without sign or leading zero (RFC 7692, section 7.1.2).
-fn window_bits(value: &str) -> Option<WindowBits> {
+fn window_bits(value: &str) -> Option<Window> {
     match value {
-        "8" | "9" | "10" | "11" | "12" | "13" | "14" | "15" => WindowBits::new(value.parse().ok()?),
+        "8" | "9" | "10" | "11" | "12" | "13" | "14" | "15" => {
+            value.parse().ok().map(Window::nearest)
+        }
         _ => None,
     }
 }
 
-/// A server's answer to an offer, if it can take it.
-fn answer(config: &DeflateConfig, offer: Element) -> Option<DeflateParams> {
+/// A server's answer to an offer, if it can accept that.
+fn answer(deflate: &Deflate, offer: Element) -> Option<Params> {
     let Element {
         params: asked,
         knows_client_max_window_bits,
     } = offer;
-    let least = |a: Option<WindowBits>, b: Option<WindowBits>| match (a, b) {
+    let least = |a: Option<Window>, b: Option<Window>| match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     };
-    let params = DeflateParams {
+    let wish = deflate.client_max_window_bits.map(Window::nearest);
+    let params = Params {
         server_no_context_takeover: asked.server_no_context_takeover
-            || config.server_no_context_takeover,
+            || deflate.server_no_context_takeover,
         client_no_context_takeover: asked.client_no_context_takeover
-            || config.client_no_context_takeover,
-        server_max_window_bits: least(asked.server_max_window_bits, config.server_max_window_bits),
+            || deflate.client_no_context_takeover,
+        server_max_window_bits: least(
+            asked.server_max_window_bits,
+            deflate.server_max_window_bits.map(Window::nearest),
+        ),
         // Only a wish is answered: a hint binds nobody (RFC 7692, section 7.1.2.2).
-        client_max_window_bits: config
-            .client_max_window_bits
+        client_max_window_bits: wish
             .filter(|_| knows_client_max_window_bits)
             .and_then(|bits| least(Some(bits), asked.client_max_window_bits)),
     };
-    let own = params.server_max_window_bits.unwrap_or(WindowBits::MAX);
-    (own >= config.min_window_bits).then_some(params)
+    let own = params.server_max_window_bits.unwrap_or(Window::MAX);
+    (own >= Window::nearest(deflate.min_window_bits)).then_some(params)
 }
 
 /// Whether these parameters are an answer to this offer.
-fn fits(answer: &DeflateParams, offer: &Element) -> bool {
+fn fits(answer: &Params, offer: &Element) -> bool {
     let asked = &offer.params;
     let window_fits = match (asked.server_max_window_bits, answer.server_max_window_bits) {
         (None, _) => true,
@@ -206,9 +247,9 @@ fn fits(answer: &DeflateParams, offer: &Element) -> bool {
         && (answer.client_max_window_bits.is_none() || offer.knows_client_max_window_bits)
 }
 
-/// The element with these parameters, but for `client_max_window_bits`.
-fn element(params: &DeflateParams) -> Extension {
-    let mut element = Extension::known(NAME);
+/// The element with these parameters, except `client_max_window_bits`.
+fn element(params: &Params) -> Extension {
+    let mut element = Extension::known(Deflate::NAME);
     if params.server_no_context_takeover {
         element = element.with(SERVER_NO_CONTEXT_TAKEOVER, None);
     }
@@ -216,7 +257,7 @@ fn element(params: &DeflateParams) -> Extension {
         element = element.with(CLIENT_NO_CONTEXT_TAKEOVER, None);
     }
     if let Some(bits) = params.server_max_window_bits {
-        element = element.with(SERVER_MAX_WINDOW_BITS, Some(bits.to_string()));
+        element = element.with(SERVER_MAX_WINDOW_BITS, Some(digits(bits)));
     }
     element
 }

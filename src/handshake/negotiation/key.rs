@@ -1,15 +1,20 @@
-//! The key of the opening handshake and its answer (RFC 6455, sections 4.1 and 4.2.2). Its law:
-//! the answer is made from the text of the key, not from what the text decodes to.
+//! The key of the opening handshake and its answer (RFC 6455, sections 4.1 and 4.2.2).
+//!
+//! Invariant: the answer is made from the text of the key, not from what the text decodes to.
 
 use alloc::string::String;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sha1::{Digest, Sha1};
+use sha1_smol::Sha1;
 
 /// Appended to the key before it is hashed (RFC 6455, section 1.3).
-const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455, section 4.2.2).
+/// The length of a `Sec-WebSocket-Key`: 16 bytes in base64.
+pub(crate) const KEY_LEN: usize = 24;
+
+/// Returns the `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455,
+/// section 4.2.2).
 ///
 /// ```
 /// use sansocket::negotiation::accept_key;
@@ -17,40 +22,38 @@ const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 /// ```
 #[must_use]
-pub fn accept_key(key: &str) -> String {
-    text(&accept_octets(key.as_bytes()))
+pub fn accept_key(key: impl AsRef<[u8]>) -> String {
+    accept_of(key.as_ref()).map(char::from).iter().collect()
 }
 
 /// [`accept_key`] without a heap.
-pub(crate) fn accept_octets(key: &[u8]) -> [u8; 28] {
-    let sha1 = Sha1::new().chain_update(key).chain_update(GUID);
-    encode(&sha1.finalize())
+pub(crate) fn accept_of(key: &[u8]) -> [u8; 28] {
+    let mut sha1 = Sha1::new();
+    sha1.update(key);
+    sha1.update(GUID);
+    encode(&sha1.digest().bytes())
 }
 
-/// Whether this is a `Sec-WebSocket-Key`: 16 octets in base64 (RFC 6455, section 4.2.1).
+/// Whether this is a `Sec-WebSocket-Key`: 16 bytes in base64 (RFC 6455, section 4.2.1).
 ///
 /// Base64 with padding (RFC 4648, section 4) has 22 digits for them. The four bits that are left
 /// over may be set: RFC 6455 itself once printed such a key (erratum 3150).
 #[must_use]
-pub fn is_valid_key(key: &str) -> bool {
-    let is_digit = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
-    let digits = key.strip_suffix("==");
-    digits.is_some_and(|digits| digits.len() == 22 && digits.bytes().all(is_digit))
+pub fn is_valid_key(key: impl AsRef<[u8]>) -> bool {
+    let is_digit = |b: &u8| b.is_ascii_alphanumeric() || *b == b'+' || *b == b'/';
+    let digits = key.as_ref().strip_suffix(b"==");
+    digits.is_some_and(|digits| digits.len() == 22 && digits.iter().all(is_digit))
 }
 
 /// The `Sec-WebSocket-Key` for a nonce (RFC 6455, section 4.1).
-pub(crate) fn key(nonce: &[u8; 16]) -> String {
-    text(&encode::<24>(nonce))
+pub(crate) fn key_of(nonce: &[u8; 16]) -> [u8; KEY_LEN] {
+    encode(nonce)
 }
 
-/// Base64 of octets whose encoding is `LEN` octets long.
-fn encode<const LEN: usize>(octets: &[u8]) -> [u8; LEN] {
+/// Base64 of bytes whose encoding is `LEN` bytes long.
+fn encode<const LEN: usize>(bytes: &[u8]) -> [u8; LEN] {
     let mut text = [0; LEN];
-    let len = STANDARD.encode_slice(octets, &mut text);
+    let len = STANDARD.encode_slice(bytes, &mut text);
     debug_assert_eq!(len, Ok(LEN));
     text
-}
-
-fn text(ascii: &[u8]) -> String {
-    ascii.iter().copied().map(char::from).collect()
 }

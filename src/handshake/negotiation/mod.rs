@@ -1,77 +1,84 @@
 //! What the two sides agree on in an opening handshake, as pure functions over lists of header
 //! fields.
 //!
-//! [`ServerHandshake`](crate::ServerHandshake) and [`ClientHandshake`](crate::ClientHandshake)
-//! use them for HTTP/1.1. Use them yourself where another HTTP implementation reads and writes
-//! the heads. Headers are any iterator of names and values, so nothing has to be copied into a
-//! type of this crate; from an `http::HeaderMap`, say, it is
-//! `map.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))`.
+//! An `Endpoint` uses them for HTTP/1.1. Use them yourself where another HTTP implementation reads
+//! and writes the heads. Headers are anything that yields names and values as bytes, so that
+//! nothing is copied into a type of this crate.
 //!
-//! A server behind a foreign HTTP/1.1 implementation, which has checked the method:
+//! A server behind a foreign HTTP/1.1 implementation, which has checked the method, with the
+//! headers in an `http::HeaderMap`:
 //!
 //! ```
-//! use sansocket::negotiation::{self, Offer, OriginPolicy};
-//! use sansocket::{Config, Connection};
+//! use http::{HeaderMap, HeaderValue, header};
+//! use sansocket::negotiation::{self, Offer};
+//! use sansocket::{Connection, HandshakeError, OriginPolicy, Settings};
 //!
-//! # fn respond(_status: u16, _headers: &[(&str, &str)]) {}
-//! # let request = [
-//! #     ("Host", "example.com"), ("Upgrade", "websocket"), ("Connection", "Upgrade"),
-//! #     ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-//! # ];
-//! # let headers = request.iter().map(|(name, value)| (*name, value.as_bytes()));
-//! let key = negotiation::read_upgrade(headers.clone())?;
-//! let offer = Offer::read(headers)?;
-//! let policy = OriginPolicy::SameOrigin;
-//! if policy.allows(offer.origin.as_deref(), "example.com") {
-//!     respond(101, &[
-//!         ("Upgrade", "websocket"),
-//!         ("Connection", "Upgrade"),
-//!         ("Sec-WebSocket-Accept", &negotiation::accept_key(key)),
-//!     ]);
-//!     let ws = Connection::server(&Config::default());
+//! /// Returns the fields of the response with status 101, and the open connection.
+//! fn accept(request: &HeaderMap, host: &str) -> Result<(HeaderMap, Connection), HandshakeError> {
+//!     let key = negotiation::read_upgrade(request)?;
+//!     let offer = Offer::read(request)?;
+//!     if !OriginPolicy::same_origin().allows(offer.origin.as_deref(), host) {
+//!         return Err(HandshakeError::OriginForbidden {
+//!             origin: offer.origin.unwrap_or_default().into(),
+//!             host: host.into(),
+//!         });
+//!     }
+//!     let accept = negotiation::accept_key(key);
+//!     let mut response = HeaderMap::new();
+//!     response.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+//!     response.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+//!     response.insert(header::SEC_WEBSOCKET_ACCEPT, accept.parse().expect("base64"));
+//!     Ok((response, Connection::server(Settings::default())))
 //! }
-//! # Ok::<(), sansocket::RequestError>(())
+//! # let mut request = HeaderMap::new();
+//! # for (name, value) in [
+//! #     ("host", "example.com"), ("upgrade", "websocket"), ("connection", "Upgrade"),
+//! #     ("sec-websocket-version", "13"), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+//! #     ("origin", "http://example.com"),
+//! # ] {
+//! #     request.insert(name, HeaderValue::from_static(value));
+//! # }
+//! # let (response, _) = accept(&request, "example.com")?;
+//! # assert_eq!(response["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+//! # assert_eq!(accept(&request, "example.org").map(drop).unwrap_err().status(), 403);
+//! # Ok::<(), HandshakeError>(())
 //! ```
+//!
+//! An error is answered with [`Response::from(&error)`](crate::Response), or with its
+//! [`status`](crate::HandshakeError::status) alone.
 //!
 //! permessage-deflate on top of that, with the feature `deflate`; a client has `Deflate::offer` and
 //! `Deflate::agree` for it:
 //!
 //! ```
 //! # #[cfg(feature = "deflate")] {
-//! use sansocket::{Config, Connection, Deflate, negotiation::Offer};
+//! use sansocket::{Connection, Deflate, Settings, negotiation::Offer};
 //!
 //! # fn add_header(_name: &str, _value: &str) {}
 //! # let request = [
 //! #     ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Extensions", "permessage-deflate"),
 //! # ];
-//! # let offer = Offer::read(request.iter().map(|(n, v)| (*n, v.as_bytes()))).unwrap();
+//! # let offer = Offer::read(request).unwrap();
 //! let deflate = Deflate::default(); // one for all connections of a thread
-//! let mut ws = Connection::server(&Config::default());
-//! if let Some(params) = deflate.accept(&offer.extensions) {
-//!     add_header("Sec-WebSocket-Extensions", &params.to_extension().to_string());
-//!     ws = ws.with_deflate(&deflate, &params);
+//! let mut ws = Connection::server(Settings::default());
+//! if let Some(agreed) = deflate.accept(&offer.extensions) {
+//!     add_header("Sec-WebSocket-Extensions", &agreed.to_string());
+//!     ws = ws.with_deflate(&deflate, &agreed)?;
 //! }
 //! # assert!(ws.has_deflate());
 //! # }
+//! # Ok::<(), sansocket::SetupError>(())
 //! ```
 
+pub(in crate::handshake) mod agreement;
 #[cfg(feature = "deflate")]
-mod deflate;
-mod extension;
-mod key;
-mod list;
-mod origin;
-mod request;
-mod response;
+pub(in crate::handshake) mod deflate;
+pub(in crate::handshake) mod key;
+pub(in crate::handshake) mod list;
+pub(in crate::handshake) mod offer;
 mod subprotocol;
 
-pub use extension::Extension;
+pub use agreement::{Agreement, check_upgrade};
 pub use key::{accept_key, is_valid_key};
-pub use origin::OriginPolicy;
-pub use request::{Offer, read_upgrade};
-pub use response::{Agreement, check_upgrade};
+pub use offer::{Offer, read_upgrade};
 pub use subprotocol::select_subprotocol;
-
-pub(crate) use key::{accept_octets, key};
-pub(crate) use list::{Once, only};
-pub(crate) use request::{Offered, upgrade_key};

@@ -1,16 +1,17 @@
-//! Subprotocols (RFC 6455, section 1.9). Its law: names are compared letter by letter
-//! (RFC 7936, section 2), and the client's order counts.
+//! Subprotocols (RFC 6455, section 1.9).
+//!
+//! Invariant: names are compared with regard to case (RFC 7936, section 2), and the client's order
+//! counts.
 
-use super::list::{elements, values};
-use crate::handshake::error::RequestError;
-use crate::handshake::headers::is_token;
+use super::list::elements;
+use crate::handshake::token::is_token;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// The first subprotocol in the client's order which the server supports.
+/// Returns the first subprotocol in the client's order that the server supports.
 ///
-/// With none in common the handshake goes on without (RFC 6455, section 4.2.2); browsers fail by
-/// themselves then.
+/// With none in common the handshake goes on without (RFC 6455, section 4.2.2); browsers fail
+/// then.
 ///
 /// ```
 /// use sansocket::negotiation::select_subprotocol;
@@ -30,28 +31,39 @@ pub fn select_subprotocol<'o>(
         .find(|name| supported.iter().any(|other| other.as_ref() == *name))
 }
 
-/// The subprotocols that a client offers: tokens, all different (RFC 6455, section 4.1).
-pub(super) fn read_offered<'a, N: AsRef<[u8]>>(
-    headers: impl Iterator<Item = (N, &'a [u8])> + Clone,
-) -> Result<Vec<String>, RequestError> {
-    const NAME: &str = "sec-websocket-protocol";
-    let mut offered = Vec::new();
-    for element in elements(headers.clone(), NAME) {
-        let name = core::str::from_utf8(element).map_err(|_| RequestError::Subprotocol)?;
-        if !is_token(element) {
-            return Err(RequestError::Subprotocol);
+/// The subprotocols that a client offers, read line by line: tokens, all different (RFC 6455,
+/// section 4.1).
+#[derive(Default)]
+pub(super) struct SubprotocolList {
+    list: Vec<String>,
+    has_lines: bool,
+    is_broken: bool,
+}
+
+impl SubprotocolList {
+    /// Reads one line of the list.
+    pub(super) fn line(&mut self, value: &[u8]) {
+        self.has_lines = true;
+        for element in elements(value) {
+            match core::str::from_utf8(element) {
+                Ok(name) if is_token(element) => self.list.push(name.into()),
+                _ => self.is_broken = true,
+            }
         }
-        offered.push(String::from(name));
     }
-    // A field without any element does not fit the grammar (RFC 6455, section 4.3).
-    if offered.is_empty() && values(headers, NAME).next().is_some() {
-        return Err(RequestError::Subprotocol);
+
+    /// Returns the list, which is empty if there was no line; `None` if it breaks a rule.
+    pub(super) fn finish(self) -> Option<Vec<String>> {
+        // A line without any element does not fit the grammar (RFC 6455, section 4.3).
+        if self.is_broken || (self.has_lines && self.list.is_empty()) {
+            return None;
+        }
+        // Sorted, so that a long list costs no quadratic time.
+        let mut sorted: Vec<&str> = self.list.iter().map(String::as_str).collect();
+        sorted.sort_unstable();
+        if sorted.windows(2).any(|pair| pair.first() == pair.last()) {
+            return None;
+        }
+        Some(self.list)
     }
-    // Sorted, so that a long list costs no quadratic time.
-    let mut sorted: Vec<&str> = offered.iter().map(String::as_str).collect();
-    sorted.sort_unstable();
-    if sorted.windows(2).any(|pair| pair.first() == pair.last()) {
-        return Err(RequestError::Subprotocol);
-    }
-    Ok(offered)
 }

@@ -1,0 +1,131 @@
+//! How far a connection is on its way to its end (RFC 6455, section 7).
+//!
+//! Invariant: only this file changes the closing state; the first cause of the end stays the cause.
+
+use crate::frame::{CloseCode, ProtocolError, Role};
+use alloc::boxed::Box;
+
+/// The closing state of a connection.
+#[derive(Debug)]
+pub(super) struct Closing {
+    /// Whether a Close frame of ours is in the output.
+    is_sent: bool,
+    transport_ended: bool,
+    /// The code of the peer's Close frame; 1005 if it had none.
+    received: Option<CloseCode>,
+    /// What ended the connection first.
+    cause: Option<Cause>,
+    /// The first rule that the peer broke. Boxed, as most connections never need it.
+    error: Option<Box<ProtocolError>>,
+}
+
+/// What ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The application called `close`.
+    Application,
+    /// The peer broke a rule or took too long.
+    Fault,
+    /// The peer sent a Close frame, or its transport ended.
+    Peer,
+}
+
+/// How far the closing handshake is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClosingState {
+    /// Messages go both ways.
+    Open,
+    /// The peer's Close waits for the application's answer.
+    Answering,
+    /// Our Close was sent.
+    Closing,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// By a Close frame. The code is the peer's, 1006 if none came.
+    Closed { code: CloseCode, by_peer: bool },
+    /// The peer broke a rule, or its transport ended early.
+    Failed(ProtocolError),
+}
+
+impl Closing {
+    /// Nothing has ended yet.
+    pub(super) const NEW: Self = Self {
+        is_sent: false,
+        transport_ended: false,
+        received: None,
+        cause: None,
+        error: None,
+    };
+
+    /// A Close frame of ours goes into the output, for this cause.
+    pub(super) fn send(&mut self, cause: Cause) {
+        self.is_sent = true;
+        self.cause.get_or_insert(cause);
+    }
+
+    /// The peer's Close frame has come; without a code its code is 1005.
+    pub(super) fn receive(&mut self, code: CloseCode) {
+        self.received = Some(code);
+        self.cause.get_or_insert(Cause::Peer);
+    }
+
+    /// The peer broke a rule.
+    pub(super) fn fail(&mut self, error: ProtocolError) {
+        self.error.get_or_insert(Box::new(error));
+        self.cause.get_or_insert(Cause::Fault);
+    }
+
+    /// The transport has ended.
+    pub(super) fn end_transport(&mut self) {
+        self.transport_ended = true;
+        self.cause.get_or_insert(Cause::Peer);
+    }
+
+    pub(super) const fn is_sent(&self) -> bool {
+        self.is_sent
+    }
+
+    pub(super) const fn transport_has_ended(&self) -> bool {
+        self.transport_ended
+    }
+
+    pub(super) const fn state(&self) -> ClosingState {
+        if self.is_sent {
+            ClosingState::Closing
+        } else if self.received.is_some() {
+            ClosingState::Answering
+        } else {
+            ClosingState::Open
+        }
+    }
+
+    /// Whether both Close frames are there.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.is_sent && self.received.is_some()
+    }
+
+    /// Whether to close the transport once the output is written (RFC 6455, section 7.1.1): the
+    /// server does so first, and the client waits for it.
+    pub(super) const fn must_close_transport(&self, role: Role) -> bool {
+        let receives_nothing_more = self.received.is_some() || self.error.is_some();
+        self.transport_ended
+            || (matches!(role, Role::Server) && self.is_sent && receives_nothing_more)
+    }
+
+    /// How it ended, if the transport ends now.
+    pub(super) fn outcome(&self) -> Outcome {
+        let by_peer = self.cause == Some(Cause::Peer);
+        match (self.received, &self.error) {
+            (Some(code), None) => Outcome::Closed { code, by_peer },
+            _ if self.cause == Some(Cause::Application) => Outcome::Closed {
+                code: self.received.unwrap_or(CloseCode::ABNORMAL),
+                by_peer: false,
+            },
+            (_, Some(error)) => Outcome::Failed(**error),
+            (None, None) => Outcome::Failed(ProtocolError::TransportEnded),
+        }
+    }
+}

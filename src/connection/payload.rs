@@ -1,0 +1,305 @@
+//! Payloads of messages and control frames, as they are delivered.
+//!
+//! Invariant: a payload borrows from the caller's input or owns its bytes; it never borrows from the
+//! connection, and `Debug` shows its length only.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::fmt;
+use core::ops::Deref;
+
+/// Text that was received: lent from the input, or gathered. It derefs to `str`.
+#[derive(Clone)]
+pub struct Text<'b>(TextRepr<'b>);
+
+#[derive(Clone)]
+enum TextRepr<'b> {
+    Lent(&'b str),
+    Owned(String),
+}
+
+impl Text<'_> {
+    /// The same, borrowing nothing: to keep it, or to hand it to another thread.
+    #[must_use]
+    pub fn into_owned(self) -> Text<'static> {
+        Text(TextRepr::Owned(self.into_string()))
+    }
+
+    /// The text as a `String`; copied only if it is lent.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        match self.0 {
+            TextRepr::Lent(text) => text.into(),
+            TextRepr::Owned(text) => text,
+        }
+    }
+
+    /// The bytes of the text; copied only if it is lent.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            TextRepr::Lent(text) => Bytes::copy_from_slice(text.as_bytes()),
+            TextRepr::Owned(text) => text.into(),
+        }
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    #[inline]
+    fn deref(&self) -> &str {
+        match &self.0 {
+            TextRepr::Lent(text) => text,
+            TextRepr::Owned(text) => text,
+        }
+    }
+}
+
+impl<'b> From<&'b str> for Text<'b> {
+    #[inline]
+    fn from(text: &'b str) -> Self {
+        Self(TextRepr::Lent(text))
+    }
+}
+
+impl From<String> for Text<'_> {
+    #[inline]
+    fn from(text: String) -> Self {
+        Self(TextRepr::Owned(text))
+    }
+}
+
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Text<'_> {}
+
+impl PartialEq<str> for Text<'_> {
+    fn eq(&self, other: &str) -> bool {
+        **self == *other
+    }
+}
+
+impl PartialEq<&str> for Text<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        **self == **other
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    /// The text itself. It comes from the peer: escape it before you log it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes)", self.len())
+    }
+}
+
+/// Bytes that were received: lent from the input, gathered, or a view of the caller's buffer. It
+/// derefs to `[u8]`.
+#[derive(Clone)]
+pub struct Binary<'b>(BinaryRepr<'b>);
+
+#[derive(Clone)]
+enum BinaryRepr<'b> {
+    Lent(&'b [u8]),
+    Owned(Vec<u8>),
+    /// Boxed, so that an event stays small.
+    View(Box<Bytes>),
+}
+
+impl Binary<'_> {
+    /// The same, borrowing nothing: to keep it, or to hand it to another thread.
+    #[must_use]
+    pub fn into_owned(self) -> Binary<'static> {
+        Binary(match self.0 {
+            BinaryRepr::Lent(data) => BinaryRepr::Owned(data.into()),
+            BinaryRepr::Owned(data) => BinaryRepr::Owned(data),
+            BinaryRepr::View(data) => BinaryRepr::View(data),
+        })
+    }
+
+    /// The bytes; copied only if they are lent.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            BinaryRepr::Lent(data) => Bytes::copy_from_slice(data),
+            BinaryRepr::Owned(data) => data.into(),
+            BinaryRepr::View(data) => *data,
+        }
+    }
+}
+
+impl Deref for Binary<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            BinaryRepr::Lent(data) => data,
+            BinaryRepr::Owned(data) => data,
+            BinaryRepr::View(data) => data,
+        }
+    }
+}
+
+impl<'b> From<&'b [u8]> for Binary<'b> {
+    #[inline]
+    fn from(data: &'b [u8]) -> Self {
+        Self(BinaryRepr::Lent(data))
+    }
+}
+
+impl<'b, const N: usize> From<&'b [u8; N]> for Binary<'b> {
+    fn from(data: &'b [u8; N]) -> Self {
+        Self(BinaryRepr::Lent(data))
+    }
+}
+
+impl From<Vec<u8>> for Binary<'_> {
+    #[inline]
+    fn from(data: Vec<u8>) -> Self {
+        Self(BinaryRepr::Owned(data))
+    }
+}
+
+impl From<Bytes> for Binary<'_> {
+    fn from(data: Bytes) -> Self {
+        Self(BinaryRepr::View(Box::new(data)))
+    }
+}
+
+impl PartialEq for Binary<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Binary<'_> {}
+
+impl PartialEq<[u8]> for Binary<'_> {
+    fn eq(&self, other: &[u8]) -> bool {
+        **self == *other
+    }
+}
+
+impl PartialEq<&[u8]> for Binary<'_> {
+    fn eq(&self, other: &&[u8]) -> bool {
+        **self == **other
+    }
+}
+
+impl fmt::Debug for Binary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Binary({} bytes)", self.len())
+    }
+}
+
+/// A part of a message, as it arrived ([`Deliver::Pieces`](crate::Deliver::Pieces)).
+///
+/// The pieces of a message are all text or all binary; text is cut between characters. Only the last
+/// piece may be empty. Hand it on with [`Session::send_piece`](crate::Session::send_piece).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece<'b>(PieceRepr<'b>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum PieceRepr<'b> {
+    Text {
+        data: Text<'b>,
+        is_first: bool,
+        is_last: bool,
+    },
+    Binary {
+        data: Binary<'b>,
+        is_first: bool,
+        is_last: bool,
+    },
+}
+
+impl<'b> Piece<'b> {
+    pub(super) const fn text(data: Text<'b>, is_first: bool, is_last: bool) -> Self {
+        Self(PieceRepr::Text {
+            data,
+            is_first,
+            is_last,
+        })
+    }
+
+    pub(super) const fn binary(data: Binary<'b>, is_first: bool, is_last: bool) -> Self {
+        Self(PieceRepr::Binary {
+            data,
+            is_first,
+            is_last,
+        })
+    }
+
+    /// Whether it is the first of its message.
+    #[must_use]
+    pub const fn is_first(&self) -> bool {
+        match self.0 {
+            PieceRepr::Text { is_first, .. } | PieceRepr::Binary { is_first, .. } => is_first,
+        }
+    }
+
+    /// Whether it is the last of its message.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        match self.0 {
+            PieceRepr::Text { is_last, .. } | PieceRepr::Binary { is_last, .. } => is_last,
+        }
+    }
+
+    /// The text, if the message is text.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.0 {
+            PieceRepr::Text { data, .. } => Some(data),
+            PieceRepr::Binary { .. } => None,
+        }
+    }
+
+    /// The bytes, of text as well.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            PieceRepr::Text { data, .. } => data.as_bytes(),
+            PieceRepr::Binary { data, .. } => data,
+        }
+    }
+
+    /// The bytes, of text as well; copied only if they are lent.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            PieceRepr::Text { data, .. } => data.into_bytes(),
+            PieceRepr::Binary { data, .. } => data.into_bytes(),
+        }
+    }
+
+    /// The same, borrowing nothing: to keep it, or to hand it to another thread.
+    #[must_use]
+    pub fn into_owned(self) -> Piece<'static> {
+        match self.0 {
+            PieceRepr::Text {
+                data,
+                is_first,
+                is_last,
+            } => Piece::text(data.into_owned(), is_first, is_last),
+            PieceRepr::Binary {
+                data,
+                is_first,
+                is_last,
+            } => Piece::binary(data.into_owned(), is_first, is_last),
+        }
+    }
+}

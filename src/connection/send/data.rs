@@ -1,0 +1,89 @@
+//! What the application sends.
+//!
+//! Invariant: text is `str`, so a text message that is not UTF-8 cannot be sent.
+
+use super::prepared::Prepared;
+use crate::connection::payload::{Binary, Piece, Text};
+use crate::frame::Opcode;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::fmt;
+
+/// The data of a message, or of a piece of one: text, binary, or prepared (RFC 6455, section 5.6).
+///
+/// It is made by `From`, so [`Session::send`](crate::Session::send) takes `&str` and `&String` as
+/// text; `&[u8]`, `&Vec<u8>`, `&Bytes` as binary; `&Text`, `&Binary` and `&Piece` as they were
+/// received; and `&Prepared`.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Data<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Binary.
+    Binary(&'a [u8]),
+    /// A message that was prepared for many connections.
+    Prepared(&'a Prepared),
+}
+
+impl<'a> Data<'a> {
+    /// Its type and its bytes.
+    #[inline(always)]
+    pub(in crate::connection) fn parts(self) -> (Opcode, &'a [u8]) {
+        match self {
+            Self::Text(text) => (Opcode::Text, text.as_bytes()),
+            Self::Binary(data) => (Opcode::Binary, data),
+            Self::Prepared(prepared) => (prepared.opcode(), prepared.payload()),
+        }
+    }
+}
+
+macro_rules! data_from {
+    ($($type:ty => $variant:ident),* $(,)?) => {$(
+        impl<'a> From<&'a $type> for Data<'a> {
+            #[inline(always)]
+            fn from(data: &'a $type) -> Self {
+                Self::$variant(data)
+            }
+        }
+    )*};
+}
+
+data_from! {
+    str => Text,
+    String => Text,
+    Text<'_> => Text,
+    [u8] => Binary,
+    Vec<u8> => Binary,
+    Bytes => Binary,
+    Binary<'_> => Binary,
+    Prepared => Prepared,
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Data<'a> {
+    #[inline(always)]
+    fn from(data: &'a [u8; N]) -> Self {
+        Self::Binary(data)
+    }
+}
+
+impl<'a> From<&'a Piece<'_>> for Data<'a> {
+    #[inline]
+    fn from(piece: &'a Piece<'_>) -> Self {
+        match piece.as_text() {
+            Some(text) => Self::Text(text),
+            None => Self::Binary(piece.as_bytes()),
+        }
+    }
+}
+
+/// What it is and how long, without the data.
+impl fmt::Debug for Data<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Binary(data) => write!(f, "Binary({} bytes)", data.len()),
+            Self::Prepared(prepared) => prepared.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! How a connection ended, and what the transport is to do next.
+//!
+//! Invariant: the first cause of the end is the one that is told.
+
+use crate::connection::{Connection, Outcome};
+use crate::frame::{CloseCode, ProtocolError};
+use crate::handshake::HandshakeError;
+use crate::time::Expired;
+use core::fmt;
+use core::time::Duration;
+
+/// What the transport is to do next ([`Endpoint::tick`](crate::Endpoint::tick)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "an adapter that forgets one of these steps must not compile"
+)]
+pub enum Tick {
+    /// Write what is in the output, read, and call `tick` again at this time at the latest, which
+    /// is later than `now`; `None` if nothing will be due.
+    Wait(Option<Duration>),
+    /// Everything is written, and was the last: shut writing down, then do as for `Wait`. It is told
+    /// at each call until the end; shutting down again does no harm.
+    ShutDown(Option<Duration>),
+    /// It is over: drop the transport.
+    Done(End),
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum End {
+    /// By a Close frame (RFC 6455, section 7.1.4).
+    Closed {
+        /// The code of the peer's Close: [1005](CloseCode::NO_STATUS) if it gave none,
+        /// [1006](CloseCode::ABNORMAL) if the transport ended without one, after ours was sent.
+        code: CloseCode,
+        /// Whether the peer's Close was the first.
+        by_peer: bool,
+    },
+    /// No connection: [`respond`](crate::Endpoint::respond) has answered the request.
+    Responded,
+    /// No connection: the peer's part of the opening handshake is why.
+    Refused(HandshakeError),
+    /// The peer broke a rule, or the transport ended without a closing handshake.
+    Failed(ProtocolError),
+    /// Something took too long.
+    Expired(Expired),
+}
+
+impl End {
+    /// Whether nothing went wrong: the closing handshake is complete ("closed cleanly", RFC 6455,
+    /// section 7.1.4), or a response was the answer.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        match self {
+            Self::Closed { code, .. } => code.0 != CloseCode::ABNORMAL.0,
+            Self::Responded => true,
+            Self::Refused(_) | Self::Failed(_) | Self::Expired(_) => false,
+        }
+    }
+
+    /// "The WebSocket connection close code" (RFC 6455, section 7.1.5): the peer's, 1005 if it gave
+    /// none, 1006 if no Close came.
+    #[must_use]
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Closed { code, .. } => *code,
+            _ => CloseCode::ABNORMAL,
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed {
+                code,
+                by_peer: true,
+            } => write!(f, "the peer closed with code {code}"),
+            Self::Closed { code, .. } if *code == CloseCode::ABNORMAL => {
+                f.write_str("closed by us; the transport ended before the peer answered")
+            }
+            Self::Closed { code, .. } => {
+                write!(f, "closed by us; the peer answered with code {code}")
+            }
+            Self::Responded => f.write_str("the request was answered with an HTTP response"),
+            Self::Refused(error) => error.fmt(f),
+            Self::Failed(error) => error.fmt(f),
+            Self::Expired(expired) => expired.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for End {}
+
+impl From<Outcome> for End {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Closed { code, by_peer } => Self::Closed { code, by_peer },
+            Outcome::Failed(error) => Self::Failed(error),
+        }
+    }
+}
+
+/// The end stands here, as `connection` knows no end of a handshake.
+impl Connection {
+    /// How it ended, once the transport has ([`receive_eof`](Connection::receive_eof)).
+    #[must_use]
+    pub fn end(&self) -> Option<End> {
+        self.0
+            .transport_has_ended()
+            .then(|| self.0.outcome().into())
+    }
+}

@@ -1,0 +1,225 @@
+//! The opening handshake of an endpoint, in either role, and what comes of it.
+//!
+//! Invariant: a request is answered once, and after a refusal nothing of the input is used.
+
+use super::end::End;
+use super::event::Event;
+use crate::connection::{SendError, Session};
+use crate::frame::Input;
+use crate::handshake::{
+    ClientHandshake, Config, HandshakeError, Request, Response, ServerHandshake,
+};
+use crate::time::Expired;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use bytes::BytesMut;
+
+/// How far an endpoint is.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Server: the head of a request is arriving.
+    Request(Box<Requesting>),
+    /// Server: the application decides on the request.
+    Deciding(Box<Deciding>),
+    /// Client: the response is arriving.
+    Response(Box<ClientHandshake>),
+    /// There is a connection, and these bytes came before the request was accepted.
+    Early(Box<Early>),
+    /// There is a connection, open or not.
+    Open,
+    /// There will be none, and why.
+    Over(Box<End>),
+}
+
+#[derive(Debug)]
+pub(super) struct Requesting {
+    handshake: ServerHandshake,
+    max_head_size: usize,
+}
+
+/// A request that is not answered yet.
+#[derive(Debug)]
+pub(super) struct Deciding {
+    is_head: bool,
+    /// Why it gets the default answer, if the application does not answer first.
+    default: Option<HandshakeError>,
+    early: Early,
+    max_early: usize,
+}
+
+/// What a client sent behind its request before that was accepted.
+#[derive(Default)]
+pub(super) struct Early(Vec<u8>);
+
+impl core::fmt::Debug for Early {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Early({} bytes)", self.0.len())
+    }
+}
+
+impl Phase {
+    pub(super) fn server(config: &Config) -> Self {
+        Self::Request(Box::new(Requesting {
+            handshake: ServerHandshake::new(config),
+            max_head_size: config.max_head_size,
+        }))
+    }
+
+    pub(super) fn client(handshake: ClientHandshake) -> Self {
+        Self::Response(Box::new(handshake))
+    }
+
+    /// What comes of `input` while there is no connection, or has just been none.
+    #[cold]
+    pub(super) fn receive<'b>(
+        &mut self,
+        session: &mut Session,
+        input: &mut Input<'b>,
+        out: &mut BytesMut,
+    ) -> Option<Event<'b>> {
+        match self {
+            Self::Request(requesting) => match requesting.handshake.receive(input)? {
+                Ok(request) => {
+                    let default = request.error().cloned();
+                    let is_handshake = default.is_none();
+                    *self = Self::Deciding(Box::new(Deciding {
+                        is_head: request.is_head(),
+                        default,
+                        early: Early::default(),
+                        max_early: requesting.max_head_size,
+                    }));
+                    Some(if is_handshake {
+                        Event::Request(request)
+                    } else {
+                        Event::Http(request)
+                    })
+                }
+                Err(error) => {
+                    input.take_rest();
+                    Some(self.refuse(error, false, out))
+                }
+            },
+            Self::Deciding(deciding) => {
+                let early = input.take_rest();
+                let is_head = deciding.is_head;
+                if let Some(error) = deciding.default.take() {
+                    return Some(self.refuse(error, is_head, out));
+                }
+                if deciding.early.0.len().saturating_add(early.len()) > deciding.max_early {
+                    let max = deciding.max_early;
+                    return Some(self.refuse(HandshakeError::HeadTooLarge { max }, is_head, out));
+                }
+                deciding.early.0.extend_from_slice(early);
+                None
+            }
+            Self::Response(handshake) => match handshake.receive(input, session, out)? {
+                Ok(response) => {
+                    *self = Self::Open;
+                    Some(Event::Opened(Box::new(response)))
+                }
+                Err(error) => {
+                    input.take_rest();
+                    *self = Self::Over(Box::new(End::Refused(error.clone())));
+                    Some(Event::Refused(Box::new(error)))
+                }
+            },
+            Self::Early(early) => {
+                let mut cursor = Input(&mut early.0);
+                let received = session.receive_gathered(&mut cursor, out);
+                let left = cursor.len();
+                early.0.drain(..early.0.len() - left);
+                match received {
+                    Some(received) => Some(received.into()),
+                    None => {
+                        *self = Self::Open;
+                        session.receive(input, out)
+                    }
+                }
+            }
+            Self::Open => session.receive(input, out),
+            Self::Over(_) => {
+                input.take_rest();
+                None
+            }
+        }
+    }
+
+    /// Accepts the request; one that failed its checks gets its refusal.
+    pub(super) fn accept(
+        &mut self,
+        request: Request,
+        session: &mut Session,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        let deciding = match self {
+            Self::Deciding(deciding) => deciding,
+            Self::Request(_) | Self::Response(_) => return Err(SendError::NotYetOpen),
+            Self::Early(_) | Self::Open | Self::Over(_) => return Err(SendError::Closed),
+        };
+        if let Some(error) = request.error().cloned() {
+            let is_head = deciding.is_head;
+            self.refuse(error, is_head, out);
+            return Ok(());
+        }
+        request.open(session, out);
+        let early = core::mem::take(&mut deciding.early);
+        *self = if early.0.is_empty() {
+            Self::Open
+        } else {
+            Self::Early(Box::new(early))
+        };
+        Ok(())
+    }
+
+    /// Answers the request, or one that has not come yet, without opening a connection.
+    pub(super) fn respond(
+        &mut self,
+        response: &Response,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        let is_head = match self {
+            Self::Request(_) => false,
+            Self::Deciding(deciding) => deciding.is_head,
+            _ => return Err(SendError::Closed),
+        };
+        response.write(is_head, out);
+        *self = Self::Over(Box::new(End::Responded));
+        Ok(())
+    }
+
+    fn refuse(
+        &mut self,
+        error: HandshakeError,
+        is_head: bool,
+        out: &mut BytesMut,
+    ) -> Event<'static> {
+        Response::from(&error).write(is_head, out);
+        *self = Self::Over(Box::new(End::Refused(error.clone())));
+        Event::Refused(Box::new(error))
+    }
+
+    /// The opening handshake took too long. A server answers, and a client has perhaps received a
+    /// part of a refusal.
+    pub(super) fn expire(&mut self, out: &mut BytesMut) {
+        let expired = End::Expired(Expired::Handshake);
+        let end = match self {
+            Self::Request(_) => {
+                Response::new(408).write(false, out);
+                expired
+            }
+            Self::Response(handshake) => handshake.give_up().map_or(expired, End::Refused),
+            _ => return,
+        };
+        *self = Self::Over(Box::new(end));
+    }
+
+    /// The transport has ended.
+    pub(super) fn receive_eof(&mut self) {
+        let error = match self {
+            Self::Request(_) | Self::Deciding(_) => HandshakeError::TransportEnded,
+            Self::Response(handshake) => handshake.receive_eof(),
+            Self::Early(_) | Self::Open | Self::Over(_) => return,
+        };
+        *self = Self::Over(Box::new(End::Refused(error)));
+    }
+}

@@ -1,0 +1,248 @@
+//! What a client asks for, and where (RFC 6455, section 4.1).
+//!
+//! Invariant: whatever the application puts in, the request that is written is a valid one.
+
+use super::extension::Extension;
+use super::fields::{self, write_field, write_fields};
+use super::headers::{Headers, check_value};
+use super::setup_error::SetupError;
+use super::token::is_token;
+use super::uri::Uri;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use bytes::BytesMut;
+use core::fmt;
+use core::str::FromStr;
+
+/// What a client asks for, and where (RFC 6455, section 4.1).
+///
+/// It can be used for any number of connections: each handshake takes a new key.
+///
+/// ```
+/// use sansocket::ClientRequest;
+///
+/// let request = ClientRequest::new("ws://Example.com:8080/chat?room=1")?
+///     .subprotocol("chat")?
+///     .header("Authorization", "Bearer x")?;
+/// assert_eq!((request.host(), request.port()), ("example.com", 8080));
+/// assert_eq!(request.uri(), "ws://example.com:8080/chat?room=1");
+/// # Ok::<(), sansocket::SetupError>(())
+/// ```
+#[derive(Clone)]
+pub struct ClientRequest {
+    uri: Uri,
+    origin: Option<String>,
+    subprotocols: Vec<String>,
+    requires_subprotocol: bool,
+    extensions: Vec<Extension>,
+    required_extensions: Vec<String>,
+    headers: Headers,
+}
+
+impl ClientRequest {
+    /// Makes a request for the resource at a `ws://` or `wss://` URI (RFC 6455, section 3).
+    ///
+    /// The host is folded to lower case. Path and query are sent as they are, except that
+    /// characters that are not ASCII are percent-encoded (RFC 6455, section 11.1.1). A host that is
+    /// not ASCII needs the feature `idna`.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Scheme`], [`SetupError::Syntax`], [`SetupError::Host`], [`SetupError::Port`],
+    /// [`SetupError::Fragment`], or [`SetupError::Character`] with the character and its place.
+    pub fn new(uri: &str) -> Result<Self, SetupError> {
+        Ok(Self {
+            uri: uri.parse()?,
+            origin: None,
+            subprotocols: Vec::new(),
+            requires_subprotocol: false,
+            extensions: Vec::new(),
+            required_extensions: Vec::new(),
+            headers: Headers::new(),
+        })
+    }
+
+    /// Offers one more subprotocol; those offered first are preferred (RFC 6455, section 4.1).
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Subprotocol`] if the name is not a token, or was offered already.
+    pub fn subprotocol(mut self, name: &str) -> Result<Self, SetupError> {
+        if !is_token(name.as_bytes()) || self.subprotocols.iter().any(|other| other == name) {
+            return Err(SetupError::Subprotocol);
+        }
+        self.subprotocols.push(name.into());
+        Ok(self)
+    }
+
+    /// Lets the handshake fail if the server chooses none of the subprotocols, as browsers do.
+    #[must_use]
+    pub const fn require_subprotocol(mut self) -> Self {
+        self.requires_subprotocol = true;
+        self
+    }
+
+    /// Offers an extension that the application implements itself, above the connection
+    /// (RFC 6455, section 9.1).
+    ///
+    /// If it is `required` and the server does not accept it, the connection is closed with 1010
+    /// as soon as it is open (RFC 6455, section 7.4.1).
+    #[must_use]
+    pub fn extension(mut self, extension: Extension, required: bool) -> Self {
+        if required {
+            self.required_extensions.push(extension.name().into());
+        }
+        self.extensions.push(extension);
+        self
+    }
+
+    /// Says which site the client acts for, as browsers do (RFC 6455, section 4.1).
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Value`] if it has control characters.
+    pub fn origin(mut self, origin: &str) -> Result<Self, SetupError> {
+        check_value(origin)?;
+        self.origin = Some(origin.into());
+        Ok(self)
+    }
+
+    /// Adds a header field, such as `Authorization` or `Cookie`.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Name`], [`SetupError::Value`], or [`SetupError::Reserved`] for what the
+    /// handshake writes itself.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, SetupError> {
+        if name.eq_ignore_ascii_case("origin") {
+            return Err(SetupError::Reserved);
+        }
+        fields::add(&mut self.headers, name, value)?;
+        Ok(self)
+    }
+
+    /// Returns the URI in its normal form, without userinfo.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        &self.uri.text
+    }
+
+    /// Whether the scheme is `wss`: the connection goes through TLS.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.uri.is_secure
+    }
+
+    /// Returns the host to connect to and to name in TLS: a name or an address, without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.uri.host
+    }
+
+    /// Returns the port to connect to: 80 for `ws` and 443 for `wss` where the URI names none.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.uri.port
+    }
+
+    /// Returns host and port as in `Host`: the port is left out if it is the scheme's own
+    /// (RFC 6455, section 4.1).
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.uri.authority
+    }
+
+    /// Returns what stands before the `@` of the URI: this crate never sends it (RFC 9110,
+    /// section 4.2.4).
+    ///
+    /// A caller who trusts the source of the URI may make an `Authorization` header of it.
+    #[must_use]
+    pub fn userinfo(&self) -> Option<&str> {
+        self.uri.userinfo.as_deref()
+    }
+
+    pub(super) fn subprotocols(&self) -> &[String] {
+        &self.subprotocols
+    }
+
+    pub(super) const fn requires_subprotocol(&self) -> bool {
+        self.requires_subprotocol
+    }
+
+    pub(super) fn extensions(&self) -> &[Extension] {
+        &self.extensions
+    }
+
+    pub(super) fn required_extensions(&self) -> &[String] {
+        &self.required_extensions
+    }
+
+    /// Appends the request to `out`, with this key and an offer of `extensions`.
+    pub(super) fn write(&self, key: &[u8], extensions: &[Extension], out: &mut BytesMut) {
+        for part in ["GET ", &self.uri.resource_name, " HTTP/1.1\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        write_field("Host", self.uri.authority.as_bytes(), out);
+        write_field("Upgrade", b"websocket", out);
+        write_field("Connection", b"Upgrade", out);
+        write_field("Sec-WebSocket-Key", key, out);
+        write_field("Sec-WebSocket-Version", b"13", out);
+        if let Some(origin) = &self.origin {
+            write_field("Origin", origin.as_bytes(), out);
+        }
+        if !self.subprotocols.is_empty() {
+            let list = self.subprotocols.join(", ");
+            write_field("Sec-WebSocket-Protocol", list.as_bytes(), out);
+        }
+        if !extensions.is_empty() {
+            let list: Vec<_> = extensions.iter().map(ToString::to_string).collect();
+            write_field("Sec-WebSocket-Extensions", list.join(", ").as_bytes(), out);
+        }
+        write_fields(&self.headers, out);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+impl FromStr for ClientRequest {
+    type Err = SetupError;
+
+    fn from_str(uri: &str) -> Result<Self, SetupError> {
+        Self::new(uri)
+    }
+}
+
+impl fmt::Debug for ClientRequest {
+    /// Without userinfo, without the query, and without the values of fields that hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (uri, query) = match self.uri.text.split_once('?') {
+            Some((uri, _)) => (uri, "?…"),
+            None => (&*self.uri.text, ""),
+        };
+        f.debug_struct("ClientRequest")
+            .field("uri", &format_args!("{uri}{query}"))
+            .field("origin", &self.origin)
+            .field("subprotocols", &self.subprotocols)
+            .field("requires_subprotocol", &self.requires_subprotocol)
+            .field("extensions", &self.extensions)
+            .field("required_extensions", &self.required_extensions)
+            .field("headers", &self.headers)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn a_debug_print_shows_no_secret() {
+        let request = ClientRequest::new("wss://me:sesame@a/b?sesame")
+            .unwrap()
+            .header("Authorization", "sesame")
+            .unwrap();
+        let shown = format!("{request:?}");
+        assert!(!shown.contains("sesame"), "{shown}");
+        assert!(shown.contains("wss://a/b?…"), "{shown}");
+    }
+}

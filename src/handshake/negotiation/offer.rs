@@ -1,0 +1,119 @@
+//! What a server reads in the header fields of a request (RFC 6455, section 4.2.1).
+//!
+//! Invariant: a field that does not fit its grammar refuses the request, even where nothing
+//! depends on it.
+
+use super::key::{KEY_LEN, is_valid_key};
+use super::list::{Once, has_token};
+use super::subprotocol::SubprotocolList;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::extension::{Extension, ExtensionList};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What a client offers, over any version of HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Offer {
+    /// Subprotocols in the client's order, all different (RFC 6455, section 1.9).
+    pub subprotocols: Vec<String>,
+    /// Extensions in the client's order (RFC 6455, section 9.1).
+    pub extensions: Vec<Extension>,
+    /// The site that the page came from, if a browser sent the request (RFC 6455, section 10.2).
+    pub origin: Option<String>,
+}
+
+impl Offer {
+    /// Reads the fields that all versions of HTTP have: version, subprotocols, extensions,
+    /// origin.
+    ///
+    /// Ask an [`OriginPolicy`](crate::OriginPolicy) whether the origin is allowed.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::VersionMalformed`], [`HandshakeError::VersionUnsupported`],
+    /// [`HandshakeError::Origin`], [`HandshakeError::Subprotocol`],
+    /// [`HandshakeError::Extensions`].
+    pub fn read(
+        headers: impl IntoIterator<Item = (impl AsRef<[u8]>, impl AsRef<[u8]>)>,
+    ) -> Result<Self, HandshakeError> {
+        let (mut version, mut origin) = (Once::Absent, Once::Absent);
+        let mut subprotocols = SubprotocolList::default();
+        let mut extensions = ExtensionList::default();
+        for (name, value) in headers {
+            let value = value.as_ref();
+            match name.as_ref() {
+                n if n.eq_ignore_ascii_case(b"sec-websocket-version") => {
+                    version.found(version_number(value.trim_ascii()));
+                }
+                n if n.eq_ignore_ascii_case(b"origin") => {
+                    origin.found(core::str::from_utf8(value.trim_ascii()).map(String::from));
+                }
+                n if n.eq_ignore_ascii_case(b"sec-websocket-protocol") => subprotocols.line(value),
+                n if n.eq_ignore_ascii_case(b"sec-websocket-extensions") => extensions.line(value),
+                _ => {}
+            }
+        }
+        match version {
+            Once::Found(Some(13)) => {}
+            Once::Found(Some(other)) => return Err(HandshakeError::VersionUnsupported(other)),
+            _ => return Err(HandshakeError::VersionMalformed),
+        }
+        let origin = match origin {
+            Once::Absent => None,
+            Once::Found(Ok(origin)) => Some(origin),
+            Once::Found(Err(_)) | Once::Repeated => return Err(HandshakeError::Origin),
+        };
+        let subprotocols = subprotocols.finish();
+        let subprotocols = subprotocols.ok_or(HandshakeError::Subprotocol)?;
+        let extensions = extensions.finish();
+        let extensions = extensions.map_err(|_| HandshakeError::Extensions)?;
+        Ok(Self {
+            subprotocols,
+            extensions,
+            origin,
+        })
+    }
+}
+
+/// Reads the fields of the upgrade mechanism of HTTP/1.1, and returns the key that
+/// [`accept_key`](super::accept_key) answers.
+///
+/// # Errors
+///
+/// [`HandshakeError::NotUpgrade`] if the request asks for no upgrade to WebSocket, and
+/// [`HandshakeError::Key`].
+pub fn read_upgrade(
+    headers: impl IntoIterator<Item = (impl AsRef<[u8]>, impl AsRef<[u8]>)>,
+) -> Result<[u8; 24], HandshakeError> {
+    let (mut upgrade, mut connection, mut key) = (false, false, Once::Absent);
+    for (name, value) in headers {
+        let value = value.as_ref();
+        match name.as_ref() {
+            n if n.eq_ignore_ascii_case(b"upgrade") => upgrade |= has_token(value, "websocket"),
+            n if n.eq_ignore_ascii_case(b"connection") => connection |= has_token(value, "upgrade"),
+            n if n.eq_ignore_ascii_case(b"sec-websocket-key") => key.found(valid_key(value)),
+            _ => {}
+        }
+    }
+    if !upgrade || !connection {
+        return Err(HandshakeError::NotUpgrade);
+    }
+    match key {
+        Once::Found(Some(key)) => Ok(key),
+        _ => Err(HandshakeError::Key),
+    }
+}
+
+fn valid_key(value: &[u8]) -> Option<[u8; KEY_LEN]> {
+    let key = value.trim_ascii();
+    key.try_into().ok().filter(|_| is_valid_key(key))
+}
+
+/// RFC 6455, section 4.3: a version is a number from 0 to 255 without leading zeros.
+fn version_number(value: &[u8]) -> Option<u8> {
+    let is_number =
+        value.iter().all(u8::is_ascii_digit) && (value == b"0" || !value.starts_with(b"0"));
+    let digits = core::str::from_utf8(value).ok()?;
+    digits.parse().ok().filter(|_| is_number)
+}

@@ -1,0 +1,155 @@
+//! Which web pages may connect (RFC 6455, section 10.2).
+//!
+//! Invariant: a page of another site gets in only if the server names it, or allows any.
+
+use super::uri::{Authority, default_port};
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// Which web pages a server accepts (RFC 6455, section 10.2).
+///
+/// Browsers say in `Origin` which site a page came from, and let any page connect to any server
+/// with the user's cookies. A server that does not look at it can be used by every page on the
+/// web in the name of its users. Other clients may leave `Origin` out, or lie: a request without it
+/// is accepted, and does not come from a browser.
+///
+/// ```
+/// use sansocket::OriginPolicy;
+///
+/// let policy = OriginPolicy::list(["https://app.example"]);
+/// assert!(policy.allows(Some("https://app.example"), "api.example"));
+/// assert!(!policy.allows(Some("https://app.example.evil.test"), "api.example"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OriginPolicy {
+    pages: Pages,
+    https_only: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Pages {
+    #[default]
+    SameOrigin,
+    /// One name a line. A clone shares them, and needs no `Arc`.
+    List(Bytes),
+    Any,
+}
+
+impl OriginPolicy {
+    /// Accepts pages of the host and port that the request was sent to: the default.
+    #[must_use]
+    pub const fn same_origin() -> Self {
+        Self::of(Pages::SameOrigin)
+    }
+
+    /// Accepts pages of these origins: scheme, host, and the port unless it is the scheme's own,
+    /// such as `https://app.example`; or `null`.
+    #[must_use]
+    pub fn list(origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let origins: Vec<String> = origins.into_iter().map(Into::into).collect();
+        Self::of(Pages::List(Bytes::from(origins.join("\n"))))
+    }
+
+    /// Accepts all pages: for what is public, or where every message proves who sent it.
+    #[must_use]
+    pub const fn any() -> Self {
+        Self::of(Pages::Any)
+    }
+
+    /// Accepts the same pages, but only if they came over TLS: those of an `https` origin.
+    ///
+    /// Use it where the server itself is reached over TLS only. The core does not know that:
+    /// without it a page of `http://example.com` may connect to `example.com`.
+    ///
+    /// ```
+    /// use sansocket::OriginPolicy;
+    ///
+    /// let policy = OriginPolicy::same_origin().https_only();
+    /// assert!(policy.allows(Some("https://example.com"), "example.com"));
+    /// assert!(!policy.allows(Some("http://example.com"), "example.com"));
+    /// ```
+    #[must_use]
+    pub const fn https_only(mut self) -> Self {
+        self.https_only = true;
+        self
+    }
+
+    const fn of(pages: Pages) -> Self {
+        Self {
+            pages,
+            https_only: false,
+        }
+    }
+
+    /// Whether a request with this `Origin`, sent to this host (the value of `Host`, or
+    /// `:authority`), is accepted.
+    #[must_use]
+    pub fn allows(&self, origin: Option<&str>, host: &str) -> bool {
+        let Some(origin) = origin else {
+            return true;
+        };
+        if self.https_only && !is_https(origin) {
+            return false;
+        }
+        match &self.pages {
+            Pages::Any => true,
+            Pages::List(names) => names
+                .split(|&byte| byte == b'\n')
+                .any(|name| !name.is_empty() && name.eq_ignore_ascii_case(origin.as_bytes())),
+            Pages::SameOrigin => is_same_host(origin, host).unwrap_or(false),
+        }
+    }
+}
+
+fn is_https(origin: &str) -> bool {
+    origin
+        .split_once("://")
+        .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
+}
+
+/// The server does not know here whether it is behind TLS: a host without a port has that of
+/// the origin's scheme.
+fn is_same_host(origin: &str, host: &str) -> Option<bool> {
+    let (scheme, origin) = origin.split_once(':')?;
+    let origin = origin.strip_prefix("//")?;
+    let secure = match scheme {
+        s if s.eq_ignore_ascii_case("http") => false,
+        s if s.eq_ignore_ascii_case("https") => true,
+        _ => return None,
+    };
+    if origin == host {
+        return Some(Authority::parse(origin).is_ok());
+    }
+    let origin = Authority::parse(origin).ok()?;
+    let host = Authority::parse(host).ok()?;
+    let port = |authority: &Authority<'_>| authority.port.unwrap_or_else(|| default_port(secure));
+    Some(origin.host == host.host && port(&origin) == port(&host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_list_allows_no_page() {
+        let none = OriginPolicy::list([""; 0]);
+        assert!(!none.allows(Some(""), "a"));
+        assert!(!none.allows(Some("http://a"), "a"));
+        assert!(none.allows(None, "a"));
+        assert!(!OriginPolicy::list(["", "http://b"]).allows(Some(""), "a"));
+    }
+
+    #[test]
+    fn https_only_narrows_each_policy() {
+        let list = OriginPolicy::list(["http://a", "https://a", "null"]);
+        for policy in [OriginPolicy::same_origin(), list, OriginPolicy::any()] {
+            assert!(policy.allows(Some("http://a"), "a"));
+            let policy = policy.https_only();
+            assert!(policy.allows(Some("HTTPS://a"), "a"));
+            assert!(!policy.allows(Some("http://a"), "a"));
+            assert!(!policy.allows(Some("null"), "a"));
+            assert!(policy.allows(None, "a"));
+        }
+    }
+}

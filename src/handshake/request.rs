@@ -1,0 +1,277 @@
+//! A client's request, as the application sees it.
+//!
+//! Invariant: it is well-formed HTTP; what it says of the handshake has passed every rule, or
+//! `error` is set.
+
+use super::config::Negotiator;
+use super::error::HandshakeError;
+use super::extension::Extension;
+use super::fields::{self, write_field, write_fields};
+use super::headers::Headers;
+use super::http1::request_line::RequestLine;
+use super::negotiation::key::{KEY_LEN, accept_of};
+use super::setup_error::SetupError;
+use crate::connection::Session;
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use bytes::BytesMut;
+use core::fmt;
+
+/// An HTTP request that reached a server: an opening handshake that passed every rule (RFC 6455,
+/// section 4.2.1), or any other request, of which [`error`](Self::error) says why it is none.
+///
+/// It is answered once, by value: `Endpoint::accept` opens the WebSocket, `Endpoint::respond` sends
+/// a page or a refusal. Before it accepts, a server may choose a subprotocol and add headers:
+///
+/// ```
+/// # fn decide(mut request: sansocket::Request) -> Result<(), sansocket::SetupError> {
+/// if request.path() == "/chat" {
+///     request.select_subprotocol(&["chat", "superchat"]);
+///     request.add_header("Set-Cookie", "session=1")?;
+///     // ws.accept(request, &mut out)
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Request(Box<Parts>);
+
+/// What a request is made of. It is apart so that a [`Request`] is one pointer.
+pub(super) struct Parts {
+    method: Cow<'static, str>,
+    target: String,
+    /// That of the target; without one, of `Host`.
+    host: String,
+    pub(super) headers: Headers,
+    pub(super) key: [u8; KEY_LEN],
+    pub(super) subprotocols: Vec<String>,
+    pub(super) extensions: Vec<Extension>,
+    pub(super) error: Option<HandshakeError>,
+    /// Which subprotocol is chosen.
+    selected: Option<usize>,
+    accepted: Vec<Extension>,
+    added: Headers,
+    /// What accepts permessage-deflate, and what it accepts.
+    pub(super) deflate: Option<(Negotiator, Extension)>,
+}
+
+impl Request {
+    /// A well-formed request of which nothing else is known yet.
+    pub(super) fn new(line: RequestLine, host: String, headers: Headers) -> Self {
+        Self(Box::new(Parts {
+            method: line.method,
+            target: line.target,
+            host,
+            headers,
+            key: [0; KEY_LEN],
+            subprotocols: Vec::new(),
+            extensions: Vec::new(),
+            error: None,
+            selected: None,
+            accepted: Vec::new(),
+            added: Headers::new(),
+            deflate: None,
+        }))
+    }
+
+    pub(super) fn parts(&mut self) -> &mut Parts {
+        &mut self.0
+    }
+
+    /// Returns the method: GET, if this is an opening handshake.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.0.method
+    }
+
+    /// Returns the resource that the client asks for: path and query as they were sent, not
+    /// decoded (RFC 6455, section 3).
+    ///
+    /// For the methods OPTIONS and CONNECT it may be `*` or a host and port (RFC 9112,
+    /// section 3.2).
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.0.target
+    }
+
+    /// Returns the target up to the query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let target = self.target();
+        target.split_once('?').map_or(target, |(path, _)| path)
+    }
+
+    /// Returns what follows the `?` of the target.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.target().split_once('?').map(|(_, query)| query)
+    }
+
+    /// Returns the host, and the port if it was named, that the client wanted to reach (RFC 9112,
+    /// section 3.2). It is empty if a client of HTTP/1.0 named none.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.0.host
+    }
+
+    /// Returns all header fields, for cookies, authorization and the like.
+    ///
+    /// Whatever is in them comes from the client. Compare secrets in constant time.
+    #[must_use]
+    pub fn headers(&self) -> &Headers {
+        &self.0.headers
+    }
+
+    /// Returns the site that the page came from, if a browser sent the request.
+    ///
+    /// The [`OriginPolicy`](crate::OriginPolicy) allows it, unless [`error`](Self::error) says
+    /// otherwise.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.0.headers.get("origin").map(str::trim_ascii)
+    }
+
+    /// Returns the subprotocols that the client offers, in its order (RFC 6455, section 1.9).
+    #[must_use]
+    pub fn subprotocols(&self) -> &[String] {
+        &self.0.subprotocols
+    }
+
+    /// Returns the extensions that the client offers, in its order (RFC 6455, section 9.1).
+    #[must_use]
+    pub fn extensions(&self) -> &[Extension] {
+        &self.0.extensions
+    }
+
+    /// Returns why the request is not an opening handshake that this server accepts, if it is
+    /// none.
+    ///
+    /// To accept it then sends the refusal: `Response::from` makes the same one.
+    #[must_use]
+    pub fn error(&self) -> Option<&HandshakeError> {
+        self.0.error.as_ref()
+    }
+
+    /// Chooses the first subprotocol in the client's order that the server supports, and returns
+    /// it. With none in common the WebSocket opens without one (RFC 6455, section 4.2.2); browsers
+    /// fail then.
+    pub fn select_subprotocol(&mut self, supported: &[impl AsRef<str>]) -> Option<&str> {
+        let parts = &mut *self.0;
+        let is_supported = |name: &String| supported.iter().any(|other| other.as_ref() == name);
+        parts.selected = parts.subprotocols.iter().position(is_supported);
+        self.selected()
+    }
+
+    fn selected(&self) -> Option<&str> {
+        self.0
+            .subprotocols
+            .get(self.0.selected?)
+            .map(String::as_str)
+    }
+
+    /// Accepts an extension that the application implements itself, above the connection
+    /// (RFC 6455, section 9.1). It cannot use the reserved bits of frames.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::NotOffered`] if the client did not offer one of this name, or if it is
+    /// accepted already.
+    pub fn select_extension(&mut self, extension: Extension) -> Result<(), SetupError> {
+        let parts = &mut *self.0;
+        let is_same = |other: &Extension| other.name() == extension.name();
+        let deflate = parts.deflate.as_ref().map(|(_, element)| element);
+        if !parts.extensions.iter().any(is_same)
+            || parts.accepted.iter().chain(deflate).any(is_same)
+        {
+            return Err(SetupError::NotOffered);
+        }
+        parts.accepted.push(extension);
+        Ok(())
+    }
+
+    /// Opens the WebSocket without permessage-deflate, although `Config::deflate` and the offer
+    /// allow it.
+    pub fn decline_deflate(&mut self) {
+        self.0.deflate = None;
+    }
+
+    /// Adds a header field to the response that accepts, such as `Set-Cookie`.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Name`], [`SetupError::Value`], or [`SetupError::Reserved`] for what the
+    /// handshake writes itself.
+    pub fn add_header(&mut self, name: &str, value: &str) -> Result<(), SetupError> {
+        fields::add(&mut self.0.added, name, value)
+    }
+
+    /// Whether the answer has no content (RFC 9110, section 9.3.2).
+    pub(crate) fn is_head(&self) -> bool {
+        self.0.method == "HEAD"
+    }
+
+    pub(crate) fn into_error(self) -> Option<HandshakeError> {
+        self.0.error
+    }
+
+    /// Accepts: appends the response to `out`, and opens `session` (RFC 6455, section 4.2.2).
+    pub(crate) fn open(self, session: &mut Session, out: &mut BytesMut) {
+        const START: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Accept: ";
+        debug_assert!(self.error().is_none(), "it gets its refusal");
+        let parts = &*self.0;
+        let accept = accept_of(&parts.key);
+        out.reserve(START.len() + accept.len() + 4);
+        for part in [START, &accept, b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+        if let Some(subprotocol) = self.selected() {
+            write_field("Sec-WebSocket-Protocol", subprotocol.as_bytes(), out);
+        }
+        let deflate = parts.deflate.as_ref().map(|(_, element)| element);
+        for extension in deflate.into_iter().chain(&parts.accepted) {
+            let extension = extension.to_string();
+            write_field("Sec-WebSocket-Extensions", extension.as_bytes(), out);
+        }
+        write_fields(&parts.added, out);
+        out.extend_from_slice(b"\r\n");
+        session.open();
+        if let Some((negotiator, element)) = &parts.deflate {
+            negotiator.apply(element, session);
+        }
+    }
+}
+
+/// The same request, with the same answer chosen so far.
+impl PartialEq for Request {
+    fn eq(&self, other: &Self) -> bool {
+        let element = |parts: &Parts| parts.deflate.as_ref().map(|(_, element)| element.clone());
+        let (a, b) = (&*self.0, &*other.0);
+        a.method == b.method
+            && a.target == b.target
+            && a.host == b.host
+            && a.headers == b.headers
+            && a.error == b.error
+            && a.selected == b.selected
+            && a.accepted == b.accepted
+            && a.added == b.added
+            && element(a) == element(b)
+    }
+}
+
+impl Eq for Request {}
+
+impl fmt::Debug for Request {
+    /// Without the query, and without the values of fields that hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let query = if self.query().is_some() { "?…" } else { "" };
+        f.debug_struct("Request")
+            .field("method", &self.method())
+            .field("target", &format_args!("{}{query}", self.path()))
+            .field("host", &self.host())
+            .field("headers", self.headers())
+            .field("error", &self.error())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+//! Why the application's own part of a handshake cannot be.
+//!
+//! Invariant: nothing was written, and the value that was asked is as before.
+
+use core::fmt;
+
+/// The application asked for what cannot be in an opening handshake, or the system has no entropy.
+///
+/// Nothing was written: correct the argument and call again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// RFC 9110, section 5.6.2: the name of a header field is a token.
+    Name,
+    /// RFC 9110, section 5.5: a value has no control character except tab.
+    Value,
+    /// RFC 6455, section 4: the handshake writes this field itself.
+    Reserved,
+    /// RFC 6455, section 4.1: a subprotocol is a token and is offered once.
+    Subprotocol,
+    /// RFC 6455, section 9.1: names and values of an extension are tokens, and a list of
+    /// extensions fits its grammar.
+    Extension,
+    /// RFC 6455, section 4.2.2: a server accepts each offered extension at most once, and no other.
+    NotOffered,
+    /// RFC 6455, section 3: the scheme of a URI is `ws` or `wss`.
+    Scheme,
+    /// RFC 3986, section 3: `//` and a host follow the scheme.
+    Syntax,
+    /// RFC 3986, section 3.2.2: the host is a name, an IPv4 address, or an IPv6 address in
+    /// brackets. Without the feature `idna` it is ASCII.
+    Host,
+    /// RFC 3986, section 3.2.3: the port is a number, at most 65535.
+    Port,
+    /// RFC 6455, section 3: a URI has no fragment (`#…`).
+    Fragment,
+    /// RFC 3986, section 2: this character must be percent-encoded in a URI.
+    Character {
+        /// The character; `%` if two hex digits do not follow it.
+        found: char,
+        /// Its place: the number of bytes before it in the URI.
+        at: usize,
+    },
+    /// RFC 6455, section 10.3: masking keys need entropy, and the operating system gave none.
+    Entropy,
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => {
+                "a header name must be a token: letters, digits, '-' (RFC 9110, section 5.6.2)"
+            }
+            Self::Value => {
+                "a header value must have no control characters, CR and LF among them (RFC 9110, section 5.5)"
+            }
+            Self::Reserved => {
+                "the handshake writes this header itself; use its own method (RFC 6455, section 4)"
+            }
+            Self::Subprotocol => {
+                "a subprotocol must be a token, offered once (RFC 6455, section 4.1)"
+            }
+            Self::Extension => {
+                "names and values of an extension must be tokens (RFC 6455, section 9.1)"
+            }
+            Self::NotOffered => {
+                "the client did not offer this extension, or it is accepted already (RFC 6455, section 4.2.2)"
+            }
+            Self::Scheme => "the URI must start with ws:// or wss:// (RFC 6455, section 3)",
+            Self::Syntax => "'//' and a host must follow the scheme (RFC 3986, section 3)",
+            Self::Host => {
+                "the host must be a name, an IPv4 address or an IPv6 address in brackets (RFC 3986, section 3.2.2); \
+                 one that is not ASCII needs the feature `idna`"
+            }
+            Self::Port => "the port must be a number up to 65535 (RFC 3986, section 3.2.3)",
+            Self::Fragment => {
+                "a WebSocket URI has no fragment; write '#' as %23 (RFC 6455, section 3)"
+            }
+            Self::Character { found, at } => {
+                return write!(
+                    f,
+                    "the character {found:?} after {at} bytes of the URI must be percent-encoded (RFC 3986, section 2.1)"
+                );
+            }
+            Self::Entropy => {
+                "the operating system gave no entropy for masking keys (RFC 6455, section 10.3)"
+            }
+        })
+    }
+}
+
+impl core::error::Error for SetupError {}
