@@ -384,14 +384,14 @@ impl Endpoint {
     }
 
     /// Whether a peer that has ended its half may wait for the rest: for a response, or our Close.
-    const fn is_worth_writing(&self) -> bool {
+    fn is_worth_writing(&self) -> bool {
         match self.phase {
             Phase::Over(_) => true,
             _ => matches!(self.session.closing_state(), ClosingState::Closing),
         }
     }
 
-    const fn must_shut_down(&self) -> bool {
+    fn must_shut_down(&self) -> bool {
         match self.phase {
             Phase::Over(_) => true,
             Phase::Open | Phase::Early(_) => self.session.must_close_transport(),
@@ -399,7 +399,7 @@ impl Endpoint {
         }
     }
 
-    const fn stage(&self) -> Stage {
+    fn stage(&self) -> Stage {
         match self.phase {
             Phase::Request(_) | Phase::Response(_) => Stage::Opening,
             Phase::Deciding(_) => Stage::Deciding,
@@ -454,7 +454,7 @@ impl Endpoint {
 
     /// The round trip of the last Ping of [`tick`](Self::tick) that was answered, from when it left.
     #[must_use]
-    pub const fn latency(&self) -> Option<Duration> {
+    pub fn latency(&self) -> Option<Duration> {
         self.deadlines.latency()
     }
 }
