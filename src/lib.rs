@@ -1,5 +1,5 @@
-//! The WebSocket protocol with no socket in it: octets in, events and octets out, for clients
-//! and servers.
+//! The WebSocket protocol with no socket in it: bytes in, events and bytes out, for clients and
+//! servers.
 //!
 //! The crate is RFC 6455 as a pure state machine. It reads no socket, has no clock and no
 //! runtime, and copies and allocates only where the protocol needs it. Whoever owns the
@@ -7,103 +7,89 @@
 //!
 //! # The loop
 //!
-//! Read, drain the events, write what is in `out`, close when told to:
+//! One loop for each transport: **`tick`, write and `wrote`, read and `receive`**. [`Endpoint`] has it
+//! in full, as it is copied over a `TcpStream`. What an application does stands in its middle:
 //!
 //! ```
 //! use bytes::BytesMut;
-//! use sansocket::{Connection, Event, Input};
-//! use std::io::{self, Read, Write};
+//! use sansocket::{Endpoint, Event, Input};
+//! use std::time::Duration;
 //!
-//! fn echo(mut stream: impl Read + Write, mut ws: Connection) -> io::Result<()> {
-//!     let (mut buffer, mut out) = (vec![0; 16 * 1024], BytesMut::new());
-//!     while !ws.must_close_transport() {
-//!         let n = stream.read(&mut buffer)?;
-//!         if n == 0 {
-//!             return ws.receive_eof().map_err(io::Error::other);
-//!         }
-//!         let mut input = Input::new(&mut buffer[..n]);
-//!         while let Some(event) = ws.receive(&mut input, &mut out) {
-//!             // Sending fails only when the connection is closing: nothing is left to be said.
-//!             let _ = match event {
-//!                 Event::Text(text) => ws.send_text(&text, &mut out),
-//!                 Event::Binary(data) => ws.send_binary(&data, &mut out),
-//!                 _ => Ok(()), // Pings and Closes are answered already
-//!             };
-//!         }
-//!         stream.write_all(&out)?;
-//!         out.clear();
+//! /// Answers what was just read; the answers are appended to `out`.
+//! fn echo(ws: &mut Endpoint, read: &mut [u8], now: Duration, out: &mut BytesMut) {
+//!     let mut input = Input(read);
+//!     while let Some(event) = ws.receive(&mut input, now, out) {
+//!         // Sending fails only if the connection is closing: then nothing is left to be said.
+//!         let _ = match event {
+//!             Event::Request(request) => ws.accept(request, out),
+//!             Event::Text(text) => ws.send(&text, out),
+//!             Event::Binary(data) => ws.send(&data, out),
+//!             _ => Ok(()), // Pings, Closes and faults are answered already
+//!         };
 //!     }
-//!     Ok(())
 //! }
 //! ```
 //!
 //! One read makes one write, however many messages came in it, and one buffer serves for every
-//! connection of a thread: a connection keeps nothing of it, and an idle one owns no heap
-//! memory.
+//! connection of a thread: an endpoint keeps nothing of it, and an idle one owns no heap memory.
 //!
-//! # Where to begin
+//! # Where to start
 //!
-//! - An adapter for a runtime: [`Endpoint`] is all of the below as one, from the first octet to the
-//!   last, and keeps the [`Deadlines`]. For a client that comes back there is [`Backoff`].
-//! - A server: [`ServerHandshake`] yields a [`Request`], [`Request::accept`] a [`Connection`].
-//! - A client: [`Uri`], [`ClientRequest`], [`ClientHandshake`] yields a [`Connection`].
-//! - Behind another HTTP implementation: [`negotiation`] and [`Connection::server`].
+//! - A server or a client over a transport of yours: [`Endpoint`]. For a client that comes back there
+//!   is [`Backoff`].
+//! - To send, to close, to change settings: [`Session`], which an `Endpoint` derefs to.
+//! - After somebody else's handshake: [`negotiation`] and [`Endpoint::open`]; without deadlines
+//!   [`Connection`].
 //! - One message to many connections: [`Prepared`].
-//! - A relay, or uploads of any size: [`Connection::receive_pieces`].
+//! - A relay, or uploads of any size: [`Deliver::Pieces`].
+//! - Frames, for proxies and tools: [`mod@frame`].
 //! - Complete programs to copy: the folder `examples`.
 //!
 //! # States
 //!
 //! ```text
-//!   ServerHandshake ──── Request ─── accept ──┐         HTTP: statuses
-//!        │                  │                 │
-//!        │ RequestError     └─ Rejection      │
-//!        ▼                        ▼           │
-//!   response in `out`,    response in `out`,  │
-//!   close transport       close transport     │
-//!                                             │
-//!   ClientHandshake ──── Opened ──────────────┤
-//!        │                                    │
-//!        │ ResponseError                      │
-//!        ▼                                    │
-//!   close transport                           │
-//! ────────────────────────────────────────────┼──────────────────────────
-//!                                             ▼         WebSocket: codes
-//!                                           Open ◄─┐
-//!                                            │ │   │ messages, Ping, Pong
-//!       close() ─► Close in `out`            │ └───┘
-//!       Event::Close ─► answer in `out`      │
-//!       Event::Failed ─► Close in `out`      │
-//!                                            ▼
-//!                                         Closing     close_expected()
-//!                                            │        server: must_close_transport()
-//!                                            │        once it has the peer's Close, or failed
-//!       receive_eof()                        ▼
-//!                                         Closed      close_code(), is_clean()
+//!   Endpoint::server               Endpoint::client            Endpoint::open
+//!        │                                │                          │
+//!   Event::Request ── accept ──┐    Event::Opened ──┐                │
+//!   Event::Http                │          │         │                │
+//!        │ respond, or the     │          │         │                │   HTTP: statuses
+//!        │ default answer      │    Event::Refused  │                │
+//!   ─────┼─────────────────────┼──────────┼─────────┼────────────────┼───────────────
+//!        │                     ▼          │         ▼                ▼   WebSocket: codes
+//!        │                   Open: messages, Ping, Pong
+//!        │                     │          │
+//!        │    close(), Event::Close, Event::Failed: the Close is in `out`
+//!        │                     ▼          │
+//!        │                  Closing       │
+//!        ▼                     ▼          ▼
+//!     Tick::ShutDown, then Tick::Done(End): Responded, Closed, Refused, Failed, Expired
 //! ```
 //!
 //! # What it promises
 //!
 //! - Receiving cannot fail: a peer that breaks the protocol is an [`Event::Failed`] that names
 //!   the rule, with the Close frame already in the output.
-//! - How the octets are cut into reads never changes the events.
-//! - Memory follows octets received, never lengths announced, and everything that a peer
-//!   controls has a finite limit: see [`Config`] and [`HandshakeConfig`].
+//! - How the bytes are cut into reads never changes the events.
+//! - A setting takes effect where a message starts, never in the middle of one.
+//! - Memory follows the bytes received, never the lengths announced, and everything that a peer
+//!   controls has a finite limit: see [`Config`] and [`Settings`].
 //! - What a compressed message inflates to is bounded before it is written.
-//! - No panic, whatever the octets, and no `unsafe` code.
+//! - A deadline judges the peer, not the scheduler: see [`Endpoint::tick`].
+//! - No panic, whatever the bytes, and no `unsafe` code. `Debug` shows no payload, token or key.
 //!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `std` | yes | run-time choice of SIMD instructions for checking UTF-8 |
-//! | `entropy` | yes | seeds from the operating system: `ClientHandshake::new` |
-//! | `deflate` | yes | permessage-deflate (RFC 7692): `HandshakeConfig::deflate`; needs `std` |
-//! | `idna` | no | host names that are not ASCII in a [`Uri`] |
-//! | `simd` | no | the machine's widest vectors for masking payloads from 512 octets on; needs Rust 1.89 |
+//! | `entropy` | yes | seeds from the operating system: `seed()` |
+//! | `deflate` | yes | permessage-deflate (RFC 7692): `Config::deflate`; needs `std` |
+//! | `idna` | no | host names that are not ASCII in a [`ClientRequest`] |
+//! | `simd` | no | the machine's widest vectors for masking payloads from 512 bytes on; needs Rust 1.89 |
 //!
 //! The crate itself is `no_std` with `alloc`. The codec behind `deflate` is not, so a device without
-//! `std` leaves that feature out: nothing of it is compiled then, and offers are declined.
+//! `std` leaves that feature out: nothing of it is compiled then, and offers are declined. On a target
+//! without compare-and-swap, turn on the feature `extra-platforms` of the crate `bytes`.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::disallowed_methods)]

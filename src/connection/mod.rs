@@ -87,7 +87,7 @@ impl Connection {
     /// A server closes first; a client waits for that, for a few seconds. Close in steps, so that
     /// the last bytes are not lost to a reset: shut down writing, read to the end, then close.
     #[must_use]
-    pub const fn must_close_transport(&self) -> bool {
+    pub fn must_close_transport(&self) -> bool {
         self.0.must_close_transport()
     }
 }

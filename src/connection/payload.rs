@@ -209,71 +209,82 @@ impl fmt::Debug for Binary<'_> {
 ///
 /// The pieces of a message are all text or all binary; text is cut between characters. Only the last
 /// piece may be empty. Hand it on with [`Session::send_piece`](crate::Session::send_piece).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece<'b>(PieceRepr<'b>);
+#[derive(Clone)]
+pub struct Piece<'b>(PieceData<'b>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum PieceRepr<'b> {
-    Text {
-        data: Text<'b>,
-        is_first: bool,
-        is_last: bool,
-    },
-    Binary {
-        data: Binary<'b>,
-        is_first: bool,
-        is_last: bool,
-    },
+/// Each variant has the place beside its data, and owned data is a boxed slice, so that an event
+/// stays small.
+#[derive(Clone)]
+enum PieceData<'b> {
+    LentText(&'b str, Place),
+    LentBinary(&'b [u8], Place),
+    Text(Box<str>, Place),
+    Binary(Box<[u8]>, Place),
+}
+
+/// Where in its message a piece stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    is_first: bool,
+    is_last: bool,
 }
 
 impl<'b> Piece<'b> {
-    pub(super) const fn text(data: Text<'b>, is_first: bool, is_last: bool) -> Self {
-        Self(PieceRepr::Text {
-            data,
-            is_first,
-            is_last,
-        })
+    pub(super) const fn lent_text(text: &'b str, is_first: bool, is_last: bool) -> Self {
+        Self(PieceData::LentText(text, Place { is_first, is_last }))
     }
 
-    pub(super) const fn binary(data: Binary<'b>, is_first: bool, is_last: bool) -> Self {
-        Self(PieceRepr::Binary {
-            data,
-            is_first,
-            is_last,
-        })
+    pub(super) const fn lent_binary(data: &'b [u8], is_first: bool, is_last: bool) -> Self {
+        Self(PieceData::LentBinary(data, Place { is_first, is_last }))
+    }
+
+    pub(super) fn text(text: String, is_first: bool, is_last: bool) -> Self {
+        Self(PieceData::Text(text.into(), Place { is_first, is_last }))
+    }
+
+    pub(super) fn binary(data: Vec<u8>, is_first: bool, is_last: bool) -> Self {
+        Self(PieceData::Binary(data.into(), Place { is_first, is_last }))
+    }
+
+    const fn place(&self) -> Place {
+        match &self.0 {
+            PieceData::LentText(_, place)
+            | PieceData::LentBinary(_, place)
+            | PieceData::Text(_, place)
+            | PieceData::Binary(_, place) => *place,
+        }
     }
 
     /// Whether it is the first of its message.
     #[must_use]
     pub const fn is_first(&self) -> bool {
-        match self.0 {
-            PieceRepr::Text { is_first, .. } | PieceRepr::Binary { is_first, .. } => is_first,
-        }
+        self.place().is_first
     }
 
     /// Whether it is the last of its message.
     #[must_use]
     pub const fn is_last(&self) -> bool {
-        match self.0 {
-            PieceRepr::Text { is_last, .. } | PieceRepr::Binary { is_last, .. } => is_last,
-        }
+        self.place().is_last
     }
 
     /// The text, if the message is text.
     #[must_use]
-    pub fn as_text(&self) -> Option<&str> {
+    pub const fn as_text(&self) -> Option<&str> {
         match &self.0 {
-            PieceRepr::Text { data, .. } => Some(data),
-            PieceRepr::Binary { .. } => None,
+            PieceData::LentText(text, _) => Some(text),
+            PieceData::Text(text, _) => Some(text),
+            PieceData::LentBinary(..) | PieceData::Binary(..) => None,
         }
     }
 
     /// The bytes, of text as well.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
+    pub const fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            PieceRepr::Text { data, .. } => data.as_bytes(),
-            PieceRepr::Binary { data, .. } => data,
+            PieceData::LentText(text, _) => text.as_bytes(),
+            PieceData::LentBinary(data, _) => data,
+            PieceData::Text(text, _) => text.as_bytes(),
+            PieceData::Binary(data, _) => data,
         }
     }
 
@@ -281,25 +292,45 @@ impl<'b> Piece<'b> {
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
-            PieceRepr::Text { data, .. } => data.into_bytes(),
-            PieceRepr::Binary { data, .. } => data.into_bytes(),
+            PieceData::LentText(text, _) => Bytes::copy_from_slice(text.as_bytes()),
+            PieceData::LentBinary(data, _) => Bytes::copy_from_slice(data),
+            PieceData::Text(text, _) => Bytes::from(text.into_boxed_bytes()),
+            PieceData::Binary(data, _) => Bytes::from(data),
         }
     }
 
     /// The same, borrowing nothing: to keep it, or to hand it to another thread.
     #[must_use]
     pub fn into_owned(self) -> Piece<'static> {
-        match self.0 {
-            PieceRepr::Text {
-                data,
-                is_first,
-                is_last,
-            } => Piece::text(data.into_owned(), is_first, is_last),
-            PieceRepr::Binary {
-                data,
-                is_first,
-                is_last,
-            } => Piece::binary(data.into_owned(), is_first, is_last),
-        }
+        Piece(match self.0 {
+            PieceData::LentText(text, place) => PieceData::Text(text.into(), place),
+            PieceData::LentBinary(data, place) => PieceData::Binary(data.into(), place),
+            PieceData::Text(text, place) => PieceData::Text(text, place),
+            PieceData::Binary(data, place) => PieceData::Binary(data, place),
+        })
+    }
+}
+
+/// The same type, the same bytes, and the same place in its message.
+impl PartialEq for Piece<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_text().is_some() == other.as_text().is_some()
+            && self.place() == other.place()
+            && self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Piece<'_> {}
+
+impl fmt::Debug for Piece<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.as_text().is_some() {
+            "text"
+        } else {
+            "binary"
+        };
+        write!(f, "Piece({kind}, {} bytes", self.as_bytes().len())?;
+        f.write_str(if self.is_first() { ", first" } else { "" })?;
+        f.write_str(if self.is_last() { ", last)" } else { ")" })
     }
 }

@@ -32,9 +32,6 @@ pub struct Session {
     sender: Sender,
     closing: Closing,
     settings: Settings,
-    role: Role,
-    /// The bytes of payloads apart that have not been written, as far as we were told.
-    apart: usize,
 }
 
 /// A binary message that is received owned is a view of the caller's buffer from this size on, in
@@ -44,21 +41,19 @@ const MIN_VIEW: usize = 16 << 10;
 /// What only this crate does with it.
 impl Session {
     pub(crate) const fn server(settings: Settings, is_open: bool) -> Self {
-        Self::new(Role::Server, None, settings, is_open)
+        Self::new(None, settings, is_open)
     }
 
     pub(crate) const fn client(settings: Settings, keys: MaskingKeys, is_open: bool) -> Self {
-        Self::new(Role::Client, Some(keys), settings, is_open)
+        Self::new(Some(keys), settings, is_open)
     }
 
-    const fn new(role: Role, keys: Option<MaskingKeys>, settings: Settings, is_open: bool) -> Self {
+    const fn new(keys: Option<MaskingKeys>, settings: Settings, is_open: bool) -> Self {
         Self {
             receiver: Receiver::new(),
             sender: Sender::new(keys, is_open),
             closing: Closing::NEW,
             settings,
-            role,
-            apart: 0,
         }
     }
 
@@ -74,9 +69,9 @@ impl Session {
     )]
     pub(crate) fn set_deflate(&mut self, deflate: &Deflate, params: &Params) {
         self.receiver
-            .set_inflation(Inflation::new(deflate, params, self.role));
+            .set_inflation(Inflation::new(deflate, params, self.role()));
         self.sender
-            .set_compression(Compression::new(deflate, params, self.role));
+            .set_compression(Compression::new(deflate, params, self.role()));
     }
 
     /// The next that came from the peer, made into an event where it is found: the fast path builds
@@ -89,7 +84,7 @@ impl Session {
     ) -> Option<E> {
         let complete = self
             .receiver
-            .complete_message(self.role, &self.settings, input);
+            .complete_message(self.role(), &self.settings, input);
         match complete {
             Some(Ok(message)) => Some(message.into()),
             Some(Err(error)) => Some(self.fail(error, out).into()),
@@ -120,7 +115,7 @@ impl Session {
         input: &mut BytesMut,
         out: &mut BytesMut,
     ) -> Option<Received<'static>> {
-        let view = (self.receiver).complete_binary(self.role, &self.settings, input, MIN_VIEW);
+        let view = (self.receiver).complete_binary(self.role(), &self.settings, input, MIN_VIEW);
         if let Some(len) = view {
             let mut frame = input.split_to(len);
             let mut cursor = Input(&mut frame);
@@ -150,7 +145,7 @@ impl Session {
         input: &mut Input<'b>,
         out: &mut BytesMut,
     ) -> Option<Received<'b>> {
-        match self.receiver.receive(self.role, settings, input) {
+        match self.receiver.receive(self.role(), settings, input) {
             Ok(Some(received)) => {
                 if matches!(received, Received::Ping(_) | Received::Close { .. }) {
                     self.answer(&received, out);
@@ -227,20 +222,26 @@ impl Session {
         self.sender.stop();
     }
 
-    pub(crate) const fn closing_state(&self) -> ClosingState {
+    /// There will be no connection: the opening handshake has failed, or was answered otherwise.
+    pub(crate) fn never_open(&mut self) {
+        self.receiver.stop();
+        self.sender.stop();
+    }
+
+    pub(crate) fn closing_state(&self) -> ClosingState {
         self.closing.state()
     }
 
-    pub(crate) const fn is_closing_complete(&self) -> bool {
+    pub(crate) fn is_closing_complete(&self) -> bool {
         self.closing.is_complete()
     }
 
-    pub(crate) const fn transport_has_ended(&self) -> bool {
+    pub(crate) fn transport_has_ended(&self) -> bool {
         self.closing.transport_has_ended()
     }
 
-    pub(crate) const fn must_close_transport(&self) -> bool {
-        self.closing.must_close_transport(self.role)
+    pub(crate) fn must_close_transport(&self) -> bool {
+        self.closing.must_close_transport(self.role())
     }
 
     /// How it ended, if the transport ends now.
@@ -250,17 +251,17 @@ impl Session {
 
     /// Whether a payload apart is still to be written.
     pub(crate) const fn is_apart_left(&self) -> bool {
-        self.apart > 0
+        self.sender.is_apart_left()
     }
 
     /// This many bytes of payloads apart were written.
-    pub(crate) const fn wrote_apart(&mut self, n: usize) {
-        self.apart = self.apart.saturating_sub(n);
+    pub(crate) fn wrote_apart(&mut self, n: usize) {
+        self.sender.wrote_apart(n);
     }
 
     /// What waits to be written will never be.
     pub(crate) const fn drop_apart(&mut self) {
-        self.apart = 0;
+        self.sender.drop_apart();
     }
 }
 
@@ -326,7 +327,6 @@ impl Session {
             return Ok(&[]);
         }
         let (_, payload) = data.parts();
-        self.apart = self.apart.saturating_add(payload.len());
         Ok(payload)
     }
 
@@ -466,7 +466,7 @@ impl Session {
             // RFC 6455, section 7.4.1: a server does not send 1010.
             Some(code)
                 if !code.is_on_wire()
-                    || (code == CloseCode::MANDATORY_EXTENSION && self.role == Role::Server) =>
+                    || (code == CloseCode::MANDATORY_EXTENSION && self.role() == Role::Server) =>
             {
                 return Err(SendError::CloseCode(code));
             }
@@ -498,14 +498,14 @@ impl Session {
     /// Which side we are.
     #[must_use]
     pub const fn role(&self) -> Role {
-        self.role
+        self.sender.role()
     }
 
     /// The least number of bytes that are still to come of the message that waits in `input`
     /// ([`Deliver::InPlace`]); `None` if there is nothing to wait for.
     #[must_use]
     pub fn missing(&self, input: &Input<'_>) -> Option<usize> {
-        self.receiver.missing(self.role, &self.settings, input)
+        self.receiver.missing(self.role(), &self.settings, input)
     }
 }
 

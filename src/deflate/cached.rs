@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-/// What a [`Frames`](super::Frames) has for a connection.
+/// What a `Frames` has for a connection.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(
     not(feature = "deflate"),

@@ -37,8 +37,6 @@ struct Plan {
 
 struct Compressing {
     plan: Plan,
-    /// Whether a fragmented message that is being sent is compressed.
-    is_under_way: bool,
     /// With context takeover kept for ever, otherwise while a message is under way.
     compressor: Option<Box<Compressor>>,
 }
@@ -80,8 +78,9 @@ impl Compression {
     }
 
     /// Whether the fragmented message under way is compressed.
-    pub(crate) fn is_under_way(&self) -> bool {
-        self.0.state().is_some_and(|state| state.is_under_way)
+    #[inline]
+    pub(crate) const fn is_under_way(&self) -> bool {
+        self.0.is_under_way()
     }
 
     /// Appends a part of a message to `out`, compressed; with `fin` its last or only part.
@@ -89,8 +88,7 @@ impl Compression {
     /// Call it only if the extension was agreed on.
     pub(crate) fn compress(&mut self, part: &[u8], fin: bool, out: &mut BytesMut) {
         debug_assert!(self.is_agreed());
-        if let Some(state) = self.0.start(Compressing::new) {
-            state.is_under_way = !fin;
+        if let Some(state) = self.0.enter(!fin, Compressing::new) {
             state.compress(part, fin, out);
         }
     }
@@ -121,7 +119,7 @@ impl Compression {
         match &self.0 {
             Direction::Off => None,
             Direction::Agreed(plan) => Some(plan),
-            Direction::Started(state) => Some(&state.plan),
+            Direction::Between(state) | Direction::Within(state) => Some(&state.plan),
         }
     }
 }
@@ -136,7 +134,6 @@ impl Compressing {
     const fn new(plan: Plan) -> Self {
         Self {
             plan,
-            is_under_way: false,
             compressor: None,
         }
     }

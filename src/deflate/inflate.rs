@@ -25,7 +25,6 @@ pub(crate) struct Inflation(Direction<Plan, Inflating>);
 const _: () = assert!(size_of::<Inflation>() <= 16);
 
 /// What a connection must know in order to inflate.
-#[derive(Clone)]
 struct Plan {
     pool: Pool,
     /// How many inflaters the pool may keep when it gets one back.
@@ -34,18 +33,18 @@ struct Plan {
 }
 
 struct Inflating {
-    plan: Plan,
+    pool: Pool,
     owner: Owner,
     /// The last bytes of the messages before, as far as the window reaches; of what has been
     /// handed on of this one, as far as the format does: one rule, in pieces or not.
     history: History,
-    /// Whether the message under way is compressed.
-    is_under_way: bool,
     /// Of the message under way, once a byte of it is there.
     inflater: Option<Box<Inflater>>,
     /// How long the rest of the message under way may be in compressed form, before the allowance
     /// for its next frame.
     room: u64,
+    max_pooled: u16,
+    terms: Terms,
     /// Whether the last step left something to be done without further input.
     has_more: bool,
 }
@@ -81,20 +80,16 @@ impl Inflation {
     /// Whether the message under way is compressed.
     #[inline]
     pub(crate) const fn is_under_way(&self) -> bool {
-        match self.0.state() {
-            Some(state) => state.is_under_way,
-            None => false,
-        }
+        self.0.is_under_way()
     }
 
-    /// A compressed message begins, of at most `max` bytes when inflated.
+    /// A compressed message starts, of at most `max` bytes when inflated.
     ///
     /// Call it only if the extension was agreed on, when the header of the first frame has come;
     /// then ask [`takes`](Self::takes) about that frame.
     pub(crate) fn begin_message(&mut self, max: u64) {
         debug_assert!(self.is_agreed() && !self.is_under_way());
-        if let Some(state) = self.0.start(Inflating::new) {
-            state.is_under_way = true;
+        if let Some(state) = self.0.enter(true, Inflating::new) {
             // `takes` adds the allowance for every frame, and there is none for the first.
             state.room = max_compressed(max) - PER_FRAME;
         }
@@ -107,7 +102,7 @@ impl Inflation {
     /// frame.
     pub(crate) fn takes(&mut self, len: u64) -> bool {
         debug_assert!(self.is_under_way());
-        let Some(state) = self.0.state_mut() else {
+        let Some(state) = self.0.under_way() else {
             return false;
         };
         let room = state.room.saturating_add(PER_FRAME);
@@ -122,7 +117,7 @@ impl Inflation {
         mut message: impl Sink,
     ) -> Result<(), ProtocolError> {
         debug_assert!(self.is_under_way());
-        match self.0.state_mut() {
+        match self.0.under_way() {
             Some(state) => state.inflate(part, &mut message),
             None => Ok(()),
         }
@@ -137,7 +132,7 @@ impl Inflation {
         mut message: impl Sink,
     ) -> Result<usize, ProtocolError> {
         debug_assert!(self.is_under_way());
-        match self.0.state_mut() {
+        match self.0.under_way() {
             Some(state) => state.step(part, &mut message),
             None => Ok(part.len()),
         }
@@ -145,39 +140,45 @@ impl Inflation {
 
     /// Whether another step needs no further input.
     pub(crate) const fn has_more(&self) -> bool {
-        match self.0.state() {
-            Some(state) => state.has_more,
-            None => false,
+        match &self.0 {
+            Direction::Within(state) => state.has_more,
+            Direction::Off | Direction::Agreed(_) | Direction::Between(_) => false,
         }
     }
 
     /// A part of the message has left the sink; it is remembered if the message is compressed.
     pub(crate) fn handed_on(&mut self, part: &[u8]) {
-        if let Some(state) = self.0.state_mut()
-            && state.is_under_way
-        {
+        if let Some(state) = self.0.under_way() {
             state.history.append(part, Window::MAX);
         }
     }
 
     /// The message has ended, compressed or not.
     pub(crate) fn end_message(&mut self, mut message: impl Sink) -> Result<(), ProtocolError> {
-        match self.0.state_mut() {
-            Some(state) if state.is_under_way => state.end(&mut message),
-            _ => Ok(()),
-        }
+        let Some(state) = self.0.under_way() else {
+            return Ok(());
+        };
+        let result = state.end(&mut message);
+        self.0.leave();
+        result
     }
 }
 
 impl Inflating {
     fn new(plan: Plan) -> Self {
+        let Plan {
+            pool,
+            max_pooled,
+            terms,
+        } = plan;
         Self {
-            owner: plan.pool.new_owner(),
-            plan,
+            owner: pool.new_owner(),
+            pool,
             history: History::default(),
-            is_under_way: false,
             inflater: None,
             room: 0,
+            max_pooled,
+            terms,
             has_more: false,
         }
     }
@@ -222,7 +223,7 @@ impl Inflating {
     /// RFC 7692, section 7.2.2: with the tail, the data must end where a block does.
     fn end(&mut self, message: &mut impl Sink) -> Result<(), ProtocolError> {
         // What the last step left comes with the tail: it is less than a step.
-        (self.is_under_way, self.has_more) = (false, false);
+        self.has_more = false;
         // A compressed message without any byte is empty, and no DEFLATE stream.
         let Some(mut inflater) = self.inflater.take() else {
             return Ok(());
@@ -233,9 +234,9 @@ impl Inflating {
         // Nothing, unless a sender has left out the empty block that comes last.
         message.append(output)?;
         let ending = inflater.ending().ok_or(ProtocolError::CompressedDataCut)?;
-        if self.plan.terms.context_takeover {
+        if self.terms.context_takeover {
             for part in message.so_far() {
-                self.history.append(part, self.plan.terms.window);
+                self.history.append(part, self.terms.window);
             }
         } else {
             self.history.clear();
@@ -243,22 +244,19 @@ impl Inflating {
         if ending == Ending::Stream {
             inflater.restart(&[self.history.parts()])?;
         }
-        let Plan {
-            pool, max_pooled, ..
-        } = &self.plan;
-        pool.give_inflater(self.owner, inflater, *max_pooled);
+        self.pool
+            .give_inflater(self.owner, inflater, self.max_pooled);
         Ok(())
     }
 
     fn take_inflater(&self) -> Result<Box<Inflater>, ProtocolError> {
-        let Plan { pool, terms, .. } = &self.plan;
-        let (mut inflater, is_own) = match pool.take_inflater(self.owner) {
+        let (mut inflater, is_own) = match self.pool.take_inflater(self.owner) {
             Some(pooled) => pooled,
             None => (Inflater::new(), false),
         };
         // The same bytes must give the same events, whichever inflater this is: it may go on as it
         // was if what it remembers is what the history has.
-        let goes_on = is_own && terms.context_takeover && terms.window == Window::MAX;
+        let goes_on = is_own && self.terms.context_takeover && self.terms.window == Window::MAX;
         if !goes_on {
             inflater.restart(&[self.history.parts()])?;
         }

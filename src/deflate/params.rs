@@ -8,7 +8,7 @@ use crate::frame::Role;
 /// section 7.1.2).
 ///
 /// An enum and no number, so that an enum around it needs no byte for its tag: see
-/// [`Compression`](super::Compression), which every connection has.
+/// `Compression`, which every connection has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Window {
@@ -53,8 +53,8 @@ impl Window {
 
 /// The parameters that both sides agreed on (RFC 7692, section 7.1).
 ///
-/// Those that begin with `server` rule what the server compresses and the client inflates, those
-/// that begin with `client` the reverse.
+/// Those that start with `server` rule what the server compresses and the client inflates, those
+/// that start with `client` the reverse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Params {
     /// The server compresses each message on its own (RFC 7692, section 7.1.1.1).

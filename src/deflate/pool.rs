@@ -95,7 +95,7 @@ impl PartialEq for Pool {
 
 impl Eq for Pool {}
 
-/// Without the states, which hold payloads and stand behind a lock.
+/// Without the states, which hold payloads and are guarded by a lock.
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").finish_non_exhaustive()

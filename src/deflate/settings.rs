@@ -7,7 +7,7 @@ use super::pool::Pool;
 
 /// permessage-deflate: settings by value, and states that all clones share.
 ///
-/// Put one into [`Config::deflate`](crate::Config::deflate); behind another HTTP implementation,
+/// Put one into [`Config::deflate`](crate::Config::deflate); with another HTTP implementation,
 /// negotiate with [`offer`](Self::offer), [`accept`](Self::accept) and [`agree`](Self::agree), and
 /// call [`Connection::with_deflate`](crate::Connection::with_deflate).
 ///
@@ -31,7 +31,7 @@ use super::pool::Pool;
 /// # Shared states
 ///
 /// A clone shares the idle inflaters and compressors with its original, and may have other
-/// settings. They stand behind a lock, which is taken for a moment at the start and the end of a
+/// settings. A lock guards them, which is taken for a moment at the start and the end of a
 /// compressed message: threads that serve many connections do best with a `Deflate` each, made by
 /// [`default`](Self::default). Two values are equal if they have the same settings and share
 /// their states.

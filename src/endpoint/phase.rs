@@ -156,9 +156,11 @@ impl Phase {
             Self::Request(_) | Self::Response(_) => return Err(SendError::NotYetOpen),
             Self::Early(_) | Self::Open | Self::Over(_) => return Err(SendError::Closed),
         };
-        if let Some(error) = request.error().cloned() {
+        if request.error().is_some() {
             let is_head = deciding.is_head;
-            self.refuse(error, is_head, out);
+            if let Some(error) = request.into_error() {
+                self.refuse(error, is_head, out);
+            }
             return Ok(());
         }
         request.open(session, out);

@@ -20,10 +20,10 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::BytesMut;
+use core::fmt;
 use core::mem;
 
 /// The client's side of an opening handshake, which has sent its request.
-#[derive(Debug)]
 pub(crate) struct ClientHandshake {
     key: [u8; KEY_LEN],
     subprotocols: Vec<String>,
@@ -228,5 +228,183 @@ impl ClientHandshake {
             body: Vec::new(),
             is_complete: true,
         })
+    }
+}
+
+impl fmt::Debug for ClientHandshake {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientHandshake")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Settings;
+    use crate::frame::MaskingKeys;
+    use crate::handshake::negotiation::key::accept_of;
+    use alloc::format;
+
+    fn request() -> ClientRequest {
+        let request = ClientRequest::new("ws://example.com/chat?q").unwrap();
+        let request = request.subprotocol("a").unwrap().subprotocol("b").unwrap();
+        request.extension(Extension::new("x").unwrap(), true)
+    }
+
+    /// What comes of this response, read in pieces of `size`, and what is left of it.
+    fn answered(
+        response: &str,
+        size: usize,
+    ) -> (
+        Option<Result<Response, HandshakeError>>,
+        usize,
+        ClientHandshake,
+        Session,
+    ) {
+        let (mut session, mut out) = (
+            Session::client(Settings::default(), MaskingKeys::new([7; 32]), false),
+            BytesMut::new(),
+        );
+        let mut handshake = ClientHandshake::new(&request(), &Config::default(), [1; 16], &mut out);
+        let accept = accept_of(&key_of(&[1; 16])).map(char::from);
+        let accept: String = accept.iter().collect();
+        let mut bytes = response.replace("ACCEPT", &accept).into_bytes();
+        let mut left = bytes.len();
+        for piece in bytes.chunks_mut(size) {
+            let len = piece.len();
+            let mut input = Input(piece);
+            let result = handshake.receive(&mut input, &mut session, &mut out);
+            left -= len - input.0.len();
+            if result.is_some() {
+                return (result, left, handshake, session);
+            }
+        }
+        (None, left, handshake, session)
+    }
+
+    const RESPONSE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\n\
+        Connection: keep-alive, upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\
+        Sec-WebSocket-Protocol: b\r\nSec-WebSocket-Extensions: x; y=\"1\"\r\n\r\nafter";
+
+    #[test]
+    fn the_request_asks_for_all_of_it() {
+        let mut out = BytesMut::new();
+        ClientHandshake::new(&request(), &Config::default(), [0; 16], &mut out);
+        assert_eq!(
+            core::str::from_utf8(&out).unwrap(),
+            "GET /chat?q HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: a, b\r\n\
+             Sec-WebSocket-Extensions: x\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_good_response_opens() {
+        for size in [1, 7, usize::MAX] {
+            let (result, left, _, session) = answered(RESPONSE, size);
+            assert!(session.is_open());
+            let response = result.unwrap().unwrap();
+            assert_eq!((response.status, left), (101, 5));
+            assert_eq!(response.subprotocol(), Some("b"));
+            assert_eq!(format!("{}", response.extensions()[0]), "x; y=1");
+        }
+    }
+
+    #[test]
+    fn a_bad_101_opens_nothing() {
+        use HandshakeError::{Accept, Connection, Extensions, Malformed, Subprotocol, Upgrade};
+        for (from, to, error) in [
+            ("WebSocket", "other", Upgrade),
+            ("upgrade", "close", Connection),
+            ("ACCEPT", "ACCEPTx", Accept),
+            ("Upgrade: WebSocket\r\n", "", Upgrade),
+            (
+                "HTTP/1.1",
+                "HTTP/1.0",
+                HandshakeError::HttpVersion { major: 1, minor: 0 },
+            ),
+            ("HTTP/1.1 101", "HTTP/1.1 1o1", Malformed { line: 1 }),
+            (
+                "Protocol: b",
+                "Protocol: c",
+                HandshakeError::SubprotocolNotOffered("c".into()),
+            ),
+            (
+                "Protocol: b",
+                "Protocol: b\r\nSec-WebSocket-Protocol: b",
+                Subprotocol,
+            ),
+            (
+                "Extensions: x",
+                "Extensions: z",
+                HandshakeError::ExtensionNotOffered("z".into()),
+            ),
+            ("Extensions: x", "Extensions: x, x", Extensions),
+            ("Extensions: x", "Extensions: x y", Extensions),
+        ] {
+            assert!(RESPONSE.contains(from));
+            let (result, left, _, session) = answered(&RESPONSE.replacen(from, to, 1), usize::MAX);
+            assert_eq!((result, left), (Some(Err(error)), 0), "{to}");
+            assert!(!session.is_open());
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_handed_over_with_its_body() {
+        let response = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 503 x\r\nRetry-After: 1\r\n\
+            Content-Length: 4\r\n\r\nbusymore";
+        for size in [1, usize::MAX] {
+            let (result, ..) = answered(response, size);
+            let Some(Err(HandshakeError::Refused(response))) = result else {
+                panic!("{result:?}");
+            };
+            assert_eq!((response.status, &*response.body), (503, &b"busy"[..]));
+            assert!(response.is_complete);
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_known_as_far_as_it_came() {
+        let response = "HTTP/1.0 302 x\r\nLocation: /y\r\n\r\npart";
+        let (result, _, mut handshake, _) = answered(response, 3);
+        assert_eq!(result, None);
+        let error = handshake.receive_eof();
+        assert!(matches!(&error, HandshakeError::Refused(r) if r.is_complete && r.body == b"part"));
+        assert_eq!(
+            format!("{error}"),
+            "the server refused with HTTP status 302, a redirect to /y"
+        );
+        assert_eq!(handshake.receive_eof(), HandshakeError::TransportEnded);
+
+        let (_, _, mut handshake, _) = answered(response, 3);
+        let error = handshake.give_up();
+        assert!(matches!(error, Some(HandshakeError::Refused(r)) if !r.is_complete));
+        let (_, _, mut handshake, _) = answered("HTTP/1.1 2", 3);
+        assert_eq!(handshake.give_up(), None);
+    }
+
+    #[test]
+    fn interim_responses_and_heads_have_limits() {
+        let interim = "HTTP/1.1 100 Continue\r\n\r\n";
+        let (result, ..) = answered(&interim.repeat(9), usize::MAX);
+        let error = HandshakeError::TooManyInterimResponses { max: 8 };
+        assert_eq!(result, Some(Err(error)));
+        let (result, ..) = answered(&[&interim.repeat(8), RESPONSE].concat(), 5);
+        assert!(matches!(result, Some(Ok(_))));
+        let (result, ..) = answered(&"x".repeat(20_000), usize::MAX);
+        let error = HandshakeError::HeadTooLarge { max: 16 << 10 };
+        assert_eq!(result, Some(Err(error)));
+    }
+
+    #[test]
+    fn what_is_required_is_insisted_on() {
+        let response = RESPONSE.replace("Extensions: x; y=\"1\"", "X: y");
+        let (result, _, _, session) = answered(&response.replace("X: y", "y: z"), usize::MAX);
+        assert!(matches!(result, Some(Ok(_))), "{result:?}");
+        assert!(!session.is_open(), "it is closing");
     }
 }

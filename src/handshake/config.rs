@@ -139,3 +139,45 @@ impl Negotiator {
 
     pub(super) const fn apply(&self, _: &Extension, _: &Session) {}
 }
+
+#[cfg(all(test, feature = "deflate"))]
+mod tests {
+    use super::*;
+    use crate::frame::Input;
+    use crate::handshake::client::ClientHandshake;
+    use crate::handshake::client_request::ClientRequest;
+    use crate::handshake::server::ServerHandshake;
+    use bytes::BytesMut;
+
+    /// Whether client and server have permessage-deflate after a handshake with each other.
+    fn negotiate(client: &Config, server: &Config, declines: bool) -> [bool; 2] {
+        let (mut out, mut back) = (BytesMut::new(), BytesMut::new());
+        let request = ClientRequest::new("ws://a").unwrap();
+        let mut asks = ClientHandshake::new(&request, client, [0; 16], &mut out);
+        let mut answers = ServerHandshake::new(server);
+        let request = answers.receive(&mut Input(&mut out));
+        let mut request = request.unwrap().unwrap();
+        if declines {
+            request.decline_deflate();
+        }
+        let [mut a, mut b] = [
+            Session::server(Settings::default(), false),
+            Session::server(Settings::default(), false),
+        ];
+        request.open(&mut b, &mut back);
+        let response = asks.receive(&mut Input(&mut back), &mut a, &mut out);
+        let extensions = response.unwrap().unwrap().extensions();
+        assert_eq!(!extensions.is_empty(), a.has_deflate());
+        [a.has_deflate(), b.has_deflate()]
+    }
+
+    #[test]
+    fn deflate_is_on_where_both_want_it() {
+        let (off, mut on) = (Config::default(), Config::default());
+        on.deflate = Some(Deflate::default());
+        assert_eq!(negotiate(&on, &on, false), [true, true]);
+        assert_eq!(negotiate(&on, &on, true), [false, false]);
+        assert_eq!(negotiate(&on, &off, false), [false, false]);
+        assert_eq!(negotiate(&off, &on, false), [false, false]);
+    }
+}

@@ -55,6 +55,7 @@ impl ServerHandshake {
         let host = match (line.authority.take(), routing.host) {
             // RFC 9112, section 3.2.2: the authority of the target counts.
             (Some(authority), Some(_)) => authority,
+            // RFC 9112, section 3.2: a client of HTTP/1.0 need not name a host.
             (authority, None) if line.version == (1, 0) => authority.unwrap_or_default(),
             (None, Some(host)) => host.into(),
             (_, None) => return Err(HandshakeError::Host),
@@ -83,9 +84,11 @@ impl ServerHandshake {
         let offer = Offer::read(parts.headers.raw())?;
         parts.subprotocols = offer.subprotocols;
         parts.extensions = offer.extensions;
-        if !self.origins.allows(offer.origin.as_deref(), request.host()) {
+        if let Some(origin) = offer.origin
+            && !self.origins.allows(Some(&origin), request.host())
+        {
             return Err(HandshakeError::OriginForbidden {
-                origin: offer.origin.unwrap_or_default().into(),
+                origin: origin.into(),
                 host: request.host().into(),
             });
         }
@@ -111,7 +114,10 @@ impl<'h> Routing<'h> {
             match name {
                 n if n.eq_ignore_ascii_case(b"host") => host.found(value.trim_ascii()),
                 n if n.eq_ignore_ascii_case(b"content-length") => {
-                    length.found(decimal(value.trim_ascii()));
+                    let value = value.trim_ascii();
+                    // Some read a number after a zero as octal, so this is no number.
+                    let is_plain = value == b"0" || !value.starts_with(b"0");
+                    length.found(decimal(value).filter(|_| is_plain));
                 }
                 n if n.eq_ignore_ascii_case(b"transfer-encoding") => has_transfer_encoding = true,
                 _ => {}
@@ -134,5 +140,228 @@ impl<'h> Routing<'h> {
             _ => return Err(HandshakeError::Content),
         };
         Ok(Self { host, has_content })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::{Session, Settings};
+    use crate::handshake::Response;
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
+    use alloc::{format, vec};
+    use bytes::BytesMut;
+
+    const REQUEST: &str = "GET /chat?q HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Version: 13\r\n\r\n";
+
+    /// Reads it in pieces of `size`, with a byte after it that is left.
+    fn read(head: &str, size: usize) -> Result<Request, HandshakeError> {
+        let mut handshake = ServerHandshake::new(&Config::default());
+        let mut bytes = [head.as_bytes(), b"x"].concat();
+        for piece in bytes.chunks_mut(size) {
+            let mut input = Input(piece);
+            if let Some(result) = handshake.receive(&mut input) {
+                assert!(result.is_err() || size > 1 && input.0 == b"x" || input.0.is_empty());
+                return result;
+            }
+        }
+        panic!("no end of {head:?}");
+    }
+
+    fn replaced(from: &str, to: &str) -> Result<Request, HandshakeError> {
+        assert!(REQUEST.contains(from));
+        let head = REQUEST.replacen(from, to, 1);
+        let [one, all] = [1, usize::MAX].map(|size| read(&head, size));
+        assert_eq!(one, all);
+        all
+    }
+
+    #[test]
+    fn a_handshake_is_opened_with_what_was_chosen() {
+        let mut request = replaced(
+            "Version: 13",
+            "Version: 13\r\nSec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Extensions: x; y=1, z",
+        )
+        .unwrap();
+        assert_eq!(request.error(), None);
+        assert_eq!((request.method(), request.host()), ("GET", "example.com"));
+        assert_eq!((request.path(), request.query()), ("/chat", Some("q")));
+        assert_eq!(request.select_subprotocol(&["b", "c"]), Some("b"));
+        assert_eq!(request.extensions().len(), 2);
+        let [x, other] = ["x", "other"].map(|name| crate::Extension::new(name).unwrap());
+        assert_eq!(request.select_extension(x.clone()), Ok(()));
+        for extension in [x, other] {
+            let refused = request.select_extension(extension);
+            assert_eq!(refused, Err(crate::SetupError::NotOffered));
+        }
+        request.add_header("X", "y").unwrap();
+        let reserved = request.add_header("upgrade", "y");
+        assert_eq!(reserved, Err(crate::SetupError::Reserved));
+        let (mut session, mut out) = (Session::server(Settings::default(), false), BytesMut::new());
+        request.open(&mut session, &mut out);
+        assert!(session.is_open());
+        assert_eq!(
+            core::str::from_utf8(&out).unwrap(),
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: b\r\n\
+             Sec-WebSocket-Extensions: x\r\nX: y\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_request_of_other_kind_is_a_request_with_an_error() {
+        for (from, to, error) in [
+            ("GET", "POST", HandshakeError::Method("POST".into())),
+            ("GET", "HEAD", HandshakeError::Method("HEAD".into())),
+            (
+                "GET /chat?q",
+                "OPTIONS *",
+                HandshakeError::Method("OPTIONS".into()),
+            ),
+            (
+                "HTTP/1.1",
+                "HTTP/1.0",
+                HandshakeError::HttpVersion { major: 1, minor: 0 },
+            ),
+            (
+                "HTTP/1.1\r\nHost: example.com",
+                "HTTP/1.0",
+                HandshakeError::HttpVersion { major: 1, minor: 0 },
+            ),
+            ("Upgrade: websocket", "X: y", HandshakeError::NotUpgrade),
+            ("Host", "Content-Length: 5\r\nHost", HandshakeError::Content),
+            (
+                "Host",
+                "Transfer-Encoding: chunked\r\nHost",
+                HandshakeError::Content,
+            ),
+            ("Key: d", "Key: ", HandshakeError::Key),
+            (
+                "Version: 13",
+                "Version: 12",
+                HandshakeError::VersionUnsupported(12),
+            ),
+            (
+                "Version: 13",
+                "Version: 013",
+                HandshakeError::VersionMalformed,
+            ),
+            (
+                "Host",
+                "Sec-WebSocket-Protocol: a,a\r\nHost",
+                HandshakeError::Subprotocol,
+            ),
+            (
+                "Host",
+                "Sec-WebSocket-Extensions: ,\r\nHost",
+                HandshakeError::Extensions,
+            ),
+            (
+                "Host",
+                "Origin: a\r\nOrigin: a\r\nHost",
+                HandshakeError::Origin,
+            ),
+            (
+                "Host",
+                "Origin: http://other.test\r\nHost",
+                HandshakeError::OriginForbidden {
+                    origin: "http://other.test".into(),
+                    host: "example.com".into(),
+                },
+            ),
+        ] {
+            let request = replaced(from, to).unwrap();
+            assert_eq!(request.error(), Some(&error), "{to}");
+            assert_eq!(request.is_head(), to == "HEAD");
+            let response = Response::from(&error);
+            assert_eq!(response.status, error.status());
+            assert_eq!(response.body, format!("{error}\n").as_bytes());
+            assert_eq!(request.into_error(), Some(error));
+        }
+    }
+
+    #[test]
+    fn a_head_that_is_not_well_formed_is_an_error() {
+        use HandshakeError::{Content, Host, HttpVersion, Malformed};
+        for (from, to, error) in [
+            ("GET ", "GET", Malformed { line: 1 }),
+            ("GET", "G\u{e9}T", Malformed { line: 1 }),
+            ("HTTP/1.1", "HTTP/1.1 ", Malformed { line: 1 }),
+            ("HTTP/1.1", "HTTP/2.0", HttpVersion { major: 2, minor: 0 }),
+            (
+                "/chat",
+                "chat",
+                HandshakeError::Target { found: 'c', at: 0 },
+            ),
+            (
+                "/chat",
+                "/ch\"at",
+                HandshakeError::Target { found: '"', at: 3 },
+            ),
+            ("Host:", "Host :", Malformed { line: 2 }),
+            ("Upgrade: websocket", " folded", Malformed { line: 3 }),
+            ("Upgrade: websocket", "no colon", Malformed { line: 3 }),
+            ("Upgrade: websocket", "a: \0", Malformed { line: 3 }),
+            ("\r\n\r\n", "\r\n\n", Malformed { line: 7 }),
+            ("Host: example.com\r\n", "", Host),
+            ("Host", "Host: a\r\nHost", Host),
+            ("example.com", "a b", Host),
+            ("Host", "Content-Length: +0\r\nHost", Content),
+            (
+                "Host",
+                "Content-Length: 0\r\nContent-Length: 0\r\nHost",
+                Content,
+            ),
+            (
+                "Host",
+                "Content-Length: 0\r\nTransfer-Encoding: chunked\r\nHost",
+                Content,
+            ),
+        ] {
+            assert_eq!(replaced(from, to), Err(error), "{to}");
+        }
+    }
+
+    #[test]
+    fn limits_are_told() {
+        let mut config = Config::default();
+        (config.max_head_size, config.max_headers) = (REQUEST.len(), 5);
+        let read = |head: &str| {
+            let mut bytes = head.as_bytes().to_vec();
+            ServerHandshake::new(&config)
+                .receive(&mut Input(&mut bytes))
+                .unwrap()
+        };
+        assert!(read(REQUEST).unwrap().error().is_none());
+        let (max, long) = (REQUEST.len(), "x".repeat(REQUEST.len()));
+        let headers = REQUEST.replace("Upgrade: websocket", "a:b\r\nb:");
+        let target = REQUEST.replace("/chat", &format!("/{long}"));
+        let head = REQUEST.replace("/chat", "/chatx");
+        let found: Vec<_> = [&headers, &target, &head]
+            .map(|head| read(head).unwrap_err())
+            .into();
+        assert_eq!(
+            found,
+            vec![
+                HandshakeError::TooManyHeaders { max: 5 },
+                HandshakeError::TargetTooLong { max },
+                HandshakeError::HeadTooLarge { max },
+            ]
+        );
+        assert!(found[2].to_string().contains(&format!(", {max} bytes (")));
+    }
+
+    #[test]
+    fn a_request_is_one_pointer_and_shows_no_secret() {
+        assert_eq!(size_of::<Request>(), size_of::<usize>());
+        let request = replaced("Host", "Cookie: sesame\r\nHost").unwrap();
+        let shown = format!("{request:?}");
+        assert!(
+            shown.contains("/chat?…") && !shown.contains("sesame"),
+            "{shown}"
+        );
     }
 }

@@ -54,7 +54,7 @@ impl FromStr for Uri {
             check(userinfo, at, |b| is_reg_name_byte(b) || b == b':')?;
         }
         let Authority { host, port } = Authority::parse(authority)?;
-        let port = port.unwrap_or(default_port(is_secure));
+        let port = port.unwrap_or_else(|| default_port(is_secure));
         let resource_name = resource_name(resource, uri.len() - resource.len())?;
 
         let mut authority = if host.contains(':') {

@@ -65,8 +65,8 @@ pub(crate) struct Deadlines {
     awaits_pong: Moment,
     /// When the last Ping left, until its Pong has come.
     pinged: Moment,
-    /// The round trip of the last Ping that was answered.
-    latency: Option<Duration>,
+    /// The round trip of the last Ping that was answered, as the time since 0.
+    latency: Moment,
     /// Since when the peer has taken nothing of what is to be written.
     backlog: Moment,
     /// Since when, with something always to be written, this many bytes were taken.
@@ -96,7 +96,7 @@ impl Deadlines {
             since: now,
             awaits_pong: Moment::NEVER,
             pinged: Moment::NEVER,
-            latency: None,
+            latency: Moment::NEVER,
             backlog: Moment::NEVER,
             window: (now, 0),
             asked: Moment::NEVER,
@@ -123,14 +123,14 @@ impl Deadlines {
     /// A Pong has arrived.
     pub(crate) fn pong(&mut self, payload: &[u8], now: Moment) {
         if payload == self.ping.to_be_bytes() && self.pinged != Moment::NEVER {
-            self.latency = Some(now.since(self.pinged));
+            self.latency = now.since(self.pinged);
             self.pinged = Moment::NEVER;
         }
     }
 
     /// The round trip of the last Ping that was answered.
-    pub(crate) const fn latency(&self) -> Option<Duration> {
-        self.latency
+    pub(crate) fn latency(&self) -> Option<Duration> {
+        self.latency.duration()
     }
 
     /// The transport took `n` bytes; `is_left` says whether more is to be written.

@@ -38,9 +38,9 @@ impl Moment {
         Self(self.0.saturating_add(span.0 as u64 * 1_000_000))
     }
 
-    /// The time since an earlier moment.
-    pub(crate) const fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    /// The time since an earlier moment, as the same time after the origin.
+    pub(crate) const fn since(self, earlier: Self) -> Self {
+        Self(self.0.saturating_sub(earlier.0))
     }
 }
 

@@ -506,7 +506,12 @@ pub fn serve(bytes: &[u8], cuts: Cuts, config: &Config) -> Served {
     let mut http = None;
     for mut piece in cuts.cut(bytes) {
         let (mut input, out) = (Input(&mut piece), &mut served.out);
-        while let Some(event) = served.endpoint.receive(&mut input, Duration::ZERO, out) {
+        // While the application decides on a request it reads nothing.
+        while !matches!(served.result, Some(Ok(_))) {
+            let Some(event) = served.endpoint.receive(&mut input, Duration::ZERO, out) else {
+                assert!(input.0.is_empty(), "every byte is taken");
+                break;
+            };
             assert!(served.result.is_none(), "nothing follows, but {event:?}");
             match event {
                 Event::Request(request) => {
@@ -524,8 +529,6 @@ pub fn serve(bytes: &[u8], cuts: Cuts, config: &Config) -> Served {
                 other => panic!("{other:?} in an opening handshake"),
             }
         }
-        let waits = matches!(served.result, Some(Ok(_)));
-        assert!(waits || input.0.is_empty(), "every byte is taken");
         served.rest.extend_from_slice(input.0);
         assert_eq!(served.endpoint.send("", out), Err(not_open(&served.result)));
     }

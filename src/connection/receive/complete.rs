@@ -70,14 +70,18 @@ impl Receiver {
 
 /// A message or control frame that is complete in the caller's bytes.
 #[inline]
-pub(super) fn lend(frame: Frame, payload: &mut [u8]) -> Result<Received<'_>, ProtocolError> {
+pub(super) fn lend(
+    opcode: Opcode,
+    frame: Frame,
+    payload: &mut [u8],
+) -> Result<Received<'_>, ProtocolError> {
     if let Some(mut mask) = frame.mask {
         mask.apply(payload);
     }
-    if frame.opcode.is_control() {
-        return control_received(frame.opcode, payload);
+    if opcode.is_control() {
+        return control_received(opcode, payload);
     }
-    message(frame.opcode == Opcode::Text, payload)
+    message(opcode == Opcode::Text, payload)
 }
 
 /// A message whose payload is complete and unmasked in the caller's bytes.

@@ -11,13 +11,15 @@ use arrayvec::ArrayVec;
 
 /// A control frame and what has arrived of its payload.
 pub(super) struct Control {
+    opcode: Opcode,
     frame: Frame,
     payload: ArrayVec<u8, MAX_CONTROL_LEN>,
 }
 
 impl Control {
-    pub(super) const fn new(frame: Frame) -> Self {
+    pub(super) const fn new(opcode: Opcode, frame: Frame) -> Self {
         Self {
+            opcode,
             frame,
             payload: ArrayVec::new_const(),
         }
@@ -37,7 +39,7 @@ impl Control {
     }
 
     pub(super) fn received<'b>(&self) -> Result<Received<'b>, ProtocolError> {
-        control_received(self.frame.opcode, &self.payload).map(Received::into_owned)
+        control_received(self.opcode, &self.payload).map(Received::into_owned)
     }
 }
 

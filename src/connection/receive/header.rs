@@ -52,12 +52,12 @@ impl Receiver {
         let is_only = header.fin && !self.message.is_under_way();
         let frame = self.judge(&header, settings)?;
         let is_here = frame.remaining <= input.len() as u64;
-        if frame.opcode.is_control() {
+        if header.opcode.is_control() {
             if is_here {
                 let payload = input.take_up_to(frame.remaining);
-                return lend(frame, payload).map(Next::Received);
+                return lend(header.opcode, frame, payload).map(Next::Received);
             }
-            let mut control = Control::new(frame);
+            let mut control = Control::new(header.opcode, frame);
             control.take(input);
             self.partial = Partial::Control(Box::new(control));
             return Ok(Next::Nothing);
@@ -65,7 +65,7 @@ impl Receiver {
         if is_here && is_only && !header.rsv1 && self.deliver != Deliver::Pieces {
             self.message.drop_gathered();
             let payload = input.take_up_to(frame.remaining);
-            return lend(frame, payload).map(Next::Received);
+            return lend(header.opcode, frame, payload).map(Next::Received);
         }
         Ok(Next::Frame(frame))
     }
@@ -135,7 +135,6 @@ impl Receiver {
             }
         }
         Ok(Frame {
-            opcode: header.opcode,
             fin: header.fin,
             mask: header.masking_key.map(Mask::new),
             unmasked: 0,

@@ -32,6 +32,12 @@ enum Gathered {
     Binary(Vec<u8>),
 }
 
+/// What was gathered of a message that has ended.
+enum Finished {
+    Text(String),
+    Binary(Vec<u8>),
+}
+
 /// Reserve at most this far ahead of what has arrived, in bytes, and at most 8 times as much.
 const AHEAD: usize = 64 << 10;
 
@@ -164,16 +170,23 @@ impl Message {
 
     /// The message has ended; it is delivered complete.
     pub(super) fn finish<'b>(&mut self) -> Result<Received<'b>, ProtocolError> {
+        Ok(match self.take_finished()? {
+            Finished::Text(text) => Received::Text(Text::from(text)),
+            Finished::Binary(data) => Received::Binary(Binary::from(data)),
+        })
+    }
+
+    fn take_finished(&mut self) -> Result<Finished, ProtocolError> {
         self.end()?;
         match mem::replace(&mut self.gathered, Gathered::None) {
-            Gathered::Text(text, partial) => {
-                partial.finish().map_err(|_| ProtocolError::TextNotUtf8)?;
-                Ok(Received::Text(Text::from(text)))
-            }
-            Gathered::Binary(data) => Ok(Received::Binary(Binary::from(data))),
+            Gathered::Text(text, partial) => match partial.finish() {
+                Ok(()) => Ok(Finished::Text(text)),
+                Err(_) => Err(ProtocolError::TextNotUtf8),
+            },
+            Gathered::Binary(data) => Ok(Finished::Binary(data)),
             Gathered::None => {
                 debug_assert!(false, "a message that ends is under way");
-                Ok(Received::Binary(Binary::from(&[])))
+                Ok(Finished::Binary(Vec::new()))
             }
         }
     }
@@ -181,10 +194,9 @@ impl Message {
     /// The message has ended; its last piece is what was not handed on.
     pub(super) fn finish_pieces<'b>(&mut self) -> Result<Received<'b>, ProtocolError> {
         let is_first = self.delivered == 0;
-        Ok(Received::Piece(match self.finish()? {
-            Received::Text(text) => Piece::text(text, is_first, true),
-            Received::Binary(data) => Piece::binary(data, is_first, true),
-            other => return Ok(other),
+        Ok(Received::Piece(match self.take_finished()? {
+            Finished::Text(text) => Piece::text(text, is_first, true),
+            Finished::Binary(data) => Piece::binary(data, is_first, true),
         }))
     }
 
@@ -220,12 +232,9 @@ impl Message {
                 if !is_complete {
                     return Err(ProtocolError::TextNotUtf8);
                 }
-                (Piece::text(Text::from(text), is_first, is_last), text.len())
+                (Piece::lent_text(text, is_first, is_last), text.len())
             }
-            Gathered::Binary(_) => {
-                let data = Binary::from(part);
-                (Piece::binary(data, is_first, is_last), part.len())
-            }
+            Gathered::Binary(_) => (Piece::lent_binary(part, is_first, is_last), part.len()),
             Gathered::None => {
                 debug_assert!(false, "a message that is handed on is under way");
                 return Ok(None);
@@ -249,8 +258,8 @@ impl Message {
         self.delivered = self.delivered.saturating_add(bytes.len() as u64);
         self.inflation.handed_on(bytes);
         Some(Received::Piece(match &mut self.gathered {
-            Gathered::Text(text, _) => Piece::text(mem::take(text).into(), is_first, false),
-            Gathered::Binary(data) => Piece::binary(mem::take(data).into(), is_first, false),
+            Gathered::Text(text, _) => Piece::text(mem::take(text), is_first, false),
+            Gathered::Binary(data) => Piece::binary(mem::take(data), is_first, false),
             Gathered::None => return None,
         }))
     }

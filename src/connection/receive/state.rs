@@ -7,7 +7,7 @@ use super::control::Control;
 use super::message::Message;
 use crate::connection::settings::Deliver;
 use crate::deflate::Inflation;
-use crate::frame::{Header, Mask, Opcode};
+use crate::frame::{Header, Mask};
 use alloc::boxed::Box;
 use arrayvec::ArrayVec;
 use core::fmt;
@@ -43,7 +43,6 @@ pub(super) enum Partial {
 /// A frame whose payload is arriving.
 #[derive(Clone, Copy)]
 pub(super) struct Frame {
-    pub(super) opcode: Opcode,
     pub(super) fin: bool,
     pub(super) mask: Option<Mask>,
     /// This many of the next bytes in the input have been unmasked there, but not taken.

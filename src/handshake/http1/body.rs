@@ -6,17 +6,23 @@ use crate::frame::Input;
 use crate::handshake::headers::Headers;
 use crate::handshake::negotiation::list::Once;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// Reads a body in pieces.
-#[derive(Debug)]
 pub(in crate::handshake) struct BodyReader {
     body: Vec<u8>,
     max_size: usize,
     framing: Framing,
 }
 
+impl fmt::Debug for BodyReader {
+    /// Without the bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BodyReader({} bytes)", self.body.len())
+    }
+}
+
 /// How the end of the body is known (RFC 9112, section 6.3).
-#[derive(Debug)]
 enum Framing {
     /// The number of bytes still to come.
     Length(u64),

@@ -9,17 +9,24 @@ use crate::handshake::headers::{Field, Headers};
 use crate::handshake::token::is_token;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
 use core::mem;
 use core::ops::Range;
 
 /// Finds the end of a head in bytes that come in pieces.
-#[derive(Debug)]
 pub(in crate::handshake) struct HeadReader {
     /// What there is of a head that was cut.
     kept: Vec<u8>,
     progress: Progress,
     max_size: usize,
     max_headers: usize,
+}
+
+impl fmt::Debug for HeadReader {
+    /// Without the bytes, among which secrets may be.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HeadReader({} bytes)", self.kept.len())
+    }
 }
 
 /// Where in the head the reader stands.

@@ -11,7 +11,6 @@ use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 
 /// A request line of HTTP/1.x.
-#[derive(Debug)]
 pub(in crate::handshake) struct RequestLine {
     pub(in crate::handshake) method: Cow<'static, str>,
     /// Path and query; `*` or an authority for the methods that have these.

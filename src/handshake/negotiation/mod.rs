@@ -17,11 +17,11 @@
 //! fn accept(request: &HeaderMap, host: &str) -> Result<(HeaderMap, Connection), HandshakeError> {
 //!     let key = negotiation::read_upgrade(request)?;
 //!     let offer = Offer::read(request)?;
-//!     if !OriginPolicy::same_origin().allows(offer.origin.as_deref(), host) {
-//!         return Err(HandshakeError::OriginForbidden {
-//!             origin: offer.origin.unwrap_or_default().into(),
-//!             host: host.into(),
-//!         });
+//!     if let Some(origin) = offer.origin
+//!         && !OriginPolicy::same_origin().allows(Some(&origin), host)
+//!     {
+//!         let (origin, host) = (origin.into(), host.into());
+//!         return Err(HandshakeError::OriginForbidden { origin, host });
 //!     }
 //!     let accept = negotiation::accept_key(key);
 //!     let mut response = HeaderMap::new();
