@@ -466,7 +466,9 @@ impl Endpoint {
     /// to it, with `n` as 0 if none were written. With rustls it is
     /// `ws.flushed(tls.write_tls(&mut tcp)?, tls.wants_write(), now)`.
     pub fn flushed(&mut self, n: usize, holds_more: bool, now: Duration) {
-        self.holds_more = Some(holds_more);
+        if self.holds_more.replace(holds_more).is_none() && holds_more {
+            self.deadlines.held();
+        }
         self.deadlines.wrote(n, self.is_left(), Moment::new(now));
     }
 

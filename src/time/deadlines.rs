@@ -156,6 +156,17 @@ impl Deadlines {
         }
     }
 
+    /// A layer below holds what was written, and is heard of for the first time: nothing of it has
+    /// left.
+    pub(crate) fn held(&mut self) {
+        if !self.awaits_pong.is_never() {
+            (self.awaits_pong, self.ping_waits) = (Moment::NEVER, true);
+        }
+        if matches!(self.stage, Stage::Answering | Stage::Closing) {
+            self.since = Moment::NEVER;
+        }
+    }
+
     /// Nothing is to be written any more: the time of what has left with it runs from now.
     fn all_written(&mut self, now: Moment) {
         (self.backlog, self.is_blocked) = (Moment::NEVER, false);
@@ -194,8 +205,14 @@ impl Deadlines {
                 return Due::End(expired);
             }
             self.was_late = true;
-            self.restart(expired, now);
-            (time, expired) = self.first_expiry(now);
+            // Everything that is over: while open that may be three of them. No time at all is over
+            // again at once.
+            for _ in 0..3 {
+                if time <= now {
+                    self.restart(expired, now);
+                    (time, expired) = self.first_expiry(now);
+                }
+            }
             if time <= now {
                 return Due::End(expired);
             }
@@ -271,12 +288,12 @@ impl Deadlines {
         self.backlog.after(self.write).min(window_end)
     }
 
-    /// What has not left yet may have left right after this call.
+    /// What has not left yet may have left right after this call. It is later than the call, always.
     fn earliest_of_waiting(&self, now: Moment) -> Moment {
         match self.stage {
-            Stage::Open if self.ping_waits => now.after(self.pong),
+            Stage::Open if self.ping_waits => now.after(self.pong.max(Span::LEAST)),
             Stage::Answering | Stage::Closing if self.since == Moment::NEVER => {
-                now.after(self.close)
+                now.after(self.close.max(Span::LEAST))
             }
             _ => Moment::NEVER,
         }

@@ -16,8 +16,9 @@ impl Moment {
     pub(crate) const fn new(now: Duration) -> Self {
         const SECOND: u64 = 1_000_000_000;
         let nanos = now.as_secs().saturating_mul(SECOND);
-        // 584 years later all clocks stand still.
-        Self(nanos.saturating_add(now.subsec_nanos() as u64))
+        let nanos = nanos.saturating_add(now.subsec_nanos() as u64);
+        // 584 years later all clocks stand still, before what never comes.
+        Self(if nanos == Self::NEVER.0 { nanos - 1 } else { nanos })
     }
 
     pub(crate) const fn is_never(self) -> bool {
@@ -45,11 +46,13 @@ impl Moment {
 }
 
 /// A span of time in milliseconds; none is longer than 49 days, except one without end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Span(u32);
 
 impl Span {
     pub(crate) const ENDLESS: Self = Self(u32::MAX);
+    /// The shortest that is not zero.
+    pub(crate) const LEAST: Self = Self(1);
 
     /// Rounded up, so that nothing but zero becomes zero.
     pub(crate) const fn new(duration: Duration) -> Self {
