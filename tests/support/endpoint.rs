@@ -8,7 +8,7 @@
     reason = "each test file uses a part of it"
 )]
 
-use super::support::{self, *};
+use super::support::*;
 use bytes::BytesMut;
 use sansocket::negotiation::accept_key;
 use sansocket::{
@@ -239,6 +239,16 @@ impl Side {
     #[track_caller]
     pub fn waits(&mut self, now: Duration, until: impl Into<Option<Duration>>) {
         assert_eq!(self.tick(now), Tick::Wait(until.into()), "at {now:?}");
+    }
+
+    /// Something is to be done at this time at the latest. What has not left yet may leave at any
+    /// time, and its deadline runs from then, so a tick may ask to be called before that.
+    #[track_caller]
+    pub fn waits_at_most(&mut self, now: Duration, latest: Duration) {
+        let Tick::Wait(Some(wake)) = self.tick(now) else {
+            panic!("something will be due");
+        };
+        assert!(wake <= latest, "{wake:?} is later than {latest:?}");
     }
 
     /// It is over at this time and at no time before.
