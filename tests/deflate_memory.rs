@@ -1,6 +1,8 @@
-//! What permessage-deflate allocates and holds (RFC 7692, section 7; RFC 6455, section 10.4). The
-//! law: nothing before the first compressed message, only the window between messages, what has
-//! come in and no more while one is under way, and nothing at all behind the end.
+//! What permessage-deflate allocates and holds (RFC 7692, section 7; RFC 6455, section 10.4).
+//!
+//! Invariant: nothing before the first compressed message, only the window between messages, what
+//! has come in and no more while one is under way, and nothing at all after the end.
+//!
 //! Each test counts the allocations of its own thread; what it counts is printed.
 
 #[path = "support/allocator.rs"]
@@ -10,9 +12,9 @@ mod support;
 use allocator::{allocations, held, live, peak};
 use bytes::BytesMut;
 use sansocket::{
-    ClientHandshake, CloseCode, Config, Connection, Deflate, DeflateConfig, DeflateParams, Event,
-    HandshakeConfig, Input, ProtocolError, Role, WindowBits,
+    CloseCode, Connection, Deflate, Endpoint, Event, Input, ProtocolError, Role, Settings,
 };
+use std::time::Duration;
 use support::deflate::*;
 use support::*;
 
@@ -30,28 +32,13 @@ const fn compressor(window_bits: u8, mem_level: u8) -> isize {
     (1 << (window_bits + 2)) + (1 << (mem_level + 9)) + (136 << 10)
 }
 
+/// What a window of that many bits has room for.
 const fn window(window_bits: u8) -> isize {
     1 << window_bits
 }
 
-fn deflate(change: impl FnOnce(&mut DeflateConfig)) -> Deflate {
-    let mut config = DeflateConfig::default();
-    change(&mut config);
-    Deflate::new(config)
-}
-
 fn pooling(max_pooled: usize) -> Deflate {
     deflate(|c| c.max_pooled = max_pooled)
-}
-
-/// The same for both directions.
-fn both_ways(window_bits: u8, no_context_takeover: bool) -> DeflateParams {
-    DeflateParams {
-        server_no_context_takeover: no_context_takeover,
-        client_no_context_takeover: no_context_takeover,
-        server_max_window_bits: WindowBits::new(window_bits),
-        client_max_window_bits: WindowBits::new(window_bits),
-    }
 }
 
 /// All terms that make a difference.
@@ -64,14 +51,14 @@ const TERMS: [(u8, bool); 6] = [
     (15, true),
 ];
 
-/// Feeds octets, hands each event to `take`, and returns how many there were.
+/// Feeds bytes, hands each event to `take`, and returns how many there were.
 fn feed_to(
     ws: &mut Connection,
-    octets: &mut [u8],
+    bytes: &mut [u8],
     out: &mut BytesMut,
     mut take: impl FnMut(Event<'_>),
 ) -> usize {
-    let (mut input, mut events) = (Input::new(octets), 0);
+    let (mut input, mut events) = (Input(bytes), 0);
     while let Some(event) = ws.receive(&mut input, out) {
         take(event);
         events += 1;
@@ -79,10 +66,10 @@ fn feed_to(
     events
 }
 
-/// Feeds octets which nothing is wrong with, and drops the events.
-fn feed(ws: &mut Connection, octets: &[u8], out: &mut BytesMut) -> usize {
+/// Feeds bytes which nothing is wrong with, and drops the events.
+fn feed(ws: &mut Connection, bytes: &[u8], out: &mut BytesMut) -> usize {
     let not_failed = |event: Event<'_>| assert!(!matches!(event, Event::Failed(_)), "{event:?}");
-    feed_to(ws, &mut octets.to_vec(), out, not_failed)
+    feed_to(ws, &mut bytes.to_vec(), out, not_failed)
 }
 
 /// An output that has been used before.
@@ -90,7 +77,7 @@ fn warm() -> BytesMut {
     BytesMut::with_capacity(4 << 20)
 }
 
-/// The payload of a message of so many times the letter x, in as few octets as can be.
+/// The payload of a message of so many times the letter x, in as few bytes as can be.
 fn bomb(len: usize) -> Vec<u8> {
     let x = Token::Literal(b'x');
     let mut tokens = vec![x; len.min(1)];
@@ -108,7 +95,7 @@ fn bomb(len: usize) -> Vec<u8> {
     write_message(&[(Block::Dynamic(tokens), false)])
 }
 
-/// The payload of a message of octets that do not shrink.
+/// The payload of a message of bytes that do not shrink.
 fn stored(len: usize) -> Vec<u8> {
     write_message(&[(Block::Stored(noise(len)), false)])
 }
@@ -130,19 +117,17 @@ fn text_of(len: usize) -> String {
     text
 }
 
-/// Both ends of a connection, after a whole handshake.
+/// Both ends of a connection, after a complete handshake.
 fn opened(deflate: &Deflate) -> [Connection; 2] {
-    let mut config = HandshakeConfig::default();
-    config.deflate = Some(deflate.clone());
-    let mut out = BytesMut::new();
-    let mut client = ClientHandshake::with_seed(&client_request(), &config, [5; 32], &mut out);
-    let served = serve(&out.split(), Cuts::Whole, &config);
-    let server = served.request().accept().send(&mut out);
-    let mut octets = out.split();
-    let opened = client.receive(&mut Input::new(&mut octets), &mut out);
-    let client = opened.unwrap().unwrap().connection;
-    assert!(client.has_deflate() && server.has_deflate());
-    [client, server]
+    let config = config(|c| c.deflate = Some(deflate.clone()));
+    let (mut out, now) = (BytesMut::new(), Duration::ZERO);
+    let client = Endpoint::client(&client_request(), &config, [5; 32], now, &mut out);
+    let mut served = serve(&out, Cuts::Whole, &config);
+    served.accept();
+    let client = receive_response(client, &[served.out.to_vec()]);
+    let both = [client.endpoint, served.endpoint].map(|end| end.into_connection().unwrap());
+    assert!(both.iter().all(|ws| ws.has_deflate()));
+    both
 }
 
 // ---- nothing before it is needed ----
@@ -150,12 +135,12 @@ fn opened(deflate: &Deflate) -> [Connection; 2] {
 #[test]
 fn a_connection_that_has_not_compressed_yet_holds_nothing() {
     // Elsewhere each connection has two windows and the tables from its beginning.
-    let (deflate, octets) = held(Deflate::default);
-    assert!((0..=SHARED).contains(&octets), "{octets} octets shared");
-    println!("a Deflate: {octets} octets");
+    let (deflate, bytes) = held(Deflate::default);
+    assert!((0..=SHARED).contains(&bytes), "{bytes} bytes shared");
+    println!("a Deflate: {bytes} bytes");
     for mut ws in opened(&deflate) {
         let role = ws.role();
-        let (result, octets) = held(|| {
+        let (result, bytes) = held(|| {
             let mut out = warm();
             let large = vec![b'x'; 100_000];
             for wire in [
@@ -166,18 +151,18 @@ fn a_connection_that_has_not_compressed_yet_holds_nothing() {
                 // Of a compressed message the header, or a part of it.
                 frame_header(role, 0xc2, 16_000_000)[..1].to_vec(),
             ] {
-                for octet in wire.chunks(5_000) {
-                    feed(&mut ws, octet, &mut out);
+                for byte in wire.chunks(5_000) {
+                    feed(&mut ws, byte, &mut out);
                 }
             }
-            ws.send_text("short", &mut out)?;
+            ws.send("short", &mut out)?;
             ws.send_ping(b"ping", &mut out)?;
-            ws.set_compression(false);
-            ws.send_binary(&large, &mut out)?;
-            ws.send_first_fragment("a", &mut out)?;
-            ws.send_last_fragment("b", &mut out)
+            ws.settings().compress = false;
+            ws.send(&large, &mut out)?;
+            ws.send_piece("a", false, &mut out)?;
+            ws.send_piece("b", true, &mut out)
         });
-        assert_eq!((result, octets), (Ok(()), 0), "{role:?}");
+        assert_eq!((result, bytes), (Ok(()), 0), "{role:?}");
         assert_eq!(held(|| drop(ws)).1, 0, "{role:?}");
     }
     assert!(
@@ -191,9 +176,9 @@ fn agreeing_on_it_allocates_nothing() {
     let deflate = Deflate::default();
     for role in ROLES {
         for (bits, no_takeover) in TERMS {
-            let params = both_ways(bits, no_takeover);
-            let new = || connection(role, &Config::default()).with_deflate(&deflate, &params);
-            let (ws, count) = allocations(new);
+            let agreed = Params::both_ways(bits, no_takeover).extension();
+            let ws = connection(role, Settings::default());
+            let (ws, count) = allocations(|| ws.with_deflate(&deflate, &agreed).unwrap());
             assert_eq!(count, 0);
             assert_eq!(allocations(|| drop(ws)).1, 0);
         }
@@ -204,10 +189,10 @@ fn agreeing_on_it_allocates_nothing() {
 fn a_compressed_message_without_data_holds_no_inflater() {
     for role in ROLES {
         let (deflate, mut out) = (Deflate::default(), warm());
-        let params = DeflateParams::default();
-        let mut ws = connection(role, &Config::default()).with_deflate(&deflate, &params);
+        let params = Params::default();
+        let mut ws = params.agreed(connection(role, Settings::default()), &deflate);
         let claim = frame_header(role, 0xc2, 16 << 20);
-        let ((), octets) = held(|| {
+        let ((), bytes) = held(|| {
             feed(&mut ws, &frame(role, 0xc2, b""), &mut out);
             feed(&mut ws, &frame(role, 0x42, b""), &mut out);
             feed(&mut ws, &frame(role, 0x00, b"").repeat(100), &mut out);
@@ -215,7 +200,7 @@ fn a_compressed_message_without_data_holds_no_inflater() {
             // A claim is no data: elsewhere the room for it was made at once.
             feed(&mut ws, &claim, &mut out);
         });
-        assert!((0..=STATE).contains(&octets), "{octets} octets");
+        assert!((0..=STATE).contains(&bytes), "{bytes} bytes");
     }
 }
 
@@ -232,8 +217,8 @@ fn between_messages_a_receiver_holds_its_window_and_no_more() {
         for (bits, no_takeover) in TERMS {
             for max_pooled in [0, 1, 16] {
                 let (deflate, mut out) = (pooling(max_pooled), warm());
-                let params = both_ways(bits, no_takeover);
-                let new = || connection(role, &Config::default()).with_deflate(&deflate, &params);
+                let params = Params::both_ways(bits, no_takeover);
+                let new = || params.agreed(connection(role, Settings::default()), &deflate);
                 for (lens, max) in [
                     (&[1][..], 1),
                     (&[100], 128),
@@ -252,23 +237,20 @@ fn between_messages_a_receiver_holds_its_window_and_no_more() {
                         true => STATE,
                         false => STATE + max.min(window(bits)),
                     };
-                    let octets = held_by(ws);
+                    let bytes = held_by(ws);
                     assert!(
-                        (1..=max).contains(&octets),
-                        "{octets} of {max}: {bits} {lens:?}"
+                        (1..=max).contains(&bytes),
+                        "{bytes} of {max}: {bits} {lens:?}"
                     );
                     if role == Role::Server && max_pooled == 16 && lens.len() == 1_000 {
-                        println!("{bits} bits, takeover {}: {octets}", !no_takeover);
+                        println!("{bits} bits, takeover {}: {bytes}", !no_takeover);
                     }
                 }
                 // What is shared stays, as many as may wait.
-                let octets = -held(|| drop(deflate)).1;
+                let bytes = -held(|| drop(deflate)).1;
                 let pooled = max_pooled.min(1) as isize;
-                assert!(
-                    octets <= SHARED + pooled * (INFLATER + 256),
-                    "{octets} octets"
-                );
-                assert!(octets >= pooled * (INFLATER / 2), "{octets} octets");
+                assert!(bytes <= SHARED + pooled * (INFLATER + 256), "{bytes} bytes");
+                assert!(bytes >= pooled * (INFLATER / 2), "{bytes} bytes");
             }
         }
     }
@@ -280,34 +262,34 @@ fn between_messages_a_sender_holds_a_compressor_or_nothing() {
         for (bits, no_takeover) in TERMS {
             for mem_level in [1, 8, 9] {
                 let (deflate, mut out) = (deflate(|c| c.mem_level = mem_level), warm());
-                let params = both_ways(bits, no_takeover);
-                let mut ws = connection(role, &Config::default()).with_deflate(&deflate, &params);
+                let params = Params::both_ways(bits, no_takeover);
+                let mut ws = params.agreed(connection(role, Settings::default()), &deflate);
                 let text = text_of(100_000);
-                ws.send_text(&text, &mut out).unwrap();
-                ws.send_first_fragment(&text[..], &mut out).unwrap();
-                ws.send_last_fragment("", &mut out).unwrap();
-                ws.send_binary(&noise(1_000), &mut out).unwrap();
-                let octets = held_by(ws);
+                ws.send(&text, &mut out).unwrap();
+                ws.send_piece(&text[..], false, &mut out).unwrap();
+                ws.send_piece("", true, &mut out).unwrap();
+                ws.send(&noise(1_000), &mut out).unwrap();
+                let bytes = held_by(ws);
                 let codec = compressor(bits.max(9), mem_level);
                 match no_takeover {
-                    true => assert!((1..=STATE).contains(&octets), "{octets} octets"),
-                    false => assert!(octets <= codec + STATE, "{octets} of {codec} octets"),
+                    true => assert!((1..=STATE).contains(&bytes), "{bytes} bytes"),
+                    false => assert!(bytes <= codec + STATE, "{bytes} of {codec} bytes"),
                 }
                 if role == Role::Server {
                     println!(
-                        "{bits} bits, {mem_level}, takeover {}: {octets}",
+                        "{bits} bits, {mem_level}, takeover {}: {bytes}",
                         !no_takeover
                     );
                 }
-                let octets = -held(|| drop(deflate)).1;
+                let bytes = -held(|| drop(deflate)).1;
                 let pooled = if no_takeover { codec + 256 } else { 0 };
-                assert!(octets <= SHARED + pooled, "{octets} octets");
+                assert!(bytes <= SHARED + pooled, "{bytes} bytes");
             }
         }
     }
 }
 
-// ---- nothing behind the end ----
+// ---- nothing after the end ----
 
 #[test]
 fn a_connection_that_is_over_holds_nothing() {
@@ -325,25 +307,24 @@ fn a_connection_that_is_over_holds_nothing() {
                     "transport",
                     "drop",
                 ] {
-                    let mut config = Config::default();
-                    config.max_message_size = 100_000;
+                    let settings = settings(|s| s.max_message_size = 100_000);
                     let before = live();
                     let (deflate, mut out) = (Deflate::default(), warm());
                     let ends_before = live();
-                    let params = both_ways(bits, no_takeover);
-                    let mut ws = connection(role, &config).with_deflate(&deflate, &params);
+                    let params = Params::both_ways(bits, no_takeover);
+                    let mut ws = params.agreed(connection(role, settings), &deflate);
                     // Used in both directions, and perhaps in the middle of a message.
                     feed(&mut ws, &frame(role, 0xc2, &stored(50_000)), &mut out);
-                    ws.send_text(&text, &mut out).unwrap();
+                    ws.send(&text, &mut out).unwrap();
                     if begun {
-                        let octets = stored(50_000);
-                        feed(&mut ws, &frame(role, 0x42, &octets[..40_000]), &mut out);
-                        ws.send_first_fragment(&text[..], &mut out).unwrap();
+                        let bytes = stored(50_000);
+                        feed(&mut ws, &frame(role, 0x42, &bytes[..40_000]), &mut out);
+                        ws.send_piece(&text[..], false, &mut out).unwrap();
                     }
                     let first = if begun { 0x80 } else { 0xc2 };
-                    let fails = |octets: &[u8], ws: &mut Connection, out: &mut BytesMut| {
-                        let mut octets = octets.to_vec();
-                        let mut input = Input::new(&mut octets);
+                    let fails = |bytes: &[u8], ws: &mut Connection, out: &mut BytesMut| {
+                        let mut bytes = bytes.to_vec();
+                        let mut input = Input(&mut bytes);
                         let event = ws.receive(&mut input, out);
                         assert!(matches!(event, Some(Event::Failed(_))), "{event:?}");
                     };
@@ -360,17 +341,17 @@ fn a_connection_that_is_over_holds_nothing() {
                             fails(&frame(role, first, &stored(60_000)[1..]), &mut ws, &mut out)
                         }
                         "too big" => fails(&frame_header(role, first, 1 << 20), &mut ws, &mut out),
-                        "transport" => assert!(ws.receive_eof().is_err()),
+                        "transport" => ws.receive_eof(),
                         _ => {}
                     }
-                    let octets = held_by(ws);
+                    let bytes = held_by(ws);
                     if end != "drop" {
-                        assert_eq!(octets, 0, "{end} {bits} {no_takeover} {begun}");
+                        assert_eq!(bytes, 0, "{end} {bits} {no_takeover} {begun}");
                     }
                     // At most one of each kind is left, and waits for others.
                     let waits = live() - ends_before;
                     let codec = compressor(bits.max(9), 8);
-                    assert!(waits <= INFLATER + codec + 512, "{waits} octets");
+                    assert!(waits <= INFLATER + codec + 512, "{waits} bytes");
                     drop((deflate, out));
                     assert_eq!(live(), before, "{end} {bits} {no_takeover} {begun}");
                 }
@@ -383,35 +364,35 @@ fn a_connection_that_is_over_holds_nothing() {
 
 #[test]
 fn the_pool_keeps_no_more_inflaters_than_it_may() {
-    let octets = stored(100);
+    let bytes = stored(100);
     for role in ROLES {
         for (bits, no_takeover) in TERMS {
             for max_pooled in [0, 1, 16] {
                 let start = live();
                 let (deflate, mut out) = (pooling(max_pooled), warm());
-                let params = both_ways(bits, no_takeover);
+                let params = Params::both_ways(bits, no_takeover);
                 let mut connections = Vec::with_capacity(100);
                 let before = live();
                 for _ in 0..100 {
-                    let ws = connection(role, &Config::default());
-                    let mut ws = ws.with_deflate(&deflate, &params);
-                    feed(&mut ws, &frame(role, 0x42, &octets[..50]), &mut out);
+                    let ws = connection(role, Settings::default());
+                    let mut ws = params.agreed(ws, &deflate);
+                    feed(&mut ws, &frame(role, 0x42, &bytes[..50]), &mut out);
                     connections.push(ws);
                 }
                 let under_way = live() - before;
                 let max = 100 * (INFLATER + STATE + 128);
-                assert!(under_way <= max, "{under_way} of {max} octets");
+                assert!(under_way <= max, "{under_way} of {max} bytes");
                 assert!(under_way >= max / 2, "each has one");
                 for ws in &mut connections {
-                    assert_eq!(feed(ws, &frame(role, 0x80, &octets[50..]), &mut out), 1);
+                    assert_eq!(feed(ws, &frame(role, 0x80, &bytes[50..]), &mut out), 1);
                 }
                 let waiting = max_pooled as isize * (INFLATER + 64);
                 let over = live() - before;
                 let max = waiting + 100 * (STATE + 128);
-                assert!(over <= max, "{over} of {max} octets");
+                assert!(over <= max, "{over} of {max} bytes");
                 connections.clear();
                 let left = live() - before;
-                assert!((waiting / 2..=waiting).contains(&left), "{left} octets");
+                assert!((waiting / 2..=waiting).contains(&left), "{left} bytes");
                 drop((connections, deflate, out));
                 assert_eq!(live(), start);
             }
@@ -427,20 +408,20 @@ fn the_pool_keeps_no_more_compressors_than_it_may() {
             for max_pooled in [0, 1, 16] {
                 let start = live();
                 let (deflate, mut out) = (pooling(max_pooled), warm());
-                let params = both_ways(bits, no_takeover);
+                let params = Params::both_ways(bits, no_takeover);
                 let codec = compressor(bits.max(9), 8);
                 let mut connections = Vec::with_capacity(100);
                 let before = live();
                 for _ in 0..100 {
-                    let ws = connection(role, &Config::default());
-                    let mut ws = ws.with_deflate(&deflate, &params);
-                    ws.send_first_fragment(&text[..], &mut out).unwrap();
+                    let ws = connection(role, Settings::default());
+                    let mut ws = params.agreed(ws, &deflate);
+                    ws.send_piece(&text[..], false, &mut out).unwrap();
                     connections.push(ws);
                 }
                 let under_way = live() - before;
-                assert!(under_way <= 100 * (codec + STATE), "{under_way} octets");
+                assert!(under_way <= 100 * (codec + STATE), "{under_way} bytes");
                 for ws in &mut connections {
-                    ws.send_last_fragment(&text[..], &mut out).unwrap();
+                    ws.send_piece(&text[..], true, &mut out).unwrap();
                 }
                 let over = live() - before;
                 let waiting = match no_takeover {
@@ -449,13 +430,13 @@ fn the_pool_keeps_no_more_compressors_than_it_may() {
                 };
                 if no_takeover {
                     let max = waiting + 100 * STATE;
-                    assert!(over <= max, "{over} of {max} octets");
+                    assert!(over <= max, "{over} of {max} bytes");
                 } else {
                     assert_eq!(over, under_way, "each goes on with its own");
                 }
                 connections.clear();
                 let left = live() - before;
-                assert!((waiting / 2..=waiting).contains(&left), "{left} octets");
+                assert!((waiting / 2..=waiting).contains(&left), "{left} bytes");
                 drop((connections, deflate, out));
                 assert_eq!(live(), start);
             }
@@ -464,28 +445,61 @@ fn the_pool_keeps_no_more_compressors_than_it_may() {
 }
 
 #[test]
+fn whoever_gives_back_says_how_many_may_wait() {
+    // Clones share the pool, but each has settings of its own.
+    let (text, bytes) = (text_of(1_000), stored(100));
+    let params = Params::both_ways(15, true);
+    let (original, mut out) = (pooling(0), warm());
+    let one = INFLATER + 64 + compressor(15, 8) + 64;
+    let before = live();
+    for (max_pooled, waiting) in [(0, 0), (1, 1), (0, 0), (3, 3), (2, 2), (16, 10), (1, 1)] {
+        let mut deflate = original.clone();
+        deflate.max_pooled = max_pooled;
+        let mut connections: Vec<_> = (0..10)
+            .map(|_| params.agreed(Connection::server(Settings::default()), &deflate))
+            .collect();
+        for ws in &mut connections {
+            feed(ws, &frame(Role::Server, 0x42, &bytes[..50]), &mut out);
+            ws.send_piece(&text, false, &mut out).unwrap();
+        }
+        for ws in &mut connections {
+            assert_eq!(
+                feed(ws, &frame(Role::Server, 0x80, &bytes[50..]), &mut out),
+                1
+            );
+            ws.send_piece(&text, true, &mut out).unwrap();
+        }
+        out.clear();
+        drop((connections, deflate));
+        let left = live() - before;
+        let possible = waiting * one / 2..=waiting * one + SHARED;
+        assert!(possible.contains(&left), "{left} bytes: {max_pooled}");
+    }
+}
+
+#[test]
 fn without_takeover_many_connections_share_one_of_each() {
     // One after the other: what one has given back the next one takes.
     let (deflate, mut out) = (Deflate::default(), warm());
-    let params = both_ways(15, true);
+    let params = Params::both_ways(15, true);
     let text = text_of(2_000);
     let mut connections = Vec::with_capacity(1_000);
-    let ((), octets) = held(|| {
+    let ((), bytes) = held(|| {
         for _ in 0..1_000 {
-            let mut ws = Connection::server(&Config::default()).with_deflate(&deflate, &params);
+            let mut ws = params.agreed(Connection::server(Settings::default()), &deflate);
             feed(
                 &mut ws,
                 &frame(Role::Server, 0xc2, &stored(2_000)),
                 &mut out,
             );
             out.clear();
-            ws.send_text(&text, &mut out).unwrap();
+            ws.send(&text, &mut out).unwrap();
             connections.push(ws);
         }
     });
     let max = INFLATER + compressor(15, 8) + 512 + 1_000 * 2 * STATE;
-    println!("1,000 connections without takeover: {octets} octets");
-    assert!(octets <= max, "{octets} of {max} octets");
+    println!("1,000 connections without takeover: {bytes} bytes");
+    assert!(bytes <= max, "{bytes} of {max} bytes");
 }
 
 // ---- a steady stream ----
@@ -495,8 +509,8 @@ fn a_received_message_is_one_allocation_of_its_own_size() {
     for role in ROLES {
         for (bits, no_takeover) in TERMS {
             let (deflate, mut out) = (Deflate::default(), warm());
-            let params = both_ways(bits, no_takeover);
-            let mut ws = connection(role, &Config::default()).with_deflate(&deflate, &params);
+            let params = Params::both_ways(bits, no_takeover);
+            let mut ws = params.agreed(connection(role, Settings::default()), &deflate);
             // The window is full, and the inflater is there.
             feed(&mut ws, &frame(role, 0xc2, &stored(40_000)), &mut out);
             for len in [0, 1, 100, 125, 1_000, 4_096, 16_000, 16_383, 16_384] {
@@ -532,8 +546,8 @@ fn a_received_message_is_one_allocation_of_its_own_size() {
 fn a_large_received_message_is_a_few_allocations() {
     for (bits, no_takeover) in TERMS {
         let (deflate, mut out) = (Deflate::default(), warm());
-        let params = both_ways(bits, no_takeover);
-        let mut ws = Connection::server(&Config::default()).with_deflate(&deflate, &params);
+        let params = Params::both_ways(bits, no_takeover);
+        let mut ws = params.agreed(Connection::server(Settings::default()), &deflate);
         feed(
             &mut ws,
             &frame(Role::Server, 0xc2, &stored(40_000)),
@@ -558,7 +572,7 @@ fn a_large_received_message_is_a_few_allocations() {
                 );
                 assert!(
                     most <= 2 * len as isize + INFLATER,
-                    "{most} octets for {len}"
+                    "{most} bytes for {len}"
                 );
                 assert_eq!(live(), before);
             }
@@ -572,19 +586,19 @@ fn sending_into_a_warm_output_allocates_nothing() {
     for role in ROLES {
         for (bits, no_takeover) in TERMS {
             let (deflate, mut out) = (deflate(|c| c.min_size = 0), warm());
-            let params = both_ways(bits, no_takeover);
-            let mut ws = connection(role, &Config::default()).with_deflate(&deflate, &params);
-            ws.send_text(&text, &mut out).unwrap(); // the compressor is there
+            let params = Params::both_ways(bits, no_takeover);
+            let mut ws = params.agreed(connection(role, Settings::default()), &deflate);
+            ws.send(&text, &mut out).unwrap(); // the compressor is there
             for len in [0, 1, 100, 1_000, 16_384, 40_000] {
                 let (result, count) = allocations(|| {
                     for _ in 0..2 {
                         out.clear();
-                        ws.send_text(&text[..len], &mut out)?;
-                        ws.send_binary(&data[..len], &mut out)?;
-                        ws.send_first_fragment(&text[..len], &mut out)?;
+                        ws.send(&text[..len], &mut out)?;
+                        ws.send(&data[..len], &mut out)?;
+                        ws.send_piece(&text[..len], false, &mut out)?;
                         ws.send_ping(&data[..100], &mut out)?;
-                        ws.send_next_fragment(&text[..len], &mut out)?;
-                        ws.send_last_fragment("", &mut out)?;
+                        ws.send_piece(&text[..len], false, &mut out)?;
+                        ws.send_piece("", true, &mut out)?;
                     }
                     Ok::<(), sansocket::SendError>(())
                 });
@@ -596,12 +610,11 @@ fn sending_into_a_warm_output_allocates_nothing() {
 
 #[test]
 fn blocks_and_fragments_without_data_cost_nothing() {
-    let mut config = Config::default();
-    config.max_fragments = u32::MAX;
+    let settings = settings(|s| s.max_fragments = u32::MAX);
     for role in ROLES {
         let (deflate, mut out) = (Deflate::default(), warm());
-        let params = DeflateParams::default();
-        let mut ws = connection(role, &config).with_deflate(&deflate, &params);
+        let params = Params::default();
+        let mut ws = params.agreed(connection(role, settings), &deflate);
         feed(&mut ws, &frame(role, 0xc2, &stored(40_000)), &mut out);
         feed(&mut ws, &frame(role, 0x42, &unhex("000000ffff")), &mut out);
         let thousand = frames(
@@ -635,8 +648,7 @@ fn a_bomb_never_holds_more_than_the_limit_and_a_constant() {
     assert!((64 << 20) / bomb.len() > 1_000);
     let (mut most_fresh, mut most_used) = (0, 0);
     for limit in [0, 1, 1_000, 16_384, 65_536, 100_000, 1 << 20] {
-        let mut config = Config::default();
-        config.max_message_size = limit;
+        let settings = settings(|s| s.max_message_size = limit as u64);
         for max_pooled in [0, 16] {
             for (role, first) in [(Role::Server, 0xc1), (Role::Client, 0xc2)] {
                 for is_used in [false, true] {
@@ -658,10 +670,10 @@ fn a_bomb_never_holds_more_than_the_limit_and_a_constant() {
                         (&few, 100),
                     ] {
                         let (deflate, mut out) = (pooling(max_pooled), warm());
-                        let params = DeflateParams::default();
+                        let params = Params::default();
                         let mut wire = wire.clone();
-                        let ws = connection(role, &config);
-                        let mut ws = ws.with_deflate(&deflate, &params);
+                        let ws = connection(role, settings);
+                        let mut ws = params.agreed(ws, &deflate);
                         let before = live();
                         if is_used {
                             feed(&mut ws, &frame(role, 0xc2, &stored(40_000)), &mut out);
@@ -678,13 +690,17 @@ fn a_bomb_never_holds_more_than_the_limit_and_a_constant() {
                                 }
                             }
                         });
-                        let too_big = Event::Failed(ProtocolError::MessageTooBig);
-                        assert_eq!(failed, Some(too_big), "{limit} {}", wire.len());
+                        let Some(Event::Failed(ProtocolError::MessageTooBig { len, max })) = failed
+                        else {
+                            panic!("{failed:?} at {limit} of {}", wire.len());
+                        };
+                        assert_eq!(max, limit as u64);
+                        assert!((max + 1..=64 << 20).contains(&len), "{len} of {limit}");
                         // The window of the messages before is held besides.
                         let history = if is_used { window(15) } else { 0 };
                         let constant = INFLATER + 2 * STATE + history;
                         let over = between + peak - limit as isize;
-                        assert!(over <= constant, "{over} octets above {limit}");
+                        assert!(over <= constant, "{over} bytes above {limit}");
                         let most = if is_used {
                             &mut most_used
                         } else {
@@ -696,15 +712,14 @@ fn a_bomb_never_holds_more_than_the_limit_and_a_constant() {
             }
         }
     }
-    println!("above the limit: {most_fresh} octets, {most_used} with a window");
+    println!("above the limit: {most_fresh} bytes, {most_used} with a window");
 }
 
 #[test]
 fn a_message_of_the_limit_never_holds_more_than_it_and_a_constant() {
     let mut most = 0;
     for limit in [1_000, 16_384, 65_536, 100_000, 1 << 20] {
-        let mut config = Config::default();
-        config.max_message_size = limit;
+        let settings = settings(|s| s.max_message_size = limit as u64);
         for (bits, no_takeover) in TERMS {
             for (role, first, payload) in [
                 (Role::Server, 0xc1, bomb(limit)),
@@ -714,8 +729,8 @@ fn a_message_of_the_limit_never_holds_more_than_it_and_a_constant() {
                 for read_len in [usize::MAX, 100] {
                     let mut wire = frame(role, first, &payload);
                     let (deflate, mut out) = (Deflate::default(), warm());
-                    let params = both_ways(bits, no_takeover);
-                    let mut ws = connection(role, &config).with_deflate(&deflate, &params);
+                    let params = Params::both_ways(bits, no_takeover);
+                    let mut ws = params.agreed(connection(role, settings), &deflate);
                     let (events, peak) = peak(|| {
                         let reads = wire.chunks_mut(read_len);
                         reads
@@ -727,35 +742,34 @@ fn a_message_of_the_limit_never_holds_more_than_it_and_a_constant() {
                     let over = peak - limit as isize;
                     assert!(
                         over <= INFLATER + 256 + history,
-                        "{over} octets above {limit}"
+                        "{over} bytes above {limit}"
                     );
                     most = over.max(most);
                 }
             }
         }
     }
-    println!("above the message: {most} octets");
+    println!("above the message: {most} bytes");
 }
 
 #[test]
-fn a_few_octets_hold_an_inflater_and_what_they_inflate_to() {
+fn a_few_bytes_hold_an_inflater_and_what_they_inflate_to() {
     // What a peer can make a server hold with one small frame.
     for role in ROLES {
         let (deflate, mut out) = (pooling(0), warm());
-        let params = DeflateParams::default();
+        let params = Params::default();
         let mut connections = Vec::with_capacity(100);
         for payload in [&unhex("00")[..], &bomb(100)[..10], &stored(1_000)[..100]] {
             let wire = frame(role, 0x42, payload);
-            let ((), octets) = held(|| {
+            let ((), bytes) = held(|| {
                 for _ in 0..100 {
-                    let mut ws =
-                        connection(role, &Config::default()).with_deflate(&deflate, &params);
+                    let mut ws = params.agreed(connection(role, Settings::default()), &deflate);
                     feed(&mut ws, &wire, &mut out);
                     connections.push(ws);
                 }
             });
-            assert!(octets <= 100 * (INFLATER + STATE + 128), "{octets} octets");
-            println!("a message begun: {} octets", octets / 100);
+            assert!(bytes <= 100 * (INFLATER + STATE + 128), "{bytes} bytes");
+            println!("a message begun: {} bytes", bytes / 100);
             connections.clear();
         }
     }

@@ -1,5 +1,6 @@
-//! The README's table of the memory that permessage-deflate takes, measured. Its law: the README
-//! says what this prints.
+//! The README's table of the memory that permessage-deflate takes, measured.
+//!
+//! Invariant: the README says what this prints.
 //!
 //!     cargo test --test deflate_memory_table -- --nocapture
 
@@ -9,47 +10,39 @@ mod support;
 
 use allocator::live;
 use bytes::BytesMut;
-use sansocket::{Config, Connection, Deflate, DeflateConfig, DeflateParams, Input, WindowBits};
+use sansocket::{Connection, Deflate, Event, Input, Settings};
 use std::fmt::Write;
 use support::Random;
+use support::deflate::{Params, deflate};
 
 const README: &str = include_str!("../README.md");
 
-fn params(bits: u8, takeover: bool) -> DeflateParams {
-    DeflateParams {
-        server_no_context_takeover: !takeover,
-        client_no_context_takeover: !takeover,
-        server_max_window_bits: WindowBits::new(bits),
-        client_max_window_bits: WindowBits::new(bits),
-    }
+fn with_mem_level(mem_level: u8) -> Deflate {
+    deflate(|c| c.mem_level = mem_level)
 }
 
-fn deflate(mem_level: u8) -> Deflate {
-    let mut config = DeflateConfig::default();
-    config.mem_level = mem_level;
-    Deflate::new(config)
-}
-
-fn server(deflate: &Deflate, params: &DeflateParams) -> Connection {
-    Connection::server(&Config::default()).with_deflate(deflate, params)
+fn server(deflate: &Deflate, params: &Params) -> Connection {
+    params.agreed(Connection::server(Settings::default()), deflate)
 }
 
 /// Messages that fill every window, as a client sends them.
-fn compressed(params: &DeflateParams) -> Vec<u8> {
-    let mut client = Connection::client(&Config::default(), [7; 32]);
-    client = client.with_deflate(&deflate(8), params);
+fn compressed(params: &Params) -> Vec<u8> {
+    let client = Connection::client(Settings::default(), [7; 32]);
+    let mut client = params.agreed(client, &Deflate::default());
     let (mut out, mut random) = (BytesMut::new(), Random(1));
     for _ in 0..8 {
         let message: Vec<u8> = (0..8_192).map(|_| random.below(16) as u8).collect();
-        client.send_binary(&message, &mut out).unwrap();
+        client.send(&message, &mut out).unwrap();
     }
     out.to_vec()
 }
 
-fn receive(ws: &mut Connection, mut octets: Vec<u8>) {
-    let (mut input, mut out) = (Input::new(&mut octets), BytesMut::new());
-    while ws.receive(&mut input, &mut out).is_some() {}
-    assert_eq!(ws.error(), None);
+fn receive(ws: &mut Connection, mut bytes: Vec<u8>) {
+    let (mut input, mut out) = (Input(&mut bytes), BytesMut::new());
+    while let Some(event) = ws.receive(&mut input, &mut out) {
+        assert!(matches!(event, Event::Binary(_)), "{event:?}");
+    }
+    assert!(ws.is_open());
 }
 
 /// What the connection alone holds, beside the `Connection` itself: what goes when it does, while
@@ -60,11 +53,11 @@ fn held(ws: Connection) -> isize {
     before - live()
 }
 
-fn kib(octets: isize) -> String {
-    match octets {
+fn kib(bytes: isize) -> String {
+    match bytes {
         0 => "0".into(),
-        1..1024 => format!("{octets} B"),
-        _ => format!("{:.0} KiB", octets as f64 / 1024.0),
+        1..1024 => format!("{bytes} B"),
+        _ => format!("{:.0} KiB", bytes as f64 / 1024.0),
     }
 }
 
@@ -75,8 +68,8 @@ fn table() -> String {
     );
     for takeover in [true, false] {
         for bits in [9, 12, 15] {
-            let params = params(bits, takeover);
-            let shared = deflate(8);
+            let params = Params::both_ways(bits, !takeover);
+            let shared = with_mem_level(8);
             let idle = held(server(&shared, &params));
             let received = {
                 let mut ws = server(&shared, &params);
@@ -84,10 +77,10 @@ fn table() -> String {
                 held(ws)
             };
             let sent = [8, 1].map(|mem_level| {
-                let shared = deflate(mem_level);
+                let shared = with_mem_level(mem_level);
                 let mut ws = server(&shared, &params);
                 let mut out = BytesMut::new();
-                ws.send_binary(&[b'a'; 100_000], &mut out).unwrap();
+                ws.send(&[b'a'; 100_000], &mut out).unwrap();
                 held(ws)
             });
             let receiving = {

@@ -1,6 +1,8 @@
-//! permessage-deflate for all inputs (RFC 7692). The law: what one end compresses, the other end
-//! and an independent reader inflate to the same; of what a peer sends, exactly the legal is
-//! received; and no event depends on how octets are cut or on who shares the `Deflate`.
+//! permessage-deflate for all inputs (RFC 7692).
+//!
+//! Invariant: what one end compresses, the other end and an independent reader inflate to the same;
+//! of what a peer sends, exactly the legal is received; and no event depends on how bytes are cut or
+//! on who shares the `Deflate`.
 
 mod support;
 
@@ -9,16 +11,15 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use sansocket::negotiation::Extension;
 use sansocket::{
-    Config, Connection, Data, Deflate, DeflateConfig, DeflateParams, Event, ProtocolError,
-    ResponseError, Role, SendError, State, WindowBits,
+    Connection, Data, Deflate, Event, Extension, HandshakeError, ProtocolError, Role, SendError,
+    Settings,
 };
 use std::collections::VecDeque;
 use support::deflate::*;
 use support::*;
 
-fn config(cases: u32) -> ProptestConfig {
+fn cases(cases: u32) -> ProptestConfig {
     proptest_config(cases, "proptest-regressions/deflate_properties.txt")
 }
 
@@ -35,15 +36,14 @@ fn roles() -> impl Strategy<Value = Role> {
 }
 
 /// Small ones more often: their ends are reached more often.
-fn windows() -> impl Strategy<Value = WindowBits> {
-    let bits = prop_oneof![8..=10_u8, 8..=15_u8];
-    bits.prop_map(|bits| WindowBits::new(bits).unwrap())
+fn windows() -> impl Strategy<Value = u8> {
+    prop_oneof![8..=10_u8, 8..=15_u8]
 }
 
-fn params() -> impl Strategy<Value = DeflateParams> {
+fn params() -> impl Strategy<Value = Params> {
     let alone = || prop::bool::weighted(0.3);
     let windows = || prop::option::weighted(0.6, windows());
-    (alone(), alone(), windows(), windows()).prop_map(|(server, client, s, c)| DeflateParams {
+    (alone(), alone(), windows(), windows()).prop_map(|(server, client, s, c)| Params {
         server_no_context_takeover: server,
         client_no_context_takeover: client,
         server_max_window_bits: s,
@@ -51,39 +51,33 @@ fn params() -> impl Strategy<Value = DeflateParams> {
     })
 }
 
-fn settings() -> impl Strategy<Value = DeflateConfig> {
+fn deflates() -> impl Strategy<Value = Deflate> {
     let min_sizes = prop_oneof![3 => Just(0), 3 => 0..2_000_usize, 1 => Just(usize::MAX)];
-    let least = prop_oneof![3 => Just(WindowBits::MIN), 1 => windows()];
+    let least = prop_oneof![3 => Just(8), 1 => windows()];
     let numbers = (0..=10_u8, 0..=10_u8, min_sizes, 0..=3_usize);
     (params(), numbers, least).prop_map(
         |(wishes, (level, mem_level, min_size, max_pooled), min)| {
-            let mut config = DeflateConfig::default();
-            config.level = level;
-            config.mem_level = mem_level;
-            config.min_size = min_size;
-            config.server_no_context_takeover = wishes.server_no_context_takeover;
-            config.client_no_context_takeover = wishes.client_no_context_takeover;
-            config.server_max_window_bits = wishes.server_max_window_bits;
-            config.client_max_window_bits = wishes.client_max_window_bits;
-            config.min_window_bits = min;
-            config.max_pooled = max_pooled;
-            config
+            deflate(|c| {
+                c.level = level;
+                c.mem_level = mem_level;
+                c.min_size = min_size;
+                c.server_no_context_takeover = wishes.server_no_context_takeover;
+                c.client_no_context_takeover = wishes.client_no_context_takeover;
+                c.server_max_window_bits = wishes.server_max_window_bits;
+                c.client_max_window_bits = wishes.client_max_window_bits;
+                c.min_window_bits = min;
+                c.max_pooled = max_pooled;
+            })
         },
     )
 }
 
 fn pool_of(max_pooled: usize) -> Deflate {
-    let mut config = DeflateConfig::default();
-    config.max_pooled = max_pooled;
-    Deflate::new(config)
-}
-
-fn octets_of(bits: Option<WindowBits>) -> usize {
-    1 << bits.map_or(15, WindowBits::get)
+    deflate(|c| c.max_pooled = max_pooled)
 }
 
 /// Whether what `sender` compresses may refer to earlier messages, and how far back.
-fn terms(params: &DeflateParams, sender: Role) -> (bool, usize) {
+fn terms(params: &Params, sender: Role) -> (bool, usize) {
     let (alone, bits) = match sender {
         Role::Server => (
             params.server_no_context_takeover,
@@ -94,13 +88,13 @@ fn terms(params: &DeflateParams, sender: Role) -> (bool, usize) {
             params.client_max_window_bits,
         ),
     };
-    (!alone, octets_of(bits))
+    (!alone, window_of(bits))
 }
 
-fn message_event(is_text: bool, octets: Vec<u8>) -> Event<'static> {
+fn message_event(is_text: bool, bytes: &[u8]) -> Event<'static> {
     match is_text {
-        true => Event::Text(String::from_utf8(octets).unwrap().into()),
-        false => Event::Binary(octets.into()),
+        true => text(str::from_utf8(bytes).unwrap()),
+        false => binary(bytes),
     }
 }
 
@@ -108,7 +102,7 @@ fn message_event(is_text: bool, octets: Vec<u8>) -> Event<'static> {
 
 #[derive(Clone, Debug)]
 enum Content {
-    Octets(Vec<u8>),
+    Bytes(Vec<u8>),
     Text(String),
     /// Does not shrink, unless the same has been sent before.
     Noise(u64, usize),
@@ -120,9 +114,9 @@ enum Content {
 }
 
 impl Content {
-    fn octets(&self) -> Vec<u8> {
+    fn bytes(&self) -> Vec<u8> {
         match self {
-            Self::Octets(octets) => octets.clone(),
+            Self::Bytes(bytes) => bytes.clone(),
             Self::Text(text) => text.clone().into_bytes(),
             Self::Noise(seed, len) => noise(*seed, *len),
             Self::Twice(seed, len) => noise(*seed, *len / 2).repeat(2),
@@ -137,14 +131,14 @@ impl Content {
                     "position",
                     "x",
                 ];
-                let (mut random, mut octets) = (Random(*seed), Vec::new());
-                while octets.len() < *len {
+                let (mut random, mut bytes) = (Random(*seed), Vec::new());
+                while bytes.len() < *len {
                     match random.below(4) {
-                        0 => octets.extend(random.below(1 << 20).to_string().bytes()),
-                        _ => octets.extend(words[random.below(words.len())].bytes()),
+                        0 => bytes.extend(random.below(1 << 20).to_string().bytes()),
+                        _ => bytes.extend(words[random.below(words.len())].bytes()),
                     }
                 }
-                octets
+                bytes
             }
             Self::Repeated(unit, len) => unit.iter().copied().cycle().take(*len).collect(),
         }
@@ -166,7 +160,7 @@ fn contents() -> impl Strategy<Value = Content> {
         ]
     };
     prop_oneof![
-        1 => vec(any::<u8>(), 0..40).prop_map(Content::Octets),
+        1 => vec(any::<u8>(), 0..40).prop_map(Content::Bytes),
         2 => "\\PC{0,40}".prop_map(Content::Text),
         2 => (0..3_u64, lens()).prop_map(|(seed, len)| Content::Noise(seed, len)),
         2 => (0..3_u64, lens()).prop_map(|(seed, len)| Content::Twice(seed, len)),
@@ -185,7 +179,7 @@ enum Action {
     Last(Content),
     Compression(bool),
     Ping(Vec<u8>),
-    /// So many octets of its output reach the peer.
+    /// So many bytes of its output reach the peer.
     Deliver(usize),
 }
 
@@ -212,17 +206,17 @@ fn steps(most: usize) -> impl Strategy<Value = Steps> {
 #[derive(Debug)]
 struct Message {
     is_text: bool,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     is_whole: bool,
     /// Whether the application wanted it to be compressed.
     wanted: bool,
 }
 
-/// One end, and what it has sent.
-struct End {
+/// One side of a connection, and what it has sent.
+struct Side {
     run: Run,
     deflate: Deflate,
-    params: DeflateParams,
+    params: Params,
     wants: bool,
     under_way: Option<Message>,
     messages: Vec<Message>,
@@ -231,11 +225,11 @@ struct End {
     wire: Vec<u8>,
 }
 
-impl End {
-    fn new(role: Role, deflate: &Deflate, params: &DeflateParams) -> Self {
-        let ws = connection(role, &Config::default());
+impl Side {
+    fn new(role: Role, deflate: &Deflate, params: &Params) -> Self {
+        let ws = connection(role, Settings::default());
         Self {
-            run: Run::of(ws.with_deflate(deflate, params)),
+            run: Run::of(params.agreed(ws, deflate)),
             deflate: deflate.clone(),
             params: *params,
             wants: true,
@@ -254,11 +248,11 @@ impl End {
             Action::Last(_) | Action::Deliver(_) => {}
             Action::Compression(on) => {
                 self.wants = *on;
-                self.run.ws.set_compression(*on);
+                self.run.ws.settings().compress = *on;
             }
             Action::Ping(payload) => {
                 self.run.ws.send_ping(payload, &mut self.run.out).unwrap();
-                self.events.push(Event::Ping(payload.clone().into()));
+                self.events.push(ping(payload));
             }
         }
     }
@@ -266,15 +260,12 @@ impl End {
     fn whole(&mut self, is_text: bool, content: &Content) {
         let message = Message {
             is_text,
-            octets: octets_as(is_text, content),
+            bytes: bytes_as(is_text, content),
             is_whole: true,
             wanted: self.wants,
         };
         let (ws, out) = (&mut self.run.ws, &mut self.run.out);
-        let sent = match data(is_text, &message.octets) {
-            Data::Text(text) => ws.send_text(text, out),
-            Data::Binary(data) => ws.send_binary(data, out),
-        };
+        let sent = ws.send(data(is_text, &message.bytes), out);
         match &self.under_way {
             Some(_) => assert_eq!(sent, Err(SendError::MessageUnfinished)),
             None => {
@@ -287,30 +278,30 @@ impl End {
     fn part(&mut self, is_text: bool, content: &Content, is_last: bool) {
         let (ws, out) = (&mut self.run.ws, &mut self.run.out);
         let Some(message) = &mut self.under_way else {
-            let octets = octets_as(is_text, content);
-            ws.send_first_fragment(data(is_text, &octets), out).unwrap();
+            let bytes = bytes_as(is_text, content);
+            ws.send_piece(data(is_text, &bytes), false, out).unwrap();
             self.under_way = Some(Message {
                 is_text,
-                octets,
+                bytes,
                 is_whole: false,
                 wanted: self.wants,
             });
             return;
         };
-        let octets = octets_as(message.is_text, content);
-        let data = data(message.is_text, &octets);
-        message.octets.extend(&octets);
+        let bytes = bytes_as(message.is_text, content);
+        let data = data(message.is_text, &bytes);
+        message.bytes.extend(&bytes);
         if is_last {
-            ws.send_last_fragment(data, out).unwrap();
+            ws.send_piece(data, true, out).unwrap();
             let message = self.under_way.take().unwrap();
             self.has_sent(message);
         } else {
-            ws.send_next_fragment(data, out).unwrap();
+            ws.send_piece(data, false, out).unwrap();
         }
     }
 
     fn has_sent(&mut self, message: Message) {
-        let event = message_event(message.is_text, message.octets.clone());
+        let event = message_event(message.is_text, &message.bytes);
         self.events.push(event);
         self.messages.push(message);
     }
@@ -318,11 +309,11 @@ impl End {
     /// Reads the wire as somebody else would: each message is there, compressed if it should be,
     /// and refers back no further than agreed.
     fn judge(&self) -> Oracle {
-        let (role, settings) = (self.run.ws.role(), self.deflate.config());
+        let (role, settings) = (self.run.ws.role(), &self.deflate);
         let (takeover, mut window) = terms(&self.params, role);
         if role == Role::Client {
             // What it has announced in its offer binds a client, whatever the answer.
-            window = window.min(octets_of(settings.client_max_window_bits));
+            window = window.min(window_of(settings.client_max_window_bits));
         }
         let mut oracle = Oracle::new(window);
         let frames = raw_frames(&self.wire, role).into_iter();
@@ -342,15 +333,15 @@ impl End {
             if is_compressed {
                 assert!(!payload.ends_with(&[0x00, 0x00, 0xff, 0xff]));
                 let inflated = oracle.message(&payload, takeover);
-                assert_eq!(inflated.as_ref(), Ok(&message.octets));
+                assert_eq!(inflated.as_ref(), Ok(&message.bytes));
             } else {
-                assert_eq!(payload, message.octets);
+                assert_eq!(payload, message.bytes);
             }
-            let is_worth = !message.is_whole || message.octets.len() >= settings.min_size;
+            let is_worth = !message.is_whole || message.bytes.len() >= settings.min_size;
             match message.wanted && is_worth {
                 // By itself it is sent as it is where that is not longer.
                 true if message.is_whole && !takeover => {
-                    assert!(!is_compressed || payload.len() < message.octets.len());
+                    assert!(!is_compressed || payload.len() < message.bytes.len());
                 }
                 should_be => assert_eq!(is_compressed, should_be),
             }
@@ -362,38 +353,38 @@ impl End {
 }
 
 /// The content, or the text that it becomes.
-fn octets_as(is_text: bool, content: &Content) -> Vec<u8> {
-    let octets = content.octets();
+fn bytes_as(is_text: bool, content: &Content) -> Vec<u8> {
+    let bytes = content.bytes();
     match is_text {
-        true => String::from_utf8_lossy(&octets).into_owned().into_bytes(),
-        false => octets,
+        true => String::from_utf8_lossy(&bytes).into_owned().into_bytes(),
+        false => bytes,
     }
 }
 
-fn data(is_text: bool, octets: &[u8]) -> Data<'_> {
+fn data(is_text: bool, bytes: &[u8]) -> Data<'_> {
     match is_text {
-        true => Data::Text(std::str::from_utf8(octets).unwrap()),
-        false => Data::Binary(octets),
+        true => Data::Text(std::str::from_utf8(bytes).unwrap()),
+        false => Data::Binary(bytes),
     }
 }
 
-fn deliver(from: &mut End, to: &mut End, most: usize) {
-    let octets = from.run.out.split_to(from.run.out.len().min(most));
-    from.wire.extend(&octets);
-    to.run.feed(&octets);
+fn deliver(from: &mut Side, to: &mut Side, most: usize) {
+    let bytes = from.run.out.split_to(from.run.out.len().min(most));
+    from.wire.extend(&bytes);
+    to.run.feed(&bytes);
 }
 
 /// Pairs of a server and a client that share the `Deflate` of their side do these steps, then
-/// all that is left is delivered in reads of `most` octets. Returns what read the wires.
+/// all that is left is delivered in reads of `most` bytes. Returns what read the wires.
 fn talk(
     [server, client]: [&Deflate; 2],
-    agreed: &[DeflateParams],
+    agreed: &[Params],
     steps: &Steps,
     most: usize,
 ) -> Vec<Oracle> {
     let pair = |params| {
         [(Role::Server, server), (Role::Client, client)]
-            .map(|(role, deflate)| End::new(role, deflate, params))
+            .map(|(role, deflate)| Side::new(role, deflate, params))
     };
     let mut pairs: Vec<_> = agreed.iter().map(pair).collect();
     for (index, at_first, action) in steps {
@@ -409,7 +400,7 @@ fn talk(
         }
     }
     for end in pairs.iter_mut().flatten() {
-        end.act(&Action::Last(Content::Octets(Vec::new())));
+        end.act(&Action::Last(Content::Bytes(Vec::new())));
     }
     while pairs.iter().flatten().any(|end| !end.run.out.is_empty()) {
         for [first, second] in &mut pairs {
@@ -426,7 +417,7 @@ fn talk(
             let pings = there.events.iter();
             let pings = pings.filter(|event| matches!(event, Event::Ping(_)));
             assert_eq!(pongs.len(), pings.count());
-            assert_eq!(there.run.ws.state(), State::Open);
+            assert!(there.run.ws.is_open());
             oracles.push(here.judge());
         }
     }
@@ -434,19 +425,18 @@ fn talk(
 }
 
 /// Settings, what each pair has agreed on, what they do, and the length of the last reads.
-type Talk = (DeflateConfig, Vec<DeflateParams>, Steps, usize);
+type Talk = (Deflate, Vec<Params>, Steps, usize);
 
 fn talks() -> impl Strategy<Value = Talk> {
     let reads = prop_oneof![1 => 1..40_usize, 3 => 1_000..100_000_usize];
-    (settings(), vec(params(), 1..4), steps(24), reads)
+    (deflates(), vec(params(), 1..4), steps(24), reads)
 }
 
 proptest! {
-    #![proptest_config(config(150))]
+    #![proptest_config(cases(150))]
 
     #[test]
-    fn what_is_sent_is_received_and_legal((settings, agreed, steps, most) in talks()) {
-        let deflate = Deflate::new(settings);
+    fn what_is_sent_is_received_and_legal((deflate, agreed, steps, most) in talks()) {
         talk([&deflate, &deflate], &agreed, &steps, most);
     }
 }
@@ -468,11 +458,11 @@ enum Back {
     Near(usize),
     /// Anywhere within the window.
     Any(Index),
-    /// To the end of the window, or to the first octet.
+    /// To the end of the window, or to the first byte.
     Farthest,
-    /// Anywhere within the octets that the receiver has, also beyond the window.
+    /// Anywhere within the bytes that the receiver has, also beyond the window.
     Lenient(Index),
-    /// By so many octets before the first that the receiver has, one at least.
+    /// By so many bytes before the first that the receiver has, one at least.
     Beyond(usize),
 }
 
@@ -538,7 +528,7 @@ fn planned(legal: bool) -> impl Strategy<Value = Planned> {
 
 /// What the messages of a sender may refer to.
 struct History {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     takeover: bool,
     window: usize,
 }
@@ -546,7 +536,7 @@ struct History {
 impl History {
     fn new((takeover, window): (bool, usize)) -> Self {
         Self {
-            octets: Vec::new(),
+            bytes: Vec::new(),
             takeover,
             window,
         }
@@ -554,20 +544,20 @@ impl History {
 
     fn remember(&mut self, message: &[u8]) {
         if self.takeover {
-            self.octets.extend(message);
-            let old = self.octets.len().saturating_sub(self.window);
-            self.octets.drain(..old);
+            self.bytes.extend(message);
+            let old = self.bytes.len().saturating_sub(self.window);
+            self.bytes.drain(..old);
         }
     }
 
-    /// The blocks as planned, behind what is remembered.
+    /// The blocks as planned, after what is remembered.
     fn blocks(&self, planned: &Planned) -> Vec<(Block, bool)> {
-        let mut before = self.octets.len();
+        let mut before = self.bytes.len();
         let block = |(kind, pieces, bfinal): &(Kind, Vec<Piece>, bool)| {
             let mut tokens = Vec::new();
             for piece in pieces {
                 match piece {
-                    Piece::Literal(octet) => tokens.push(Token::Literal(*octet)),
+                    Piece::Literal(byte) => tokens.push(Token::Literal(*byte)),
                     Piece::Text(text) => tokens.extend(text.bytes().map(Token::Literal)),
                     Piece::Noise(seed, len) => {
                         tokens.extend(noise(*seed, *len).into_iter().map(Token::Literal));
@@ -604,24 +594,24 @@ impl History {
         planned.blocks.iter().map(block).collect()
     }
 
-    /// What a legal message says, behind what is remembered.
+    /// What a legal message says, after what is remembered.
     fn expand(&self, blocks: &[(Block, bool)]) -> Vec<u8> {
-        let mut octets = self.octets.clone();
+        let mut bytes = self.bytes.clone();
         for (block, _) in blocks {
             let more = match block {
                 Block::Stored(more) => more.clone(),
-                Block::Fixed(tokens) | Block::Dynamic(tokens) => expand(&octets, tokens),
+                Block::Fixed(tokens) | Block::Dynamic(tokens) => expand(&bytes, tokens),
             };
-            octets.extend(more);
+            bytes.extend(more);
         }
-        octets.split_off(self.octets.len())
+        bytes.split_off(self.bytes.len())
     }
 
     /// Reads a payload as a receiver may: of earlier messages no more than the window is there,
     /// but of the message itself everything that the format reaches.
     fn reader(&self) -> impl Fn(&[u8]) -> Result<Vec<u8>, Corrupt> + use<> {
         let mut oracle = Oracle::new(32_768);
-        let remembered = write_message(&[(Block::Stored(self.octets.clone()), false)]);
+        let remembered = write_message(&[(Block::Stored(self.bytes.clone()), false)]);
         assert!(oracle.message(&remembered, true).is_ok());
         move |payload| oracle.clone().message(payload, true)
     }
@@ -665,13 +655,13 @@ fn message_frames(receiver: Role, first: u8, payload: &[u8], places: &[Index]) -
 fn cuts() -> impl Strategy<Value = Cuts> {
     prop_oneof![
         2 => Just(Cuts::Whole),
-        1 => Just(Cuts::Octets),
+        1 => Just(Cuts::Bytes),
         4 => any::<u64>().prop_map(Cuts::Random),
     ]
 }
 
 /// What one connection is sent.
-type Stream = (Role, DeflateParams, Vec<Planned>, Cuts);
+type Stream = (Role, Params, Vec<Planned>, Cuts);
 
 /// Connections that share a `Deflate` with so many places, and in which order they read.
 type Streams = (usize, Vec<Stream>, u64);
@@ -705,11 +695,11 @@ fn received((max_pooled, streams, order): &Streams) -> Vec<Oracle> {
                 wire.extend(message_frames(*role, first, &plain, places));
             }
             if !places.is_empty() {
-                events.push(Event::Ping(b"between".into()));
+                events.push(ping(b"between"));
             }
-            events.push(message_event(is_text, plain));
+            events.push(message_event(is_text, &plain));
         }
-        let ws = connection(*role, &Config::default()).with_deflate(&deflate, params);
+        let ws = params.agreed(connection(*role, Settings::default()), &deflate);
         runs.push((Run::of(ws), VecDeque::from(cuts.cut(&wire)), events));
         oracles.push(oracle);
     }
@@ -724,13 +714,13 @@ fn received((max_pooled, streams, order): &Streams) -> Vec<Oracle> {
     }
     for (run, _, events) in &runs {
         assert!(run.events == *events, "what the writer wrote");
-        assert_eq!(run.ws.state(), State::Open);
+        assert!(run.ws.is_open());
     }
     oracles
 }
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn every_legal_stream_is_received(streams in streams()) {
@@ -751,8 +741,8 @@ enum Damage {
     Remove(Index),
     CutOff(Index),
     /// It is replaced.
-    Octets(Vec<u8>),
-    /// It is a dynamic block, with or without BFINAL, and behind its header are these octets.
+    Bytes(Vec<u8>),
+    /// It is a dynamic block, with or without BFINAL, and after its header are these bytes.
     Dynamic(bool, Lengths, Vec<u8>),
 }
 
@@ -762,7 +752,7 @@ type Lengths = (Vec<u8>, u8, Vec<u8>, Vec<u8>);
 
 fn damages() -> impl Strategy<Value = Damage> {
     let place = any::<Index>;
-    let octets = || vec(any::<u8>(), 0..40);
+    let bytes = || vec(any::<u8>(), 0..40);
     let few = || vec(0..4_u8, 0..4);
     let lengths = prop_oneof![
         (few(), 0..4_u8, few(), vec(0..3_u8, 1..32)),
@@ -771,13 +761,13 @@ fn damages() -> impl Strategy<Value = Damage> {
     prop_oneof![
         20 => Just(Damage::None),
         6 => vec(place(), 1..4).prop_map(Damage::Flip),
-        2 => (place(), any::<u8>()).prop_map(|(place, octet)| Damage::Set(place, octet)),
-        2 => (place(), any::<u8>()).prop_map(|(place, octet)| Damage::Insert(place, octet)),
+        2 => (place(), any::<u8>()).prop_map(|(place, byte)| Damage::Set(place, byte)),
+        2 => (place(), any::<u8>()).prop_map(|(place, byte)| Damage::Insert(place, byte)),
         2 => place().prop_map(Damage::Remove),
         4 => place().prop_map(Damage::CutOff),
-        2 => octets().prop_map(Damage::Octets),
-        4 => (any::<bool>(), lengths, octets())
-            .prop_map(|(bfinal, lengths, octets)| Damage::Dynamic(bfinal, lengths, octets)),
+        2 => bytes().prop_map(Damage::Bytes),
+        4 => (any::<bool>(), lengths, bytes())
+            .prop_map(|(bfinal, lengths, bytes)| Damage::Dynamic(bfinal, lengths, bytes)),
     ]
 }
 
@@ -798,12 +788,12 @@ impl Damage {
                     payload[bit / 8] ^= 1 << (bit % 8);
                 }
             }
-            Self::Set(place, octet) => payload[place.index(len)] = *octet,
-            Self::Insert(place, octet) => payload.insert(place.index(len + 1), *octet),
+            Self::Set(place, byte) => payload[place.index(len)] = *byte,
+            Self::Insert(place, byte) => payload.insert(place.index(len + 1), *byte),
             Self::Remove(place) => drop(payload.remove(place.index(len))),
             Self::CutOff(place) => payload.truncate(place.index(len)),
-            Self::Octets(octets) => payload = octets.clone(),
-            Self::Dynamic(bfinal, (literals, end, lengths, distances), octets) => {
+            Self::Bytes(bytes) => payload = bytes.clone(),
+            Self::Dynamic(bfinal, (literals, end, lengths, distances), bytes) => {
                 let mut literals = literals.clone();
                 literals.resize(END_OF_BLOCK, 0);
                 literals.push(*end);
@@ -811,24 +801,18 @@ impl Damage {
                 let mut writer = BitWriter::default();
                 writer.bits(u32::from(*bfinal) | 2 << 1, 3);
                 writer.dynamic_header(&literals, distances);
-                for octet in octets {
-                    writer.bits((*octet).into(), 8);
+                for byte in bytes {
+                    writer.bits((*byte).into(), 8);
                 }
-                payload = writer.octets();
+                payload = writer.bytes();
             }
         }
         payload
     }
 }
 
-/// Who receives what was agreed on how, the longest message, and how the octets are cut.
-type Attack = (
-    Role,
-    DeflateParams,
-    Vec<(Planned, Damage)>,
-    Option<usize>,
-    u64,
-);
+/// Who receives what was agreed on how, the longest message, and how the bytes are cut.
+type Attack = (Role, Params, Vec<(Planned, Damage)>, Option<usize>, u64);
 
 fn attacks() -> impl Strategy<Value = Attack> {
     let messages = vec((planned(false), damages()), 1..5);
@@ -837,13 +821,37 @@ fn attacks() -> impl Strategy<Value = Attack> {
 }
 
 /// What must come of a message.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 enum Verdict {
     Event(Event<'static>),
     /// The connection fails with one of these.
-    Failed(Vec<ProtocolError>),
+    Failed(Vec<Wrong>),
     /// Either, as the oracle does not tell: see [`has_lone_end`].
     Open,
+}
+
+/// What is wrong with a message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Wrong {
+    Cut,
+    Invalid,
+    NotUtf8,
+    /// It has more bytes than the first number, and is said to have no more than the second.
+    TooBig(u64, u64),
+}
+
+impl Wrong {
+    fn is(self, error: ProtocolError) -> bool {
+        match (self, error) {
+            (Self::Cut, ProtocolError::CompressedDataCut)
+            | (Self::Invalid, ProtocolError::CompressedDataInvalid)
+            | (Self::NotUtf8, ProtocolError::TextNotUtf8) => true,
+            (Self::TooBig(limit, most), ProtocolError::MessageTooBig { len, max }) => {
+                max == limit && len > max && len <= most
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What must come of a message with this payload, which was another one before it was damaged.
@@ -854,7 +862,6 @@ fn verdict(
     read: Read<'_>,
     max_size: Option<usize>,
 ) -> Verdict {
-    use ProtocolError::{CompressedDataCut, CompressedDataInvalid, MessageTooBig, TextNotUtf8};
     let plain = match planned.is_compressed {
         true => read(payload),
         false => Ok(payload.to_vec()),
@@ -869,28 +876,29 @@ fn verdict(
                 let is_too_long = ends.enumerate().any(|(index, end)| end > most(index));
                 plain.len() > max || planned.is_compressed && is_too_long
             });
-            if is_too_big {
-                errors.push(MessageTooBig);
+            if let (true, Some(max)) = (is_too_big, max_size) {
+                let most = plain.len().max(payload.len());
+                errors.push(Wrong::TooBig(max as u64, most as u64));
             }
             if planned.is_text && std::str::from_utf8(plain).is_err() {
-                errors.push(TextNotUtf8);
+                errors.push(Wrong::NotUtf8);
             }
             if errors.is_empty() {
-                return Verdict::Event(message_event(planned.is_text, plain.clone()));
+                return Verdict::Event(message_event(planned.is_text, plain));
             }
         }
         Err(Corrupt("codes missing")) if has_lone_end(payload, read) => return Verdict::Open,
         Err(_) => {
-            errors.push(CompressedDataCut);
+            errors.push(Wrong::Cut);
             // Where only the end is missing, nothing else can be wrong.
             if !(matches!(damage, Damage::CutOff(_)) && read(original).is_ok()) {
-                errors.push(CompressedDataInvalid);
+                errors.push(Wrong::Invalid);
             }
-            if max_size.is_some() {
-                errors.push(MessageTooBig);
+            if let Some(max) = max_size {
+                errors.push(Wrong::TooBig(max as u64, u64::MAX));
             }
             if planned.is_text {
-                errors.push(TextNotUtf8);
+                errors.push(Wrong::NotUtf8);
             }
         }
     }
@@ -907,8 +915,8 @@ const ORDER: [usize; 19] = [
 /// and lengths: that of the end of the block, of one bit. RFC 1951 does not speak of it; all
 /// inflaters that descend from zlib take it, the oracle does not.
 fn has_lone_end(payload: &[u8], read: Read<'_>) -> bool {
-    let octets = [payload, &[0x00, 0x00, 0xff, 0xff]].concat();
-    let bit = |at: usize| Some(octets.get(at / 8)? >> (at % 8) & 1);
+    let bytes = [payload, &[0x00, 0x00, 0xff, 0xff]].concat();
+    let bit = |at: usize| Some(bytes.get(at / 8)? >> (at % 8) & 1);
     // Where a block begins, the oracle sees what is wrong with this one.
     let begins = |begin: usize| {
         let mut writer = BitWriter::default();
@@ -916,7 +924,7 @@ fn has_lone_end(payload: &[u8], read: Read<'_>) -> bool {
             writer.bits(bit(at).unwrap().into(), 1);
         }
         writer.bits(0b111, 3);
-        read(&writer.octets()) == Err(Corrupt("a reserved block type"))
+        read(&writer.bytes()) == Err(Corrupt("a reserved block type"))
     };
     let is_lone = |begin: usize| {
         let mut at = begin + 1;
@@ -984,8 +992,9 @@ fn fed(wire: &[u8], cuts: Cuts, ws: Connection, beside: Option<Connection>) -> R
 fn attacked(
     (role, params, messages, max_size, seed): &Attack,
 ) -> (Vec<Verdict>, Vec<Event<'static>>) {
-    let mut limits = Config::default();
-    limits.max_message_size = max_size.unwrap_or(limits.max_message_size);
+    let limits = settings(|s| {
+        s.max_message_size = max_size.map_or(s.max_message_size, |max| max as u64);
+    });
 
     let mut history = History::new(terms(params, other(*role)));
     let (mut wire, mut verdicts) = (Vec::new(), Vec::new());
@@ -1000,46 +1009,46 @@ fn attacked(
         wire.extend(message_frames(*role, first, &payload, &planned.places));
         let payloads = (&original[..], &payload[..]);
         let verdict = verdict(planned, payloads, damage, &history.reader(), *max_size);
-        verdicts.push(verdict.clone());
-        match verdict {
+        match &verdict {
             Verdict::Event(Event::Text(text)) if planned.is_compressed => {
                 history.remember(text.as_bytes());
             }
             Verdict::Event(Event::Binary(data)) if planned.is_compressed => {
-                history.remember(&data);
+                history.remember(data);
             }
-            Verdict::Event(_) => {}
-            Verdict::Failed(_) | Verdict::Open => break,
+            Verdict::Event(_) | Verdict::Failed(_) | Verdict::Open => {}
+        }
+        let is_last = !matches!(verdict, Verdict::Event(_));
+        verdicts.push(verdict);
+        if is_last {
+            break;
         }
     }
 
     // The inflater is at hand, made anew each time, taken away between any two reads.
     let states = [
         (Cuts::Whole, 3, false),
-        (Cuts::Octets, 0, false),
+        (Cuts::Bytes, 0, false),
         (Cuts::Random(*seed), 1, true),
     ];
     let mut runs = states.map(|(cuts, max_pooled, is_shared)| {
         let deflate = pool_of(max_pooled);
-        let ws = |config: &Config| connection(*role, config).with_deflate(&deflate, params);
-        let beside = is_shared.then(|| ws(&Config::default()));
-        fed(&wire, cuts, ws(&limits), beside)
+        let ws = |settings| params.agreed(connection(*role, settings), &deflate);
+        let beside = is_shared.then(|| ws(Settings::default()));
+        fed(&wire, cuts, ws(limits), beside)
     });
     assert!(runs.iter().all(|run| run.events == runs[0].events));
     assert!(runs.iter().all(|run| run.out == runs[0].out));
 
     let [run, ..] = &mut runs;
     let is_ping = |event: &Event<'_>| matches!(event, Event::Ping(_));
-    let events: Vec<_> = run
-        .events
-        .iter()
-        .filter(|event| !is_ping(event))
-        .cloned()
-        .collect();
+    let events = run.events.iter().filter(|event| !is_ping(event));
+    let events: Vec<_> = events.map(copied).collect();
     for (verdict, event) in verdicts.iter().zip(&events) {
         match (verdict, event) {
             (Verdict::Event(expected), event) => assert_eq!(event, expected),
-            (Verdict::Failed(errors), Event::Failed(error)) if errors.contains(error) => {}
+            (Verdict::Failed(errors), Event::Failed(error))
+                if errors.iter().any(|wrong| wrong.is(*error)) => {}
             (Verdict::Open, _) => {}
             (verdict, event) => panic!("{event:?} instead of {verdict:?}"),
         }
@@ -1047,7 +1056,7 @@ fn attacked(
     assert_eq!(events.len(), verdicts.len());
     if let Some(Event::Failed(error)) = events.last() {
         let code = match error {
-            ProtocolError::MessageTooBig => 1009_u16,
+            ProtocolError::MessageTooBig { .. } => 1009_u16,
             _ => 1007,
         };
         let frames = raw_frames(&run.out, *role);
@@ -1062,7 +1071,7 @@ fn attacked(
 }
 
 proptest! {
-    #![proptest_config(config(1_000))]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn exactly_the_legal_is_received_however_it_is_cut(attack in attacks()) {
@@ -1081,15 +1090,11 @@ fn damaged(is_text: bool, damage: Damage) -> (Planned, Damage) {
     (planned, damage)
 }
 
-/// The message, and behind it a legal one, which must be read the same whatever was before.
+/// The message, and after it a legal one, which must be read the same whatever was before.
 fn what_comes_of(damage: Damage) -> (Vec<Verdict>, Vec<Event<'static>>) {
     let legal = write_message(&[(Block::Fixed(vec![Token::Literal(b'x'); 3]), false)]);
-    let messages = vec![damaged(false, damage), damaged(true, Damage::Octets(legal))];
-    attacked(&(Role::Server, DeflateParams::default(), messages, None, 0))
-}
-
-fn binary(octets: &[u8]) -> Event<'static> {
-    Event::Binary(octets.to_vec().into())
+    let messages = vec![damaged(false, damage), damaged(true, Damage::Bytes(legal))];
+    attacked(&(Role::Server, Params::default(), messages, None, 0))
 }
 
 #[test]
@@ -1097,20 +1102,20 @@ fn the_tail_may_be_a_part_of_the_message() {
     let both = |first: &[u8]| vec![binary(first), text("xxx")];
     // The end of a stored block, with and without BFINAL, and its whole content.
     for bfinal in 0..=1 {
-        assert_eq!(what_comes_of(Damage::Octets(vec![bfinal])).1, both(b""));
+        assert_eq!(what_comes_of(Damage::Bytes(vec![bfinal])).1, both(b""));
         let content = vec![bfinal, 0x04, 0x00, 0xfb, 0xff];
         assert_eq!(
-            what_comes_of(Damage::Octets(content)).1,
+            what_comes_of(Damage::Bytes(content)).1,
             both(b"\x00\x00\xff\xff")
         );
     }
 }
 
 /// The codes have 1 to 15 bits, the end of the block is 15 ones: the 16 zeros of the tail are
-/// literals, 15 of its ones are the end. What is left is padding behind a final block, and the begin
-/// of another block behind others.
+/// literals, 15 of its ones are the end. What is left is padding after a final block, and the start
+/// of another block after others.
 #[test]
-fn the_tail_ends_no_block_within_an_octet_but_a_final_one() {
+fn the_tail_ends_no_block_within_an_byte_but_a_final_one() {
     for longest in 9..=15 {
         for bfinal in [false, true] {
             let block = Damage::Dynamic(bfinal, steep(longest), vec![]);
@@ -1123,7 +1128,7 @@ fn the_tail_ends_no_block_within_an_octet_but_a_final_one() {
                 panic!("{:?}", events[0]);
             };
             // Those before are padding of the header.
-            assert!(data.len() >= 16 && data.iter().all(|&octet| octet == 0));
+            assert!(data.len() >= 16 && data.iter().all(|&byte| byte == 0));
             assert_eq!(events[1..], [text("xxx")]);
         }
     }
@@ -1132,7 +1137,7 @@ fn the_tail_ends_no_block_within_an_octet_but_a_final_one() {
 /// The tail ends the header of a block, and with 11 of its ones the block, which is empty. The
 /// other 5 are padding or a block, but not the begin of the next message.
 #[test]
-fn the_tail_ends_no_header_and_its_block_within_an_octet_but_of_a_final_one() {
+fn the_tail_ends_no_header_and_its_block_within_an_byte_but_of_a_final_one() {
     for bfinal in 0..=1 {
         let mut writer = BitWriter::default();
         writer.bits(bfinal | 2 << 1, 3);
@@ -1159,9 +1164,9 @@ fn the_tail_ends_no_header_and_its_block_within_an_octet_but_of_a_final_one() {
         }
         writer.code(codes[1]); // the end of the block has one.
         writer.code(codes[0]); // No distance has any: 16 zeros, 7 ones and 3 are 26 such lengths.
-        let payload = writer.octets();
+        let payload = writer.bytes();
         assert_eq!(payload.len(), 12);
-        let events = what_comes_of(Damage::Octets(payload)).1;
+        let events = what_comes_of(Damage::Bytes(payload)).1;
         match bfinal {
             0 => assert_eq!(events, [Event::Failed(ProtocolError::CompressedDataCut)]),
             _ => assert_eq!(events, [binary(b""), text("xxx")]),
@@ -1183,7 +1188,7 @@ fn a_block_with_no_code_but_its_end_is_empty() {
                 writer.align();
             }
             writer.block(&Block::Fixed(vec![Token::Literal(b'y')]), false);
-            let (verdicts, events) = what_comes_of(Damage::Octets(writer.message()));
+            let (verdicts, events) = what_comes_of(Damage::Bytes(writer.message()));
             assert_eq!(verdicts, [Verdict::Open]);
             assert_eq!(events[..1], [binary(b"y")]);
         }
@@ -1216,25 +1221,40 @@ fn offer_in(element: &Extension) -> Option<Offer> {
     (element.name() == "permessage-deflate").then_some(offer)
 }
 
-fn bits_of(bits: Option<WindowBits>) -> u8 {
-    bits.map_or(15, WindowBits::get)
+/// The parameters of an answer; `None` if it breaks a rule.
+fn answer_in(element: &Extension) -> Option<Params> {
+    let (server, client, server_bits, client_bits) = offer_in(element)?;
+    let client_bits = match client_bits {
+        None => None,
+        Some(bits) => Some(bits?),
+    };
+    Some(Params {
+        server_no_context_takeover: server,
+        client_no_context_takeover: client,
+        server_max_window_bits: server_bits,
+        client_max_window_bits: client_bits,
+    })
+}
+
+fn bits_of(bits: Option<u8>) -> u8 {
+    bits.unwrap_or(15)
 }
 
 /// Whether a server with these settings takes the offer: its window is not too small for it.
-fn is_taken(server: &DeflateConfig, offer: &Offer) -> bool {
+fn is_taken(server: &Deflate, offer: &Offer) -> bool {
     let asked = offer.2.unwrap_or(15);
-    asked.min(bits_of(server.server_max_window_bits)) >= server.min_window_bits.get()
+    asked.min(bits_of(server.server_max_window_bits)) >= server.min_window_bits
 }
 
 /// Whether the answer keeps to the offer, and to what the server wants as far as the offer lets it.
-fn keeps_to(answer: &DeflateParams, offer: &Offer, server: &DeflateConfig) -> bool {
+fn keeps_to(answer: &Params, offer: &Offer, server: &Deflate) -> bool {
     let (alone, _, server_bits, client_bits) = *offer;
     (answer.server_no_context_takeover || !alone && !server.server_no_context_takeover)
         && (answer.client_no_context_takeover || !server.client_no_context_takeover)
         && server_bits.is_none_or(|asked| {
             answer
                 .server_max_window_bits
-                .is_some_and(|bits| bits.get() <= asked)
+                .is_some_and(|bits| bits <= asked)
         })
         && bits_of(answer.server_max_window_bits) <= bits_of(server.server_max_window_bits)
         && match (answer.client_max_window_bits, client_bits) {
@@ -1242,7 +1262,7 @@ fn keeps_to(answer: &DeflateParams, offer: &Offer, server: &DeflateConfig) -> bo
             (None, Some(_)) => server.client_max_window_bits.is_none(),
             (Some(_), None) => false,
             (Some(bits), Some(hint)) => {
-                bits.get() <= bits_of(server.client_max_window_bits).min(hint.unwrap_or(15))
+                bits <= bits_of(server.client_max_window_bits).min(hint.unwrap_or(15))
             }
         }
 }
@@ -1310,29 +1330,32 @@ fn elements() -> impl Strategy<Value = Extension> {
 }
 
 proptest! {
-    #![proptest_config(config(2_000))]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn an_answer_keeps_to_the_first_offer_that_is_good(
-        server in settings(),
-        client in settings(),
+        server in deflates(),
+        client in deflates(),
         offered in vec(elements(), 0..4),
     ) {
-        let answer = Deflate::new(server).accept(&offered);
-        prop_assert_eq!(Deflate::new(server).accept(&said(&offered)), answer);
+        let answer = server.accept(&offered);
+        prop_assert_eq!(&server.accept(&said(&offered)), &answer);
         let mut offers = offered.iter().filter_map(offer_in);
         let offer = offers.find(|offer| is_taken(&server, offer));
         prop_assert_eq!(answer.is_some(), offer.is_some());
         let (Some(answer), Some(offer)) = (answer, offer) else {
             return Ok(());
         };
-        prop_assert!(keeps_to(&answer, &offer, &server), "{answer:?}");
-        let accepted = said(&[answer.to_extension()]);
-        prop_assert_eq!(Deflate::default().agree(&offered, &accepted), Ok(Some(answer)));
+        let params = answer_in(&answer).expect("it breaks no rule");
+        prop_assert_eq!(params.extension(), answer.clone());
+        prop_assert!(keeps_to(&params, &offer, &server), "{answer:?}");
+        let accepted = said(std::slice::from_ref(&answer));
+        let agreed = Deflate::default().agree(&offered, &accepted);
+        prop_assert_eq!(agreed, Ok(Some(answer.clone())));
         // This client may want to compress with a larger window than it is left.
-        let is_enough = bits_of(answer.client_max_window_bits) >= client.min_window_bits.get();
-        let wanted = if is_enough { Ok(Some(answer)) } else { Err(ResponseError::Extensions) };
-        prop_assert_eq!(Deflate::new(client).agree(&offered, &accepted), wanted);
+        let is_enough = bits_of(params.client_max_window_bits) >= client.min_window_bits;
+        let wanted = if is_enough { Ok(Some(answer)) } else { Err(HandshakeError::Extensions) };
+        prop_assert_eq!(client.agree(&offered, &accepted), wanted);
     }
 
     #[test]
@@ -1341,64 +1364,72 @@ proptest! {
         accepted in vec(elements(), 0..3),
     ) {
         let answers: Vec<_> =
-            accepted.iter().filter(|element| element.name() == Deflate::NAME).collect();
+            accepted.iter().filter(|element| element.name() == NAME).collect();
         let wanted = match answers[..] {
             [] => Ok(None),
-            [answer] => {
-                let answer = offer_in(answer).filter(|answer| answer.3 != Some(None));
-                let answer = answer.map(|(server, client, bits, own)| DeflateParams {
-                    server_no_context_takeover: server,
-                    client_no_context_takeover: client,
-                    server_max_window_bits: bits.and_then(WindowBits::new),
-                    client_max_window_bits: own.flatten().and_then(WindowBits::new),
-                });
-                let fits = |answer: &DeflateParams| {
+            [element] => {
+                let fits = |answer: &Params| {
                     offered.iter().filter_map(offer_in).any(|(alone, _, bits, own)| {
                         let server_bits = answer.server_max_window_bits;
                         (answer.server_no_context_takeover || !alone)
                             && bits.is_none_or(|asked| {
-                                server_bits.is_some_and(|bits| bits.get() <= asked)
+                                server_bits.is_some_and(|bits| bits <= asked)
                             })
                             && (own.is_some() || answer.client_max_window_bits.is_none())
                     })
                 };
-                answer.filter(fits).map(Some).ok_or(ResponseError::Extensions)
+                let answer = answer_in(element).filter(fits);
+                answer.map(Some).ok_or(HandshakeError::Extensions)
             }
-            _ => Err(ResponseError::Extensions),
+            _ => Err(HandshakeError::Extensions),
         };
-        prop_assert_eq!(Deflate::default().agree(&offered, &accepted), wanted);
+        let agreed = Deflate::default().agree(&offered, &accepted);
+        let agreed = agreed.map(|answer| answer.map(|answer| answer_in(&answer).unwrap()));
+        prop_assert_eq!(agreed, wanted);
+    }
+
+    #[test]
+    fn a_connection_is_made_of_exactly_the_legal_answers(
+        element in elements(),
+        role in roles(),
+    ) {
+        let ws = connection(role, Settings::default());
+        match ws.with_deflate(&Deflate::default(), &element) {
+            Ok(ws) => prop_assert!(ws.has_deflate() && answer_in(&element).is_some()),
+            Err(_) => prop_assert_eq!(answer_in(&element), None),
+        }
     }
 }
 
 proptest! {
-    #![proptest_config(config(150))]
+    #![proptest_config(cases(150))]
 
     #[test]
     fn what_two_ends_agree_on_they_can_talk_with(
-        server in settings(),
-        client in settings(),
+        server in deflates(),
+        client in deflates(),
         steps in steps(8),
     ) {
-        let [server, client] = [server, client].map(Deflate::new);
         let offered = said(&[client.offer()]);
         let offer = offer_in(&offered[0]).unwrap();
-        prop_assert_eq!(offer.3, Some(client.config().client_max_window_bits.map(WindowBits::get)));
+        prop_assert_eq!(offer.3, Some(client.client_max_window_bits));
         let Some(answer) = server.accept(&offered) else {
-            prop_assert!(!is_taken(server.config(), &offer));
+            prop_assert!(!is_taken(&server, &offer));
             return Ok(());
         };
-        prop_assert!(keeps_to(&answer, &offer, server.config()), "{answer:?}");
-        let least = client.config().min_window_bits.get();
-        match client.agree(&offered, &said(&[answer.to_extension()])) {
+        let params = answer_in(&answer).expect("it breaks no rule");
+        prop_assert!(keeps_to(&params, &offer, &server), "{answer:?}");
+        let least = client.min_window_bits;
+        match client.agree(&offered, &said(std::slice::from_ref(&answer))) {
             Ok(agreed) => {
                 prop_assert_eq!(agreed, Some(answer));
-                prop_assert!(bits_of(answer.client_max_window_bits) >= least);
-                talk([&server, &client], &[answer], &steps, 1_000);
+                prop_assert!(bits_of(params.client_max_window_bits) >= least);
+                talk([&server, &client], &[params], &steps, 1_000);
             }
             // The server leaves it a smaller window than it wants to compress with.
             Err(error) => {
-                prop_assert_eq!(error, ResponseError::Extensions);
-                prop_assert!(bits_of(answer.client_max_window_bits) < least);
+                prop_assert_eq!(error, HandshakeError::Extensions);
+                prop_assert!(bits_of(params.client_max_window_bits) < least);
             }
         }
     }
@@ -1418,8 +1449,7 @@ fn add(sum: &mut Blocks, oracle: &Oracle) {
 #[test]
 fn the_strategies_reach_what_they_are_for() {
     let (mut sent, mut farthest) = (Blocks::default(), 0);
-    for (settings, agreed, steps, most) in samples(talks(), 150) {
-        let deflate = Deflate::new(settings);
+    for (deflate, agreed, steps, most) in samples(talks(), 150) {
         for oracle in talk([&deflate, &deflate], &agreed, &steps, most) {
             add(&mut sent, &oracle);
             farthest = farthest.max(oracle.largest_distance());

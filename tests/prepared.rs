@@ -1,6 +1,8 @@
-//! One message to many connections. The law: what a prepared message makes a connection send is, octet
-//! for octet, what an ordinary send would have made, whatever was agreed on and whatever is sent
-//! before and after; and it is framed once, and compressed once for each class of connections.
+//! One message to many connections.
+//!
+//! Invariant: what a prepared message makes a connection send is, byte for byte, what an ordinary
+//! send would have made, whatever was agreed on and whatever is sent before and after; and it is
+//! framed once, and compressed once for each class of connections.
 
 #[path = "support/allocator.rs"]
 mod allocator;
@@ -12,11 +14,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use sansocket::{
-    Config, Connection, Deflate, DeflateConfig, DeflateParams, Event, Input, Prepared, Role,
-    SendError, WindowBits,
+    CloseCode, Connection, Data, Deflate, End, Event, Input, Prepared, Role, SendError, Settings,
 };
 use std::sync::Barrier;
 use std::thread;
+use support::deflate::{Params, deflate};
 use support::*;
 
 const LENS: [usize; 7] = [0, 1, 125, 126, 65_535, 65_536, 1 << 20];
@@ -48,24 +50,18 @@ impl Compressed {
         mem_level: 8,
     };
 
-    fn params(self) -> DeflateParams {
-        let bits = WindowBits::new(self.bits);
-        DeflateParams {
-            server_no_context_takeover: !self.takeover,
-            client_no_context_takeover: !self.takeover,
-            server_max_window_bits: bits,
-            client_max_window_bits: bits,
-        }
+    fn params(self) -> Params {
+        Params::both_ways(self.bits, !self.takeover)
     }
 
     /// It keeps no compressor, which would be counted.
     fn settings(self) -> Deflate {
-        let mut config = DeflateConfig::default();
-        config.min_size = self.min_size;
-        config.level = self.level;
-        config.mem_level = self.mem_level;
-        config.max_pooled = 0;
-        Deflate::new(config)
+        deflate(|c| {
+            c.min_size = self.min_size;
+            c.level = self.level;
+            c.mem_level = self.mem_level;
+            c.max_pooled = 0;
+        })
     }
 
     fn server(self) -> Connection {
@@ -80,9 +76,9 @@ impl Compressed {
 impl Terms {
     /// All with the same seed: two that send the same use the same masking keys.
     fn connection(self) -> Connection {
-        let ws = connection(self.role, &Config::default());
+        let ws = connection(self.role, Settings::default());
         match self.deflate {
-            Some(with) => ws.with_deflate(&with.settings(), &with.params()),
+            Some(with) => with.params().agreed(ws, &with.settings()),
             None => ws,
         }
     }
@@ -94,7 +90,7 @@ impl Terms {
 }
 
 fn plain_server() -> Connection {
-    Connection::server(&Config::default())
+    Connection::server(Settings::default())
 }
 
 fn every_set() -> Vec<Terms> {
@@ -136,32 +132,43 @@ fn words(len: usize, seed: u64) -> String {
     text
 }
 
-/// Octets that do not shrink.
+/// Bytes that do not shrink.
 fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut random = Random(seed);
     (0..len).map(|_| random.below(256) as u8).collect()
 }
 
 fn send(ws: &mut Connection, prepared: &Prepared, out: &mut BytesMut) {
-    ws.send_prepared(prepared, out).unwrap();
+    ws.send(prepared, out).unwrap();
 }
 
 fn share(ws: &mut Connection, prepared: &Prepared) -> Bytes {
-    ws.share_prepared(prepared).unwrap()
+    ws.share(prepared).unwrap()
+}
+
+/// The payload of the message.
+fn payload(prepared: &Prepared) -> &[u8] {
+    match prepared.data() {
+        Data::Text(text) => text.as_bytes(),
+        Data::Binary(data) => data,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// What an ordinary send makes of it.
 fn ordinary(ws: &mut Connection, prepared: &Prepared, out: &mut BytesMut) -> Result<(), SendError> {
-    match prepared.is_text() {
-        true => ws.send_text(str::from_utf8(prepared.payload()).unwrap(), out),
-        false => ws.send_binary(prepared.payload(), out),
+    match prepared.data() {
+        Data::Text(text) => ws.send(text, out),
+        Data::Binary(data) => ws.send(data, out),
+        other => panic!("{other:?}"),
     }
 }
 
 fn event(prepared: &Prepared) -> Event<'static> {
-    match prepared.is_text() {
-        true => text(str::from_utf8(prepared.payload()).unwrap()),
-        false => Event::Binary(prepared.payload().to_vec().into()),
+    match prepared.data() {
+        Data::Text(message) => text(message),
+        Data::Binary(data) => binary(data),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -177,14 +184,14 @@ fn every_set_of_parameters_gets_exactly_the_message() {
     // One prepared message for all of them, as the law says.
     let messages = LENS.map(|len| {
         let text = words(len, len as u64);
-        (Prepared::text(&text), Prepared::binary(text.as_bytes()))
+        (Prepared::new(&text), Prepared::new(text.as_bytes()))
     });
     for terms in every_set() {
         let (mut ws, mut peer, mut out) = (terms.connection(), terms.peer(), BytesMut::new());
         let mut twin = terms.connection();
         for (text, binary) in &messages {
             // Without optimization much is slow: long ones only where they could make a difference.
-            let len = text.payload().len();
+            let len = payload(text).len();
             let is_tried = terms.deflate.is_none_or(|with| match with.min_size {
                 0 => len <= 65_536 || with.bits == 15,
                 128 => len <= 126,
@@ -237,10 +244,10 @@ fn terms() -> impl Strategy<Value = Terms> {
 fn messages() -> impl Strategy<Value = Prepared> {
     let lens = prop_oneof![select(LENS[..6].to_vec()), 0..3_000_usize];
     (0..4_u8, lens, any::<u64>()).prop_map(|(kind, len, seed)| match kind {
-        0 => Prepared::binary(&noise(len, seed)),
-        1 => Prepared::binary(words(len, seed).as_bytes()),
-        2 => Prepared::text(&"€".repeat(len / 3)),
-        _ => Prepared::text(&words(len, seed)),
+        0 => Prepared::new(&noise(len, seed)),
+        1 => Prepared::new(words(len, seed).as_bytes()),
+        2 => Prepared::new(&"€".repeat(len / 3)),
+        _ => Prepared::new(&words(len, seed)),
     })
 }
 
@@ -248,6 +255,7 @@ fn messages() -> impl Strategy<Value = Prepared> {
 enum Step {
     Append(Index),
     Share(Index),
+    Apart(Index),
     Ordinary(Index),
     Fragment(bool),
     Compression(bool),
@@ -258,6 +266,7 @@ fn steps() -> impl Strategy<Value = (Index, Step)> {
     let step = prop_oneof![
         6 => any::<Index>().prop_map(Step::Append),
         6 => any::<Index>().prop_map(Step::Share),
+        3 => any::<Index>().prop_map(Step::Apart),
         3 => any::<Index>().prop_map(Step::Ordinary),
         2 => any::<bool>().prop_map(Step::Fragment),
         1 => any::<bool>().prop_map(Step::Compression),
@@ -298,14 +307,21 @@ impl Pair {
 
     fn step(&mut self, step: &Step, messages: &[Prepared]) {
         match step {
-            Step::Append(index) | Step::Share(index) | Step::Ordinary(index) => {
+            Step::Append(index)
+            | Step::Share(index)
+            | Step::Apart(index)
+            | Step::Ordinary(index) => {
                 let prepared = index.get(messages);
                 let sent = match step {
-                    Step::Append(_) => self.ws.send_prepared(prepared, &mut self.out),
+                    Step::Append(_) => self.ws.send(prepared, &mut self.out),
                     Step::Share(_) => self
                         .ws
-                        .share_prepared(prepared)
+                        .share(prepared)
                         .map(|frame| self.out.extend_from_slice(&frame)),
+                    Step::Apart(_) => self
+                        .ws
+                        .send_apart(prepared, &mut self.out)
+                        .map(|payload| self.out.extend_from_slice(payload)),
                     _ => ordinary(&mut self.ws, prepared, &mut self.out),
                 };
                 let expected = ordinary(&mut self.twin, prepared, &mut self.twin_out);
@@ -317,24 +333,24 @@ impl Pair {
             }
             Step::Fragment(_) if !self.is_unfinished => {
                 self.is_unfinished = true;
-                self.both(|ws, out| ws.send_first_fragment("first ", out));
+                self.both(|ws, out| ws.send_piece("first ", false, out));
             }
-            Step::Fragment(false) => self.both(|ws, out| ws.send_next_fragment("", out)),
+            Step::Fragment(false) => self.both(|ws, out| ws.send_piece("", false, out)),
             Step::Fragment(true) => {
                 self.is_unfinished = false;
-                self.both(|ws, out| ws.send_last_fragment("last", out));
+                self.both(|ws, out| ws.send_piece("last", true, out));
                 self.expected.push(text("first last"));
             }
             Step::Compression(on) => {
-                self.ws.set_compression(*on);
-                self.twin.set_compression(*on);
+                self.ws.settings().compress = *on;
+                self.twin.settings().compress = *on;
             }
             Step::Ping => {
                 self.both(|ws, out| ws.send_ping(b"", out));
-                self.expected.push(Event::Ping(b"".into()));
+                self.expected.push(ping(b""));
             }
         }
-        assert!(self.out == self.twin_out, "other octets after {step:?}");
+        assert!(self.out == self.twin_out, "other bytes after {step:?}");
         self.peer.feed(&self.out.split());
         self.twin_out.clear();
     }
@@ -362,17 +378,42 @@ proptest! {
     }
 }
 
+#[test]
+fn a_piece_may_be_prepared() {
+    // It is a piece of what it was made of: nothing that others share.
+    let one = Prepared::new(&words(1_000, 1));
+    for terms in every_set() {
+        let (mut ws, mut out) = (terms.connection(), BytesMut::new());
+        let (mut twin, mut expected) = (terms.connection(), BytesMut::new());
+        // The last is the only piece of its message.
+        for is_last in [false, false, true, true] {
+            ws.send_piece(&one, is_last, &mut out).unwrap();
+            twin.send_piece(one.data(), is_last, &mut expected).unwrap();
+        }
+        let binary = Prepared::new(payload(&one));
+        ws.send_piece(&one, false, &mut out).unwrap();
+        twin.send_piece(one.data(), false, &mut expected).unwrap();
+        let other_type = ws.send_piece(&binary, true, &mut out);
+        assert_eq!(other_type, Err(SendError::OtherType));
+        assert!(out == expected, "{terms:?}");
+        let mut peer = terms.peer();
+        peer.feed(&out);
+        let three = words(1_000, 1).repeat(3);
+        assert!(peer.events == [text(&three), event(&one)], "{terms:?}");
+    }
+}
+
 // ---- the frames ----
 
 #[test]
 fn the_plain_frame_is_that_of_the_rfc() {
     for len in LENS {
-        let octets = words(len, 1);
+        let bytes = words(len, 1);
         for (prepared, first) in [
-            (Prepared::text(&octets), 0x81),
-            (Prepared::binary(octets.as_bytes()), 0x82),
+            (Prepared::new(&bytes), 0x81),
+            (Prepared::new(bytes.as_bytes()), 0x82),
         ] {
-            let by_hand = frame(Role::Client, first, octets.as_bytes());
+            let by_hand = frame(Role::Client, first, bytes.as_bytes());
             let (mut ws, mut out) = (plain_server(), BytesMut::new());
             ws.send_ping(b"", &mut out).unwrap();
             let start = out.len();
@@ -380,26 +421,27 @@ fn the_plain_frame_is_that_of_the_rfc() {
             assert!(out[start..] == by_hand, "{first:x} {len}");
             assert_eq!(out[..start], [0x89, 0], "what was there stays");
             assert!(share(&mut ws, &prepared) == by_hand, "{first:x} {len}");
-            assert_eq!(prepared.payload(), octets.as_bytes());
-            assert_eq!(prepared.is_text(), first == 0x81);
+            assert_eq!(payload(&prepared), bytes.as_bytes());
+            let is_text = matches!(prepared.data(), Data::Text(_));
+            assert_eq!(is_text, first == 0x81);
         }
     }
 }
 
 #[test]
 fn who_does_not_compress_shares_the_plain_frame() {
-    let short = Prepared::text(&words(127, 1));
-    let long = Prepared::text(&words(1_000, 1));
+    let short = Prepared::new(&words(127, 1));
+    let long = Prepared::new(&words(1_000, 1));
     for prepared in [&short, &long] {
         let plain = share(&mut plain_server(), prepared);
         assert_eq!(plain[0], 0x81);
         for takeover in [false, true] {
             let alone = Compressed::ALONE;
             let mut off = Compressed { takeover, ..alone }.server();
-            off.set_compression(false);
+            off.settings().compress = false;
             assert!(is_same(&share(&mut off, prepared), &plain), "off");
-            off.set_compression(true);
-            let is_short = prepared.payload().len() < 128;
+            off.settings().compress = true;
+            let is_short = payload(prepared).len() < 128;
             let now = share(&mut off, prepared);
             assert_eq!(is_same(&now, &plain), is_short, "min_size");
             assert_eq!(now[0] == 0xc1, !is_short);
@@ -420,10 +462,10 @@ fn what_does_not_shrink_is_sent_plain() {
         ..Compressed::ALONE
     };
     for prepared in [
-        Prepared::binary(b""),
-        Prepared::binary(b"a"),
-        Prepared::binary(&noise(1_000, 1)),
-        Prepared::binary(&noise(70_000, 1)),
+        Prepared::new(b""),
+        Prepared::new(b"a"),
+        Prepared::new(&noise(1_000, 1)),
+        Prepared::new(&noise(70_000, 1)),
     ] {
         let plain = share(&mut plain_server(), &prepared);
         let mut ws = least.server();
@@ -438,7 +480,7 @@ fn what_does_not_shrink_is_sent_plain() {
 fn what_comes_out_as_long_as_it_was_is_sent_plain() {
     let (mut equal, min_size) = (0, 0);
     for len in 1..40 {
-        let prepared = Prepared::text(&"ab".repeat(len)[..len]);
+        let prepared = Prepared::new(&"ab".repeat(len)[..len]);
         // With context takeover it goes out compressed whatever its length.
         let [takeover, alone] = [true, false].map(|takeover| {
             let alone = Compressed::ALONE;
@@ -460,7 +502,7 @@ fn what_comes_out_as_long_as_it_was_is_sent_plain() {
 
 #[test]
 fn it_is_compressed_once_for_each_class() {
-    let prepared = Prepared::text(&words(10_000, 1));
+    let prepared = Prepared::new(&words(10_000, 1));
     let alone = Compressed::ALONE;
     let mut classes: Vec<Bytes> = Vec::new();
     for (bits, level, mem_level) in [(9, 2, 8), (10, 2, 8), (15, 2, 8), (15, 9, 8), (15, 2, 1)] {
@@ -500,14 +542,14 @@ fn it_is_compressed_once_for_each_class() {
 
 #[test]
 fn nothing_is_compressed_that_nobody_needs() {
-    let prepared = Prepared::text(&words(10_000, 1));
+    let prepared = Prepared::new(&words(10_000, 1));
     let mut out = BytesMut::with_capacity(100_000);
     let mut off = Compressed::ALONE.server();
-    off.set_compression(false);
+    off.settings().compress = false;
     let (_, count) = allocations(|| {
         send(&mut off, &prepared, &mut out);
         send(&mut plain_server(), &prepared, &mut out);
-        let mut client = Connection::client(&Config::default(), [7; 32]);
+        let mut client = Connection::client(Settings::default(), [7; 32]);
         send(&mut client, &prepared, &mut out);
     });
     assert_eq!(count, 0);
@@ -521,7 +563,7 @@ fn nothing_is_compressed_that_nobody_needs() {
             takeover,
             ..Compressed::ALONE
         });
-        let ((), octets) = held(|| {
+        let ((), bytes) = held(|| {
             let mut ws = Terms { role, deflate }.connection();
             out.clear();
             send(&mut ws, &prepared, &mut out);
@@ -529,16 +571,16 @@ fn nothing_is_compressed_that_nobody_needs() {
             let (a, b) = (share(&mut ws, &prepared), share(&mut ws, &prepared));
             assert!(!is_same(&a, &b), "its own");
         });
-        assert_eq!(octets, 0, "the prepared message holds nothing of it");
+        assert_eq!(bytes, 0, "the prepared message holds nothing of it");
     }
 }
 
 #[test]
 fn memory_is_bounded_by_the_classes() {
     let text = words(10_000, 1);
-    let (prepared, octets) = held(|| Prepared::text(&text));
-    let overhead = octets - 10_000;
-    assert!((0..400).contains(&overhead), "{overhead} octets");
+    let (prepared, bytes) = held(|| Prepared::new(&text));
+    let overhead = bytes - 10_000;
+    assert!((0..400).contains(&overhead), "{overhead} bytes");
     let send_to_all = || {
         for bits in 8..=15 {
             for takeover in [false, true] {
@@ -559,27 +601,27 @@ fn memory_is_bounded_by_the_classes() {
             bits,
             ..Compressed::ALONE
         };
-        let apart = Prepared::text(&text);
+        let apart = Prepared::new(&text);
         largest = largest.max(share(&mut of.server(), &apart).len() as isize);
     }
     assert!((1..10_000).contains(&largest));
     let ((), first) = held(send_to_all);
-    assert!(first <= 7 * (largest + 200), "{first} octets in 7 classes");
+    assert!(first <= 7 * (largest + 200), "{first} bytes in 7 classes");
     assert_eq!(held(send_to_all).1, 0, "and no more");
-    assert_eq!(held(|| drop(prepared)).1, -(octets + first));
+    assert_eq!(held(|| drop(prepared)).1, -(bytes + first));
 }
 
 #[test]
 fn a_frame_outlives_its_message() {
     for mut ws in [plain_server(), Compressed::ALONE.server()] {
-        let ((), octets) = held(|| {
-            let prepared = Prepared::text(&words(1_000, 1));
+        let ((), bytes) = held(|| {
+            let prepared = Prepared::new(&words(1_000, 1));
             let frame = share(&mut ws, &prepared);
             let copy = frame.to_vec();
             drop(prepared);
             assert_eq!(frame, copy);
         });
-        assert_eq!(octets, 0, "freed with the last of them");
+        assert_eq!(bytes, 0, "freed with the last of them");
     }
 }
 
@@ -587,40 +629,44 @@ fn a_frame_outlives_its_message() {
 
 #[test]
 fn an_error_leaves_nothing_behind() {
-    let prepared = Prepared::text(&words(1_000, 1));
+    let prepared = Prepared::new(&words(1_000, 1));
     for terms in every_set() {
         let (mut ws, mut out) = (terms.connection(), BytesMut::new());
         let refused = |ws: &mut Connection, out: &mut BytesMut, error| {
             let before = out.clone();
             let (results, count) = allocations(|| {
-                let shared = ws.share_prepared(&prepared).map(drop);
-                (ws.send_prepared(&prepared, out), shared)
+                let shared = ws.share(&prepared).map(drop);
+                let apart = ws.send_apart(&prepared, out).map(drop);
+                [ws.send(&prepared, out), shared, apart]
             });
-            assert_eq!(results, (Err(error), Err(error)), "{terms:?}");
+            assert_eq!(results, [Err(error); 3], "{terms:?}");
             assert_eq!((&*out, count), (&before, 0), "{terms:?}");
         };
-        ws.send_first_fragment("one", &mut out).unwrap();
+        ws.send_piece("one", false, &mut out).unwrap();
         refused(&mut ws, &mut out, SendError::MessageUnfinished);
-        ws.send_next_fragment("two", &mut out).unwrap();
+        ws.send_piece("two", false, &mut out).unwrap();
         refused(&mut ws, &mut out, SendError::MessageUnfinished);
-        ws.send_last_fragment("three", &mut out).unwrap();
+        ws.send_piece("three", true, &mut out).unwrap();
         send(&mut ws, &prepared, &mut out);
         let mut peer = terms.peer();
         peer.feed(&out);
         assert_eq!(peer.events, [text("onetwothree"), event(&prepared)]);
 
         ws.close(None, "", &mut out).unwrap();
-        refused(&mut ws, &mut out, SendError::NotOpen);
-        assert!(ws.receive_eof().is_err());
-        refused(&mut ws, &mut out, SendError::NotOpen);
+        refused(&mut ws, &mut out, SendError::Closed);
+        ws.receive_eof();
+        // The peer's Close did not come.
+        let (code, by_peer) = (CloseCode(1006), false);
+        assert_eq!(ws.end(), Some(End::Closed { code, by_peer }));
+        refused(&mut ws, &mut out, SendError::Closed);
 
         let (mut ws, mut out) = (terms.connection(), BytesMut::new());
-        let mut close = frame(terms.role, 0x88, b"");
+        let mut wire = frame(terms.role, 0x88, b"");
         assert_eq!(
-            ws.receive(&mut Input::new(&mut close), &mut out),
-            Some(Event::Close(None))
+            ws.receive(&mut Input(&mut wire), &mut out),
+            Some(close(1005, ""))
         );
-        refused(&mut ws, &mut out, SendError::NotOpen);
+        refused(&mut ws, &mut out, SendError::Closed);
         assert!(!ws.has_deflate());
     }
 }
@@ -630,10 +676,12 @@ fn an_error_leaves_nothing_behind() {
 #[test]
 fn appending_to_a_warm_output_allocates_nothing() {
     for len in LENS {
-        let prepared = Prepared::text(&words(len, 1));
+        let prepared = Prepared::new(&words(len, 1));
         let mut out = BytesMut::with_capacity(4 << 20);
-        let (mut server, mut client) =
-            (plain_server(), connection(Role::Client, &Config::default()));
+        let (mut server, mut client) = (
+            plain_server(),
+            connection(Role::Client, Settings::default()),
+        );
         let ((), count) = allocations(|| {
             send(&mut server, &prepared, &mut out);
             send(&mut client, &prepared, &mut out);
@@ -645,7 +693,7 @@ fn appending_to_a_warm_output_allocates_nothing() {
 #[test]
 fn sharing_and_cloning_allocate_nothing() {
     for len in LENS {
-        let prepared = Prepared::text(&words(len, 1));
+        let prepared = Prepared::new(&words(len, 1));
         let mut ws = plain_server();
         let ((one, two), count) = allocations(|| {
             let one = share(&mut ws, &prepared);
@@ -661,12 +709,12 @@ fn sharing_and_cloning_allocate_nothing() {
 #[test]
 fn a_connection_that_finds_it_compressed_holds_nothing() {
     // An ordinary send begins a state of its own.
-    let prepared = Prepared::text(&words(1_000, 1));
+    let prepared = Prepared::new(&words(1_000, 1));
     let mut first = Compressed::ALONE.server();
     share(&mut first, &prepared);
     let deflate = Compressed::ALONE.settings();
     let params = Compressed::ALONE.params();
-    let mut ws = plain_server().with_deflate(&deflate, &params);
+    let mut ws = params.agreed(plain_server(), &deflate);
     assert_eq!(held(|| drop(share(&mut ws, &prepared))).1, 0);
 }
 
@@ -677,7 +725,7 @@ fn threads_share_one() {
     fn can_be_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
     const THREADS: usize = 8;
     for round in 0..20 {
-        let prepared = Prepared::text(&words(2_000, round));
+        let prepared = Prepared::new(&words(2_000, round));
         can_be_shared(&prepared);
         let barrier = Barrier::new(THREADS);
         let frames: Vec<Vec<Bytes>> = thread::scope(|scope| {
@@ -707,17 +755,30 @@ fn threads_share_one() {
             let mut classes = other.iter().zip(&frames[0]);
             assert!(classes.all(|(a, b)| is_same(a, b)), "made once");
         }
-        let mut peer = Run::of(with_deflate(connection(Role::Client, &Config::default())));
+        let mut peer = Run::of(with_deflate(connection(Role::Client, Settings::default())));
         for frame in &frames[0] {
             // Without context takeover any peer can follow.
             peer.feed(frame);
         }
-        assert_eq!(peer.events, vec![event(&prepared); 7]);
+        assert_eq!(peer.events, [(); 7].map(|()| event(&prepared)));
     }
 }
 
 #[test]
 fn what_it_says_of_itself_is_not_the_message() {
-    let said = format!("{:?}", Prepared::text("a secret"));
-    assert_eq!(said, "Prepared { is_text: true, payload_len: 8, .. }");
+    let (text, binary) = (Prepared::new("a secret"), Prepared::new(b"a secret"));
+    for prepared in [&text, &binary] {
+        for said in [
+            format!("{prepared:?}"),
+            format!("{prepared:#?}"),
+            format!("{:?}", prepared.data()),
+            format!("{:?}", Data::from(prepared)),
+        ] {
+            let is_there = ["secret", "97", "0x61", "61"]
+                .iter()
+                .any(|part| said.contains(part));
+            assert!(!is_there, "{said}");
+            assert!(said.contains('8'), "its length: {said}");
+        }
+    }
 }

@@ -1,6 +1,80 @@
 //! Compressed messages (RFC 1951; RFC 7692, section 7.2), read and written by hand: neither by
-//! the crate nor by a compression library. The law: obviously right, never fast. Section numbers
-//! without a name are those of RFC 1951.
+//! the crate nor by a compression library; and what is agreed on for a connection.
+//!
+//! Invariant: obviously right, never fast. Section numbers without a name are those of RFC 1951.
+
+use sansocket::{Connection, Deflate, Extension};
+
+// ---- settings and terms ----
+
+/// The name of the extension (RFC 7692, section 7).
+pub const NAME: &str = "permessage-deflate";
+
+/// The settings with this change.
+pub fn deflate(change: impl FnOnce(&mut Deflate)) -> Deflate {
+    let mut deflate = Deflate::default();
+    change(&mut deflate);
+    deflate
+}
+
+/// What two ends have agreed on (RFC 7692, section 7.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Params {
+    pub server_no_context_takeover: bool,
+    pub client_no_context_takeover: bool,
+    pub server_max_window_bits: Option<u8>,
+    pub client_max_window_bits: Option<u8>,
+}
+
+impl Params {
+    /// The same for both directions.
+    pub fn both_ways(window_bits: u8, no_context_takeover: bool) -> Self {
+        assert!((8..=15).contains(&window_bits));
+        Self {
+            server_no_context_takeover: no_context_takeover,
+            client_no_context_takeover: no_context_takeover,
+            server_max_window_bits: Some(window_bits),
+            client_max_window_bits: Some(window_bits),
+        }
+    }
+
+    /// The element of a response that says so.
+    pub fn extension(&self) -> Extension {
+        let bits = |bits: Option<u8>| bits.map(|bits| Some(bits.to_string()));
+        let flag = |is_there: bool| is_there.then_some(None);
+        let params = [
+            (
+                "server_no_context_takeover",
+                flag(self.server_no_context_takeover),
+            ),
+            (
+                "client_no_context_takeover",
+                flag(self.client_no_context_takeover),
+            ),
+            ("server_max_window_bits", bits(self.server_max_window_bits)),
+            ("client_max_window_bits", bits(self.client_max_window_bits)),
+        ];
+        let mut element = Extension::new(NAME).unwrap();
+        for (name, value) in params {
+            if let Some(value) = value {
+                element = element.param(name, value.as_deref()).unwrap();
+            }
+        }
+        element
+    }
+
+    /// The connection after a handshake that has agreed on this.
+    pub fn agreed(&self, ws: Connection, deflate: &Deflate) -> Connection {
+        ws.with_deflate(deflate, &self.extension()).unwrap()
+    }
+}
+
+/// How far back a window of that many bits reaches, in bytes; 15 without a number.
+pub fn window_of(bits: Option<u8>) -> usize {
+    1 << bits.unwrap_or(15)
+}
+
+// ---- the reader ----
 
 /// What every payload goes without: the end of an empty stored block (RFC 7692, section 7.2.2).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
@@ -38,14 +112,12 @@ pub fn fixed_literals() -> Vec<u8> {
     [vec![8; 144], vec![9; 112], vec![7; 24], vec![8; 8]].concat()
 }
 
-/// Repeats `length` octets from `distance` octets back, among them perhaps the new ones.
-fn repeat(octets: &mut Vec<u8>, length: usize, distance: usize) {
+/// Repeats `length` bytes from `distance` bytes back, among them perhaps the new ones.
+fn repeat(bytes: &mut Vec<u8>, length: usize, distance: usize) {
     for _ in 0..length {
-        octets.push(octets[octets.len() - distance]);
+        bytes.push(bytes[bytes.len() - distance]);
     }
 }
-
-// ---- the reader ----
 
 /// Why a payload is no compressed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +126,9 @@ pub struct Corrupt(pub &'static str);
 /// How many blocks of each kind were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Blocks {
-    /// Stored blocks of one octet or more.
+    /// Stored blocks of one byte or more.
     pub stored: usize,
-    /// Stored blocks of no octets, as each message has one at its end.
+    /// Stored blocks of no bytes, as each message has one at its end.
     pub empty: usize,
     /// Blocks with the fixed codes.
     pub fixed: usize,
@@ -77,7 +149,7 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// Reads messages whose matches reach back by `max_distance` octets, the agreed window.
+    /// Reads messages whose matches reach back by `max_distance` bytes, the agreed window.
     pub fn new(max_distance: usize) -> Self {
         assert!((256..=32_768).contains(&max_distance), "a window");
         Self {
@@ -106,10 +178,10 @@ impl Oracle {
         if !context_takeover {
             self.window.clear();
         }
-        let octets = [payload, &TAIL].concat();
-        let mut bits = Bits(&octets, 0);
+        let bytes = [payload, &TAIL].concat();
+        let mut bits = Bits(&bytes, 0);
         let start = self.window.len();
-        while bits.1 < 8 * octets.len() {
+        while bits.1 < 8 * bytes.len() {
             self.block(&mut bits)?;
         }
         let message = self.window[start..].to_vec();
@@ -118,7 +190,7 @@ impl Oracle {
         Ok(message)
     }
 
-    /// One block (section 3.2.3). Behind the last one of a stream another stream begins.
+    /// One block (section 3.2.3). After the last one of a stream another stream starts.
     fn block(&mut self, bits: &mut Bits<'_>) -> Result<(), Corrupt> {
         let bfinal = bits.number(1)? == 1;
         match bits.number(2)? {
@@ -185,7 +257,7 @@ impl Oracle {
                 return Err(Corrupt("a distance beyond the agreed window"));
             }
             if distance > self.window.len() {
-                return Err(Corrupt("a distance beyond the first octet"));
+                return Err(Corrupt("a distance beyond the first byte"));
             }
             self.largest_distance = self.largest_distance.max(distance);
             repeat(&mut self.window, length, distance);
@@ -231,7 +303,7 @@ fn dynamic_sets(bits: &mut Bits<'_>) -> Result<(CodeSet, CodeSet), Corrupt> {
     ))
 }
 
-/// The octets of a payload, and how many of their bits were read (section 3.1.1).
+/// The bytes of a payload, and how many of their bits were read (section 3.1.1).
 struct Bits<'a>(&'a [u8], usize);
 
 impl Bits<'_> {
@@ -239,14 +311,14 @@ impl Bits<'_> {
     fn number(&mut self, count: u32) -> Result<usize, Corrupt> {
         let mut number = 0;
         for place in 0..count {
-            let octet = self.0.get(self.1 / 8).ok_or(Corrupt("cut short"))?;
-            number |= usize::from(octet >> (self.1 % 8) & 1) << place;
+            let byte = self.0.get(self.1 / 8).ok_or(Corrupt("cut short"))?;
+            number |= usize::from(byte >> (self.1 % 8) & 1) << place;
             self.1 += 1;
         }
         Ok(number)
     }
 
-    /// Skips to the next octet, unless one begins here.
+    /// Skips to the next byte, unless one starts here.
     fn align(&mut self) {
         self.1 = self.1.next_multiple_of(8);
     }
@@ -283,7 +355,7 @@ impl CodeSet {
         let mut code = 0;
         for (first, symbols) in &self.0[1..] {
             code = code * 2 + bits.number(1)?;
-            // `code` is not below `first`: it would begin with a shorter code, taken before.
+            // `code` is not below `first`: it would start with a shorter code, taken before.
             if let Some(symbol) = symbols.get(code - first) {
                 return Ok(*symbol);
             }
@@ -294,19 +366,19 @@ impl CodeSet {
 
 // ---- the writer ----
 
-/// A literal octet, or a repetition of what came before.
+/// A literal byte, or a repetition of what came before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
-    /// An octet.
+    /// An byte.
     Literal(u8),
-    /// 3 to 258 octets, from 1 to 32,768 octets back.
+    /// 3 to 258 bytes, from 1 to 32,768 bytes back.
     Match { length: u16, distance: u16 },
 }
 
 /// A block to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {
-    /// Octets as they are; more than 65,535 are written as several blocks.
+    /// Bytes as they are; more than 65,535 are written as several blocks.
     Stored(Vec<u8>),
     /// With the fixed codes.
     Fixed(Vec<Token>),
@@ -323,18 +395,16 @@ pub fn write_message(blocks: &[(Block, bool)]) -> Vec<u8> {
     writer.message()
 }
 
-/// The plain octets of the tokens, behind those of `history`.
+/// The plain bytes of the tokens, which follow those of `history`.
 pub fn expand(history: &[u8], tokens: &[Token]) -> Vec<u8> {
-    let mut octets = history.to_vec();
+    let mut bytes = history.to_vec();
     for &token in tokens {
         match token {
-            Token::Literal(octet) => octets.push(octet),
-            Token::Match { length, distance } => {
-                repeat(&mut octets, length.into(), distance.into())
-            }
+            Token::Literal(byte) => bytes.push(byte),
+            Token::Match { length, distance } => repeat(&mut bytes, length.into(), distance.into()),
         }
     }
-    octets.split_off(history.len())
+    bytes.split_off(history.len())
 }
 
 /// A code and the count of its bits.
@@ -357,8 +427,8 @@ pub fn codes(lengths: &[u8]) -> Vec<Code> {
 /// Writes bits: whole blocks, and parts of blocks that may be illegal.
 #[derive(Clone, Debug, Default)]
 pub struct BitWriter {
-    octets: Vec<u8>,
-    /// How many bits of the last octet are not yet written.
+    bytes: Vec<u8>,
+    /// How many bits of the last byte are not yet written.
     free: u32,
 }
 
@@ -367,11 +437,11 @@ impl BitWriter {
     pub fn bits(&mut self, value: u32, count: u32) {
         for place in 0..count {
             if self.free == 0 {
-                self.octets.push(0);
+                self.bytes.push(0);
                 self.free = 8;
             }
             let bit = (value >> place & 1) as u8;
-            *self.octets.last_mut().unwrap() |= bit << (8 - self.free);
+            *self.bytes.last_mut().unwrap() |= bit << (8 - self.free);
             self.free -= 1;
         }
     }
@@ -384,26 +454,26 @@ impl BitWriter {
         }
     }
 
-    /// Zero bits to the next octet, unless one begins here.
+    /// Zero bits to the next byte, unless one starts here.
     pub fn align(&mut self) {
         self.free = 0;
     }
 
-    /// What was written, to the next octet.
-    pub fn octets(self) -> Vec<u8> {
-        self.octets
+    /// What was written, to the next byte.
+    pub fn bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// What was written, as the payload of a message: with the start of an empty stored block.
     pub fn message(mut self) -> Vec<u8> {
         self.bits(0, 3);
-        self.octets()
+        self.bytes()
     }
 
-    /// One block; behind the last one of a stream zero bits to the next octet.
+    /// One block; after the last one of a stream zero bits to the next byte.
     pub fn block(&mut self, block: &Block, bfinal: bool) {
         match block {
-            Block::Stored(octets) => self.stored(octets, bfinal),
+            Block::Stored(bytes) => self.stored(bytes, bfinal),
             Block::Fixed(tokens) => {
                 self.bits(bfinal.into(), 1);
                 self.bits(1, 2);
@@ -423,14 +493,14 @@ impl BitWriter {
     }
 
     /// Stored blocks; the last one may be the last of its stream.
-    fn stored(&mut self, octets: &[u8], bfinal: bool) {
-        let (piece, rest) = octets.split_at(octets.len().min(0xffff));
+    fn stored(&mut self, bytes: &[u8], bfinal: bool) {
+        let (piece, rest) = bytes.split_at(bytes.len().min(0xffff));
         self.bits((bfinal && rest.is_empty()).into(), 1);
         self.bits(0, 2);
         self.align();
         self.bits(piece.len() as u32, 16);
         self.bits(!piece.len() as u32, 16);
-        self.octets.extend(piece);
+        self.bytes.extend(piece);
         if !rest.is_empty() {
             self.stored(rest, bfinal);
         }
@@ -484,7 +554,7 @@ fn symbols_of(token: &Token) -> Vec<(usize, usize, u32, u32)> {
         (alphabet, first + at, extra, extra_bits)
     };
     match *token {
-        Token::Literal(octet) => vec![(0, octet.into(), 0, 0)],
+        Token::Literal(byte) => vec![(0, byte.into(), 0, 0)],
         Token::Match { length, distance } => vec![
             find(0, &LENGTHS, 257, length),
             find(1, &DISTANCES, 0, distance),

@@ -530,10 +530,18 @@ pub fn serve(bytes: &[u8], cuts: Cuts, config: &Config) -> Served {
             }
         }
         served.rest.extend_from_slice(input.0);
-        assert_eq!(served.endpoint.send("", out), Err(SendError::NotYetOpen));
+        assert_eq!(served.endpoint.send("", out), Err(not_open(&served.result)));
     }
     assert!(http.is_none(), "the next `receive` has answered it");
     served
+}
+
+/// Why nothing can be sent before an opening handshake has succeeded.
+fn not_open<T>(result: &Option<Result<T, HandshakeError>>) -> SendError {
+    match result {
+        Some(Err(_)) => SendError::Closed,
+        _ => SendError::NotYetOpen,
+    }
 }
 
 /// What came out of a client's opening handshake.
@@ -619,19 +627,3 @@ pub fn receive_response(endpoint: Endpoint, pieces: &[Vec<u8>]) -> Asked {
         // What follows an opening is for the connection.
         while !matches!(asked.result, Some(Ok(_))) {
             let (endpoint, out) = (&mut asked.endpoint, &mut asked.out);
-            assert_eq!(endpoint.send("", out), Err(SendError::NotYetOpen));
-            let Some(event) = endpoint.receive(&mut input, Duration::ZERO, out) else {
-                assert!(input.0.is_empty(), "every byte is taken");
-                break;
-            };
-            assert!(asked.result.is_none(), "nothing follows, but {event:?}");
-            asked.result = Some(match event {
-                Event::Opened(response) => Ok(*response),
-                Event::Refused(error) => Err(*error),
-                other => panic!("{other:?} in an opening handshake"),
-            });
-        }
-        asked.rest.extend_from_slice(input.0);
-    }
-    asked
-}

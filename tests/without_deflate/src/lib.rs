@@ -1,11 +1,12 @@
-//! Tests of the library without the feature `deflate`. Their law: an offer is declined, RSV1 is an
-//! error, and a connection is no larger for what is not there.
+//! Tests of the library without the feature `deflate`.
+//!
+//! Invariant: an offer is declined, RSV1 is an error, and a connection is no larger for what is not
+//! there.
 #![cfg(test)]
 
 use bytes::BytesMut;
-use sansocket::{
-    Connection, Event, HandshakeConfig, Input, Prepared, ProtocolError, ServerHandshake,
-};
+use sansocket::{Config, Connection, Endpoint, Event, Input, Prepared, ProtocolError, Settings};
+use std::time::Duration;
 
 /// A server's connection with a client that has offered permessage-deflate, and the response.
 fn connection() -> (Connection, String) {
@@ -13,22 +14,24 @@ fn connection() -> (Connection, String) {
         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
         Sec-WebSocket-Version: 13\r\n\
         Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
-    let mut out = BytesMut::new();
-    let mut handshake = ServerHandshake::new(&HandshakeConfig::default());
-    let request = handshake.receive(&mut Input::new(&mut request), &mut out);
-    let ws = request
-        .unwrap()
-        .expect("a whole request")
-        .accept()
-        .send(&mut out);
+    let (mut out, now) = (BytesMut::new(), Duration::ZERO);
+    let mut endpoint = Endpoint::server(&Config::default(), now);
+    let event = endpoint.receive(&mut Input(&mut request), now, &mut out);
+    let Some(Event::Request(request)) = event else {
+        panic!("{event:?}");
+    };
+    assert_eq!(request.extensions()[0].name(), "permessage-deflate");
+    endpoint.accept(request, &mut out).unwrap();
+    let ws = endpoint.into_connection().expect("it is open");
     (ws, String::from_utf8(out.to_vec()).unwrap())
 }
 
 #[test]
 fn an_offer_is_declined() {
-    let (_, response) = connection();
+    let (ws, response) = connection();
     assert!(response.starts_with("HTTP/1.1 101 "));
     assert!(!response.contains("Extensions"));
+    assert!(ws.is_open() && !ws.has_deflate());
 }
 
 #[test]
@@ -36,26 +39,36 @@ fn a_compressed_message_is_an_error() {
     let (mut ws, _) = connection();
     let mut frame = [0xc1, 0x81, 0, 0, 0, 0, 0];
     let mut out = BytesMut::new();
-    let event = ws.receive(&mut Input::new(&mut frame), &mut out);
+    let event = ws.receive(&mut Input(&mut frame), &mut out);
     assert_eq!(event, Some(Event::Failed(ProtocolError::ReservedBit)));
 }
 
 #[test]
 fn what_is_sent_is_plain() {
+    // The setting is there, and says nothing.
+    assert!(Settings::default().compress);
     let (mut ws, _) = connection();
-    let mut out = BytesMut::new();
-    ws.send_text(&"a".repeat(1_000), &mut out).unwrap();
-    assert_eq!((out[0], out.len()), (0x81, 1_004));
+    for compress in [true, false] {
+        ws.settings().compress = compress;
+        let (text, mut out) = ("a".repeat(1_000), BytesMut::new());
+        ws.send(&text, &mut out).unwrap();
+        assert_eq!((out[0], out.len()), (0x81, 1_004));
+        out.clear();
+        ws.send_piece(&text, false, &mut out).unwrap();
+        assert_eq!((out[0], out.len()), (0x01, 1_004));
+        ws.send_piece("", true, &mut out).unwrap();
+        assert_eq!(out[1_004..], [0x80, 0]);
+    }
 }
 
 #[test]
 fn what_is_prepared_is_plain() {
     let (mut ws, _) = connection();
-    let prepared = Prepared::text(&"a".repeat(1_000));
+    let prepared = Prepared::new(&"a".repeat(1_000));
     let mut out = BytesMut::new();
-    ws.send_prepared(&prepared, &mut out).unwrap();
+    ws.send(&prepared, &mut out).unwrap();
     assert_eq!((out[0], out.len()), (0x81, 1_004));
-    assert_eq!(ws.share_prepared(&prepared).unwrap(), out);
+    assert_eq!(ws.share(&prepared).unwrap(), out);
 }
 
 #[test]
