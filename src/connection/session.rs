@@ -181,8 +181,8 @@ impl Session {
     /// RFC 6455, section 7.1.7: fail the connection.
     #[cold]
     fn fail(&mut self, error: ProtocolError, out: &mut BytesMut) -> Received<'static> {
-        self.closing.fail(error);
-        self.receiver.stop();
+        self.closing.fail();
+        self.receiver.fail(error);
         self.send_close(Cause::Fault, Some(error.close_code()), error.rule(), out);
         Received::Failed(error)
     }
@@ -246,7 +246,7 @@ impl Session {
 
     /// How it ended, if the transport ends now.
     pub(crate) fn outcome(&self) -> Outcome {
-        self.closing.outcome()
+        self.closing.outcome(self.receiver.error())
     }
 
     /// Whether a payload apart is still to be written.

@@ -41,7 +41,7 @@ impl Receiver {
                 self.partial = Partial::None;
                 return received.map(Next::Received);
             }
-            Partial::Stopped => {
+            Partial::Stopped(_) => {
                 input.take_rest();
                 return Ok(Next::Nothing);
             }
