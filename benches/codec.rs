@@ -1,13 +1,17 @@
-//! The time of each hot path, and of one message to many receivers; all for one message.
+//! The time of each hot path, and of one message to many receivers; always the time of one message.
+//!
+//! Invariant: making a prepared message is part of the time of sending it.
 //!
 //!     cargo bench --bench codec -- NAME --save-baseline before
 
 mod paths;
+#[path = "paths/shared.rs"]
+mod shared;
 
 use bytes::{Bytes, BytesMut};
 use criterion::{Criterion, criterion_group, criterion_main};
-use paths::BATCH;
-use sansocket::{Config, Connection, Deflate, DeflateParams, Prepared};
+use sansocket::{Connection, Deflate, Prepared, Settings};
+use shared::BATCH;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -18,7 +22,6 @@ const PATHS: &[(&str, &[usize])] = &[
     ("echo-server", &[16, 125, 1 << 10, 16 << 10]),
     ("send-server", &[16, 125, 1 << 10, 16 << 10]),
     ("send-client", &[16, 125, 1 << 10, 16 << 10]),
-    ("handshake", &[0]),
     ("deflate-receive", &[1 << 10, 16 << 10]),
     ("deflate-send", &[1 << 10, 16 << 10]),
     ("send-prepared", &[125, 1 << 10]),
@@ -27,7 +30,7 @@ const PATHS: &[(&str, &[usize])] = &[
 
 const RECEIVERS: usize = 10_000;
 
-/// The time of so many rounds, divided by what is in each.
+/// The time of `rounds` rounds, divided by the number of messages in each.
 fn time(rounds: u64, messages: usize, mut round: impl FnMut()) -> Duration {
     let start = Instant::now();
     for _ in 0..rounds {
@@ -48,18 +51,14 @@ fn hot_paths(criterion: &mut Criterion) {
 }
 
 fn server(deflate: Option<&Deflate>) -> Connection {
-    let ws = Connection::server(&Config::default());
-    let params = DeflateParams {
-        server_no_context_takeover: true,
-        ..DeflateParams::default()
-    };
+    let ws = Connection::server(Settings::default());
     match deflate {
-        Some(deflate) => ws.with_deflate(deflate, &params),
+        Some(deflate) => paths::with_deflate(ws, deflate, &["server_no_context_takeover"]),
         None => ws,
     }
 }
 
-/// Making the prepared message is part of its time.
+/// One message to each of [`RECEIVERS`] connections, in each way that there is.
 fn broadcast(criterion: &mut Criterion) {
     for (kind, deflate) in [("plain", None), ("deflate", Some(Deflate::default()))] {
         for size in [128, 1 << 10, 16 << 10] {
@@ -67,14 +66,14 @@ fn broadcast(criterion: &mut Criterion) {
             let mut room: Vec<_> = (0..RECEIVERS).map(|_| server(deflate.as_ref())).collect();
             let mut out = BytesMut::with_capacity(2 * size + 64);
             let mut frames: Vec<Bytes> = Vec::with_capacity(RECEIVERS);
-            for way in ["send_text", "send_prepared", "share_prepared"] {
+            for way in ["send", "send_prepared", "share"] {
                 let mut round = || {
-                    let prepared = Prepared::text(&text);
+                    let prepared = Prepared::new(&text);
                     for ws in &mut room {
                         let sent = match way {
-                            "send_text" => ws.send_text(&text, &mut out),
-                            "send_prepared" => ws.send_prepared(&prepared, &mut out),
-                            _ => ws.share_prepared(&prepared).map(|frame| frames.push(frame)),
+                            "send" => ws.send(&text, &mut out),
+                            "send_prepared" => ws.send(&prepared, &mut out),
+                            _ => ws.share(&prepared).map(|frame| frames.push(frame)),
                         };
                         sent.expect("it is open");
                         // As if it were written: the next one finds the same warm buffer.

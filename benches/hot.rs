@@ -1,19 +1,16 @@
-//! The hot paths, one at a time and so often: what `benches/instructions` counts.
+//! The hot paths of a connection, one at a time: what `benches/instructions` counts.
+//!
+//! Invariant: one call of `Connection::receive`, inlined as in a program that has one loop. A second one here, of an
+//! endpoint for instance, costs each message more than 20 instructions.
 //!
 //!     cargo bench --bench hot -- NAME COUNT
 
 mod paths;
+#[path = "paths/run.rs"]
+mod run;
+#[path = "paths/shared.rs"]
+mod shared;
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let [name, count, ..] = &words[..] else {
-        return println!("hot: which path, and how often? benches/instructions knows them");
-    };
-    let count: usize = count.parse().expect("COUNT is a number");
-    let (path, size) = name.rsplit_once('/').expect("NAME is PATH/SIZE");
-    let size = size.parse().expect("SIZE is a number");
-    let mut round = paths::round(path, size);
-    for _ in 0..count / paths::BATCH {
-        round();
-    }
+    run::run(paths::round);
 }

@@ -4,21 +4,21 @@
 //!     cargo run --release --example autobahn_client -- URL [--deflate]
 
 use bytes::BytesMut;
-use sansocket::{
-    ClientHandshake, ClientRequest, Connection, Deflate, Event, HandshakeConfig, Input,
-};
+use sansocket::{ClientRequest, Config, Deflate, Endpoint, Event, Input, Session, Tick, seed};
 use std::error::Error;
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The suite is on this machine: a silence this long means that something is broken.
 const SILENCE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mut config = HandshakeConfig::default();
+    let mut config = Config::default();
+    config.times.idle = Some(SILENCE);
+    config.times.keepalive = None; // no case asks for a Ping of ours
     let url = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [url] => url,
         [url, "--deflate"] => {
@@ -39,12 +39,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(url: &str, config: &HandshakeConfig) -> Result<(), Box<dyn Error>> {
+fn run(url: &str, config: &Config) -> Result<(), Box<dyn Error>> {
     let mut count = String::new();
     let count_url = format!("{url}/getCaseCount");
     converse(&count_url, config, |_, event, _| {
         if let Event::Text(text) = event {
-            count = text.into_owned();
+            count = text.into_string();
         }
         Ok(())
     })?;
@@ -52,8 +52,7 @@ fn run(url: &str, config: &HandshakeConfig) -> Result<(), Box<dyn Error>> {
     for case in 1..=count {
         println!("case {case} of {count}");
         let case_url = format!("{url}/runCase?case={case}&agent=sansocket");
-        let result = converse(&case_url, config, echo);
-        if let Err(error) = result {
+        if let Err(error) = converse(&case_url, config, echo) {
             // Many cases end in a broken connection; the suite judges.
             println!("  {error}");
         }
@@ -62,58 +61,72 @@ fn run(url: &str, config: &HandshakeConfig) -> Result<(), Box<dyn Error>> {
     converse(&reports_url, config, |_, _, _| Ok(()))
 }
 
-fn echo(ws: &mut Connection, event: Event<'_>, out: &mut BytesMut) -> Result<(), Box<dyn Error>> {
+fn echo(ws: &mut Session, event: Event<'_>, out: &mut BytesMut) -> Result<(), Box<dyn Error>> {
     match event {
-        Event::Text(text) => ws.send_text(&text, out)?,
-        Event::Binary(data) => ws.send_binary(&data, out)?,
+        Event::Text(text) => ws.send(&text, out)?,
+        Event::Binary(data) => ws.send(&data, out)?,
         Event::Failed(error) => println!("  {error}"),
         _ => {} // Pings and Closes are answered already
     }
     Ok(())
 }
 
-/// Connects and handles events until the server ends the transport.
+/// Connects and handles events until the end of the transport.
 fn converse(
     url: &str,
-    config: &HandshakeConfig,
-    mut handle: impl FnMut(&mut Connection, Event<'_>, &mut BytesMut) -> Result<(), Box<dyn Error>>,
+    config: &Config,
+    mut handle: impl FnMut(&mut Session, Event<'_>, &mut BytesMut) -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
-    let request = ClientRequest::new(url.parse()?);
-    let uri = request.uri();
-    let mut stream = TcpStream::connect((uri.host(), uri.port()))
-        .map_err(|error| format!("cannot connect to {uri}: {error}"))?;
+    let request = ClientRequest::new(url)?;
+    let mut stream = TcpStream::connect((request.host(), request.port()))
+        .map_err(|error| format!("cannot connect to {}: {error}", request.uri()))?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(SILENCE))?;
-
-    let mut out = BytesMut::new();
-    let mut handshake = ClientHandshake::new(&request, config, &mut out)?;
-    let mut ws: Option<Connection> = None;
-    let mut buffer = vec![0; 64 << 10];
+    let start = Instant::now();
+    let (mut buffer, mut out) = (vec![0; 64 << 10], BytesMut::new());
+    let mut ws = Endpoint::client(&request, config, seed()?, Duration::ZERO, &mut out);
     loop {
-        let written = stream.write_all(&out);
-        out.clear();
-        // A reset is an end of the transport, too: whether it is clean, the connection knows.
-        let n = match written.and_then(|()| stream.read(&mut buffer)) {
-            Ok(n) => n,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(_) => 0,
+        let now = start.elapsed();
+        let wake = match ws.tick(now, &mut out) {
+            Tick::Wait(wake) => wake,
+            Tick::ShutDown(wake) => {
+                let _ = stream.shutdown(Shutdown::Write); // again does no harm
+                wake
+            }
+            Tick::Done(end) if end.is_clean() => return Ok(()),
+            Tick::Done(end) => return Err(end.into()),
         };
-        if n == 0 {
-            return match ws {
-                Some(mut ws) => Ok(ws.receive_eof()?),
-                None => Err(handshake.receive_eof().into()),
-            };
-        }
-        let mut input = Input::new(&mut buffer[..n]);
-        if ws.is_none() {
-            ws = handshake
-                .receive(&mut input, &mut out)?
-                .map(|opened| opened.connection);
-        }
-        if let Some(ws) = &mut ws {
-            while let Some(event) = ws.receive(&mut input, &mut out) {
-                handle(ws, event, &mut out)?;
+        let wait = wake.map(|wake| wake - now);
+        let is_writing = !out.is_empty();
+        let result = if is_writing {
+            stream.set_write_timeout(wait)?;
+            stream.write(&out)
+        } else {
+            stream.set_read_timeout(wait)?;
+            stream.read(&mut buffer)
+        };
+        let now = start.elapsed();
+        match result {
+            Ok(n @ 1..) if is_writing => {
+                ws.wrote(n, now, &mut out);
+            }
+            Ok(n @ 1..) => {
+                let mut input = Input(&mut buffer[..n]);
+                while let Some(event) = ws.receive(&mut input, now, &mut out) {
+                    handle(&mut ws, event, &mut out)?;
+                }
+            }
+            Err(error) if is_temporary(&error) => {}
+            // The server has ended the transport, or it is broken.
+            _ => {
+                out.clear();
+                ws.receive_eof();
             }
         }
     }
+}
+
+/// A read or write that was interrupted, or whose time ran out.
+fn is_temporary(error: &io::Error) -> bool {
+    use ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }

@@ -7,16 +7,15 @@
 //!         [--keepalive SECONDS [--latency]]
 
 use anyhow::{Context, Result, bail, ensure};
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use clap::Parser;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
 use sansocket::{
-    Backoff, BackoffConfig, ClientHandshake, ClientRequest, CloseCode, ClosedBy, DeadlinesConfig,
-    Deflate, Endpoint, Event, Expired, HandshakeConfig, Input, ResponseError, State, Uri,
+    Backoff, ClientRequest, CloseCode, Config, Deflate, End, Endpoint, Event, Expired,
+    HandshakeError, Input, Tick, seed,
 };
 use std::error::Error;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -34,7 +33,7 @@ const REPLY_TIME: Duration = Duration::from_secs(5);
 struct Arguments {
     /// Where to connect to: ws://host/path or wss://host/path
     #[arg(env = "WS_URL")]
-    url: Uri,
+    url: ClientRequest,
     /// Offer a subprotocol; the first is preferred
     #[arg(long, value_name = "NAME")]
     subprotocol: Vec<String>,
@@ -78,8 +77,7 @@ fn main() -> ExitCode {
 /// What is the same for every connection.
 struct Options {
     request: ClientRequest,
-    config: HandshakeConfig,
-    times: Arc<DeadlinesConfig>,
+    config: Config,
     tls: Option<Arc<ClientConfig>>,
     reconnect: bool,
     latency: bool,
@@ -87,8 +85,7 @@ struct Options {
 
 impl Options {
     fn new(arguments: Arguments) -> Result<Self> {
-        let is_secure = arguments.url.is_secure();
-        let mut request = ClientRequest::new(arguments.url);
+        let mut request = arguments.url;
         for name in &arguments.subprotocol {
             request = request.subprotocol(name).context("--subprotocol")?;
         }
@@ -100,16 +97,14 @@ impl Options {
             let (name, value) = parts.context("--header needs 'Name: value'")?;
             request = request.header(name, value.trim()).context("--header")?;
         }
-        let mut config = HandshakeConfig::default();
+        let mut config = Config::default();
         config.deflate = arguments.deflate.then(Deflate::default);
-        let mut times = DeadlinesConfig::default();
-        times.keepalive = arguments.keepalive;
-        let cafile = arguments.cafile.as_deref();
+        config.times.keepalive = arguments.keepalive;
+        let (is_secure, cafile) = (request.is_secure(), arguments.cafile.as_deref());
         ensure!(is_secure || cafile.is_none(), "--cafile is for wss://");
         Ok(Self {
             request,
             config,
-            times: times.into(),
             tls: is_secure.then(|| tls_config(cafile)).transpose()?,
             reconnect: arguments.reconnect,
             latency: arguments.latency,
@@ -131,7 +126,7 @@ fn tls_config(cafile: Option<&Path>) -> Result<Arc<ClientConfig>> {
         }
     };
     let mut roots = RootCertStore::empty();
-    // Some that a system has are no good; the others will do.
+    // A system may have some that are no good; the others will do.
     let (good, _) = roots.add_parsable_certificates(certificates);
     ensure!(good > 0, "there is no certificate to trust in {place}");
     let config = ClientConfig::builder().with_root_certificates(roots);
@@ -183,7 +178,7 @@ enum Incoming {
     Line(String),
     EndOfLines(io::Result<()>),
     /// From the connection with this number, which may not be the last one.
-    Octets(u64, Vec<u8>),
+    Bytes(u64, Vec<u8>),
     EndOfTransport(u64, io::Result<()>),
 }
 
@@ -205,10 +200,9 @@ fn run(options: &Options) -> Result<()> {
     let (next_line, line_wanted) = mpsc::channel();
     let line_sender = sender.clone();
     thread::spawn(move || read_lines(&line_wanted, &line_sender));
-    let seed = RandomState::new().build_hasher().finish(); // from the system's entropy
     let mut client = Client {
         options,
-        backoff: Backoff::new(&BackoffConfig::default(), seed),
+        backoff: Backoff::new(seed()?),
         sender,
         incoming,
         next_line,
@@ -250,7 +244,7 @@ fn read_transport(mut stream: TcpStream, number: u64, sender: &SyncSender<Incomi
     let mut buffer = vec![0; 16 << 10];
     loop {
         let incoming = match stream.read(&mut buffer) {
-            Ok(n @ 1..) => Incoming::Octets(number, buffer[..n].to_vec()),
+            Ok(n @ 1..) => Incoming::Bytes(number, buffer[..n].to_vec()),
             Err(error) if is_temporary(&error) => continue,
             result => Incoming::EndOfTransport(number, result.map(|_| ())),
         };
@@ -276,14 +270,14 @@ struct Transport {
 }
 
 impl Transport {
-    /// What the octets say that were read, and whether TLS says that it was the last.
-    fn decrypt(&mut self, octets: Vec<u8>) -> Result<(Vec<u8>, bool), rustls::Error> {
+    /// What the bytes say that were read, and whether TLS says that they were the last.
+    fn decrypt(&mut self, bytes: Vec<u8>) -> Result<(Vec<u8>, bool), rustls::Error> {
         let Some(tls) = &mut self.tls else {
-            return Ok((octets, false));
+            return Ok((bytes, false));
         };
-        let (mut octets, mut plain) = (&octets[..], Vec::new());
-        while !octets.is_empty() {
-            let read = tls.read_tls(&mut octets);
+        let (mut bytes, mut plain) = (&bytes[..], Vec::new());
+        while !bytes.is_empty() {
+            let read = tls.read_tls(&mut bytes);
             read.map_err(|error| rustls::Error::General(error.to_string()))?;
             let result = tls.process_new_packets();
             let _ = tls.reader().read_to_end(&mut plain); // until there is no more as yet
@@ -298,15 +292,18 @@ impl Transport {
     }
 
     /// Writes what the server takes at once.
-    fn write(&mut self, out: &mut BytesMut) -> io::Result<usize> {
+    fn write(&mut self, ws: &mut Endpoint, out: &mut BytesMut, start: Instant) -> io::Result<()> {
         let Some(tls) = &mut self.tls else {
             let n = self.tcp.write(out)?;
-            out.advance(n);
-            return Ok(n);
+            ws.wrote(n, start.elapsed(), out);
+            return Ok(());
         };
         let n = tls.writer().write(out)?;
-        out.advance(n);
-        tls.write_tls(&mut self.tcp)
+        ws.wrote(n, start.elapsed(), out);
+        let written = tls.write_tls(&mut self.tcp);
+        let n = *written.as_ref().unwrap_or(&0);
+        ws.flushed(n, tls.wants_write(), start.elapsed());
+        written.map(drop)
     }
 
     /// Whether there is something to write.
@@ -319,41 +316,40 @@ impl Transport {
         self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
     }
 
-    fn close(&mut self) {
+    /// Nothing more will be written.
+    fn shut_down(&mut self) {
         if let Some(tls) = &mut self.tls {
-            tls.send_close_notify();
+            tls.send_close_notify(); // again does nothing
             let _ = tls.write_tls(&mut self.tcp);
         }
-        let _ = self.tcp.shutdown(Shutdown::Both); // ends the reading thread, too
+        let _ = self.tcp.shutdown(Shutdown::Write); // again does no harm
     }
 }
 
 impl Client<'_> {
-    /// Serves one connection to its end.
+    /// Connects and converses to the end of the connection.
     fn connect(&mut self, number: u64) -> Result<(), Ended> {
-        let (start, uri) = (Instant::now(), self.options.request.uri());
-        let tcp = dial(uri, self.options.times.handshake);
+        let start = Instant::now();
+        let Options {
+            request, config, ..
+        } = self.options;
+        let tcp = dial(request, config.times.handshake);
         let tcp = tcp.map_err(|why| Ended(why, Some(self.backoff.after_failure())))?;
         tcp.set_nodelay(true)?;
         // A short time-out: while the server takes nothing, what it sends must still be read.
         tcp.set_write_timeout(Some(Duration::from_millis(50)))?;
         let (mut tls, mut out) = (None, BytesMut::new());
         if let Some(config) = &self.options.tls {
-            let name = ServerName::try_from(uri.host().to_owned())?;
+            let name = ServerName::try_from(request.host().to_owned())?;
             tls = Some(ClientConnection::new(config.clone(), name)?);
         }
-        let Options {
-            request, config, ..
-        } = self.options;
-        let handshake = ClientHandshake::new(request, config, &mut out)?;
-        let times = self.options.times.clone();
-        let endpoint = Endpoint::client(handshake, times, start.elapsed());
+        let ws = Endpoint::client(request, config, seed()?, start.elapsed(), &mut out);
         let (reader, sender) = (tcp.try_clone()?, self.sender.clone());
         thread::spawn(move || read_transport(reader, number, &sender));
-        let mut session = Session {
+        let mut conversation = Conversation {
             number,
             start,
-            endpoint,
+            ws,
             transport: Transport {
                 tcp,
                 tls,
@@ -364,35 +360,37 @@ impl Client<'_> {
             unanswered: 0,
             last_activity: start,
             reason: String::new(),
+            read_error: None,
             client: self,
         };
-        let result = session.converse();
-        session.transport.close();
+        let result = conversation.converse();
+        conversation.transport.shut_down();
+        let _ = conversation.transport.tcp.shutdown(Shutdown::Both); // ends the reading thread
         result
     }
 }
 
 /// Opens the transport.
-fn dial(uri: &Uri, limit: Duration) -> Result<TcpStream, String> {
+fn dial(request: &ClientRequest, limit: Duration) -> Result<TcpStream, String> {
     let end = Instant::now() + limit;
     let mut last_error = io::Error::from(ErrorKind::NotFound);
-    let addresses = (uri.host(), uri.port()).to_socket_addrs();
+    let addresses = (request.host(), request.port()).to_socket_addrs();
     addresses
-        .map_err(|error| format!("cannot find {}: {error}", uri.host()))?
+        .map_err(|error| format!("cannot find {}: {error}", request.host()))?
         .find_map(|address| {
             let left = end.checked_duration_since(Instant::now())?;
             let stream = TcpStream::connect_timeout(&address, left);
             stream.map_err(|error| last_error = error).ok()
         })
-        .ok_or_else(|| format!("cannot connect to {uri}: {last_error}"))
+        .ok_or_else(|| format!("cannot connect to {}: {last_error}", request.uri()))
 }
 
 /// One connection, from the opening handshake to its end.
-struct Session<'s, 'a> {
+struct Conversation<'s, 'a> {
     client: &'s mut Client<'a>,
     number: u64,
     start: Instant,
-    endpoint: Endpoint<ClientHandshake>,
+    ws: Endpoint,
     transport: Transport,
     out: BytesMut,
     /// The client's line is in `out`, or was.
@@ -402,23 +400,22 @@ struct Session<'s, 'a> {
     last_activity: Instant,
     /// What the server's Close says.
     reason: String,
+    /// How reading failed, if that was the end.
+    read_error: Option<io::Error>,
 }
 
-impl Session<'_, '_> {
+impl Conversation<'_, '_> {
     fn converse(&mut self) -> Result<(), Ended> {
         loop {
             self.write_some();
             let now = self.start.elapsed();
-            let checked = self.endpoint.check(now, &mut self.out);
-            if let Some(expired @ (Expired::Pong | Expired::Idle | Expired::Write)) =
-                self.endpoint.expired()
-            {
-                self.write_some(); // the Close frame, which nobody may answer
-                let again = self.client.backoff.after_expiry(now);
-                return Err(Ended(expired.to_string(), Some(again)));
-            }
-            let Ok(wake) = checked else {
-                return self.end(Err(ErrorKind::TimedOut.into()));
+            let wake = match self.ws.tick(now, &mut self.out) {
+                Tick::Wait(wake) => wake,
+                Tick::ShutDown(wake) => {
+                    self.transport.shut_down();
+                    wake
+                }
+                Tick::Done(end) => return self.end(&end),
             };
             let reply = self.say()?;
             let wait = match self.transport.is_pending(&self.out) {
@@ -437,15 +434,14 @@ impl Session<'_, '_> {
                     result.map_err(|error| Ended(format!("reading stdin: {error}"), None))?;
                     self.client.lines_ended = Some(Instant::now());
                 }
-                Ok(Incoming::Octets(number, octets)) if number == self.number => {
-                    if self.receive(octets)? {
-                        return self.end(Ok(()));
-                    }
+                Ok(Incoming::Bytes(number, bytes)) if number == self.number => {
+                    self.receive(bytes)?;
                 }
                 Ok(Incoming::EndOfTransport(number, result)) if number == self.number => {
-                    return self.end(result);
+                    self.read_error = result.err();
+                    self.ws.receive_eof();
                 }
-                Ok(_) => {}  // of a former connection
+                Ok(_) => {}  // of an earlier connection
                 Err(_) => {} // see what is due
             }
         }
@@ -454,12 +450,13 @@ impl Session<'_, '_> {
     /// Writes what the server takes at once.
     fn write_some(&mut self) {
         if self.transport.is_pending(&self.out) {
-            let written = self.transport.write(&mut self.out).unwrap_or_else(|error| {
-                self.transport.is_broken = !is_temporary(&error);
-                0
-            });
-            let left = usize::from(self.transport.is_pending(&self.out));
-            self.endpoint.wrote(written, left, self.start.elapsed());
+            let written = self
+                .transport
+                .write(&mut self.ws, &mut self.out, self.start);
+            if written.is_err_and(|error| !is_temporary(&error)) {
+                self.transport.is_broken = true; // the reading thread will tell its end
+                self.out.clear();
+            }
         }
         let is_written = !self.transport.is_broken && !self.transport.is_pending(&self.out);
         if self.line_in_out && is_written {
@@ -470,23 +467,20 @@ impl Session<'_, '_> {
     /// Sends the next line, or closes after the last one. Returns until when it waits for replies.
     fn say(&mut self) -> Result<Option<Duration>, Ended> {
         let client = &mut *self.client;
-        let Some(ws) = self.endpoint.connection() else {
-            return Ok(None);
-        };
         // One line at a time, and only when the last one is written.
         let is_busy = self.transport.is_broken || self.transport.is_pending(&self.out);
-        if is_busy || ws.state() != State::Open {
+        if is_busy || !self.ws.is_open() {
             return Ok(None);
         }
         if let Some(line) = &client.line {
-            ws.send_text(line, &mut self.out)?;
+            self.ws.send(line, &mut self.out)?;
             self.line_in_out = true;
             self.unanswered += 1;
             self.last_activity = Instant::now();
         } else if let Some(ended) = client.lines_ended {
             let reply_by = self.last_activity.max(ended) + REPLY_TIME;
             if self.unanswered == 0 || Instant::now() >= reply_by {
-                ws.close(CloseCode::NORMAL, "", &mut self.out)?;
+                self.ws.close(CloseCode::NORMAL, "", &mut self.out)?;
             }
             return Ok(Some(reply_by - self.start));
         } else if !client.line_asked {
@@ -495,25 +489,24 @@ impl Session<'_, '_> {
         Ok(None)
     }
 
-    /// Handles what came from the server; true if it is the last.
-    fn receive(&mut self, octets: Vec<u8>) -> Result<bool, Ended> {
+    /// Handles what came from the server.
+    fn receive(&mut self, bytes: Vec<u8>) -> Result<(), Ended> {
         let now = self.start.elapsed();
-        let host = self.client.options.request.uri().host();
-        let plain = self.transport.decrypt(octets);
+        let host = self.client.options.request.host();
+        let plain = self.transport.decrypt(bytes);
         let (mut plain, is_last) = plain.map_err(|error| Ended(tls_problem(&error, host), None))?;
-        let mut input = Input::new(&mut plain);
-        self.endpoint.opened(&mut input, now, &mut self.out);
+        let mut input = Input(&mut plain);
         let before = mem::replace(&mut self.last_activity, Instant::now());
-        while let Some((event, _)) = self.endpoint.receive(&mut input, now, &mut self.out) {
+        while let Some(event) = self.ws.receive(&mut input, now, &mut self.out) {
             match event {
                 Event::Text(text) => {
-                    writeln!(io::stdout(), "{text}")?;
+                    writeln!(io::stdout(), "{}", &*text)?;
                     self.unanswered = self.unanswered.saturating_sub(1);
                 }
-                Event::Close(Some(frame)) => self.reason = frame.reason.into_owned(),
+                Event::Close { reason, .. } => self.reason = reason.into_string(),
                 Event::Pong(_) => {
                     self.last_activity = before; // it answers a Ping, but no line
-                    let latency = self.endpoint.latency();
+                    let latency = self.ws.latency();
                     if let Some(time) = latency.filter(|_| self.client.options.latency) {
                         eprintln!("client: Pong after {:.3} ms", time.as_secs_f64() * 1e3);
                     }
@@ -521,55 +514,50 @@ impl Session<'_, '_> {
                 _ => {} // Pings and Closes are answered already
             }
         }
-        Ok(is_last || self.endpoint.failure().is_some())
+        if is_last {
+            self.ws.receive_eof();
+        }
+        Ok(())
     }
 
-    /// The transport has ended, or is to end now.
-    fn end(&mut self, result: io::Result<()>) -> Result<(), Ended> {
-        let uri = self.client.options.request.uri();
-        let ended = self.endpoint.receive_eof();
-        if let Some(ws) = self.endpoint.connection() {
-            let why = match (ended, ws.close_code()) {
-                (Err(error), _) => error.to_string(),
-                (Ok(()), Some(CloseCode::NORMAL)) => return Ok(()),
-                _ if ws.closed_by() == Some(ClosedBy::Us) => return Ok(()),
-                (Ok(()), code) => {
-                    let code = code.map_or(0, |code| code.0);
-                    let reason = format!("{code} {}", self.reason.escape_debug());
-                    format!("the server closed the connection: {}", reason.trim_end())
-                }
-            };
-            let again = self
-                .client
-                .backoff
-                .after_connection(ws, self.start.elapsed());
-            return Err(Ended(why, again));
-        }
-        if self.transport.is_handshaking() {
-            let again = self.client.backoff.after_failure();
-            let why = format!("no TLS with {}: it ended the connection", uri.host());
-            return Err(Ended(why, Some(again)));
-        }
-        // The end of a refusal, too, whose body may lack its own.
-        let failure = self.endpoint.failure();
-        let is_silent = |error: &&ResponseError| matches!(error, ResponseError::TransportEnded);
-        Err(match (failure.filter(|error| !is_silent(error)), result) {
-            (Some(error), _) => {
-                let again = self.client.backoff.after_handshake(error);
-                Ended(refusal(error), again)
+    /// What to say about the end, and whether another try is worth it.
+    fn end(&mut self, end: &End) -> Result<(), Ended> {
+        let request = &self.client.options.request;
+        let no_response = |why| format!("no response from {}: {why}", request.uri());
+        let why = match end {
+            End::Closed { code, by_peer }
+                if end.is_clean() && (*code == CloseCode::NORMAL || !by_peer) =>
+            {
+                return Ok(());
             }
-            (None, result) => {
-                let again = self.client.backoff.after_failure();
-                let why = result.map_or_else(|error| error.to_string(), |()| "it ended".into());
-                Ended(format!("no response from {uri}: {why}"), Some(again))
+            End::Closed {
+                code,
+                by_peer: true,
+            } => {
+                let reason = format!("{} {}", code.0, self.reason.escape_debug());
+                format!("the server closed the connection: {}", reason.trim_end())
             }
-        })
+            End::Expired(Expired::Handshake) | End::Refused(HandshakeError::TransportEnded)
+                if self.transport.is_handshaking() =>
+            {
+                format!("no TLS with {}: it ended the connection", request.host())
+            }
+            End::Expired(Expired::Handshake) => no_response(ErrorKind::TimedOut.to_string()),
+            End::Refused(HandshakeError::TransportEnded) => {
+                let error = self.read_error.take();
+                no_response(error.map_or("it ended".into(), |error| error.to_string()))
+            }
+            End::Refused(error) => refusal(error),
+            _ => end.to_string(),
+        };
+        let again = self.client.backoff.after(end, self.start.elapsed());
+        Err(Ended(why, again))
     }
 }
 
 /// One line about a handshake that failed, with what the server's own first line says.
-fn refusal(error: &ResponseError) -> String {
-    let ResponseError::Refused(response) = error else {
+fn refusal(error: &HandshakeError) -> String {
+    let HandshakeError::Refused(response) = error else {
         return error.to_string();
     };
     let body = String::from_utf8_lossy(&response.body);

@@ -1,6 +1,6 @@
 //! An echo server with TLS: blocking `std::net` and rustls, a thread for each connection. Two
-//! protocol machines without I/O in a row: octets read go through TLS to the WebSocket, and what
-//! that says goes through TLS to the octets written.
+//! protocol machines without I/O in a chain: bytes read go through TLS to the WebSocket, and what
+//! that has to say goes through TLS to the bytes written.
 //!
 //!     cargo run --release --example echo_tls -- [ADDRESS] [--max-message BYTES] [--deflate]
 //!         [--hurry N] [--cert FILE --key FILE | --write-ca FILE]
@@ -11,12 +11,13 @@
 //!     cargo run --release --example client -- wss://localhost:9001/ --cafile /tmp/ca.pem
 
 use anyhow::{Context, Result};
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use clap::Parser;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use rustls::{ServerConfig, ServerConnection};
-use sansocket::negotiation::OriginPolicy;
-use sansocket::{CloseCode, DeadlinesConfig, Deflate, Endpoint, Event, HandshakeConfig, Input};
+use sansocket::{
+    CloseCode, Config, Deflate, Endpoint, Event, Input, OriginPolicy, SendError, Tick,
+};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroU32;
@@ -34,7 +35,7 @@ struct Arguments {
     address: SocketAddr,
     /// The largest message that is taken
     #[arg(long, value_name = "BYTES", default_value = "16777216")]
-    max_message: usize,
+    max_message: u64,
     /// Accept permessage-deflate
     #[arg(long)]
     deflate: bool,
@@ -52,55 +53,47 @@ struct Arguments {
     write_ca: Option<PathBuf>,
 }
 
-/// What all connections share.
-#[derive(Clone)]
-struct Shared {
-    config: HandshakeConfig,
-    times: Arc<DeadlinesConfig>,
-    tls: Arc<ServerConfig>,
-}
+/// Whether the server is stopping.
+static STOP: AtomicBool = AtomicBool::new(false);
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let mut config = HandshakeConfig::default();
-    // An echo has no secrets: pages of any site may connect. Yours should not say this.
-    config.origin_policy = OriginPolicy::Any;
-    config.deflate = arguments.deflate.then(Deflate::default); // all threads share it
-    config.connection.max_message_size = arguments.max_message;
-    config.connection.max_frame_size = arguments.max_message;
-    let times = Arc::new(DeadlinesConfig::default() / arguments.hurry.get());
+    let mut config = Config::default();
+    // An echo has no secrets, so pages of any site may connect. Yours should not say this.
+    config.origins = OriginPolicy::any();
+    config.deflate = arguments.deflate.then(Deflate::default);
+    config.settings.max_message_size = arguments.max_message;
+    config.times = config.times / arguments.hurry.get();
+    let config = Arc::new(config);
     let tls = tls_config(&arguments)?;
-    let shared = Shared { config, times, tls };
 
     let listener = TcpListener::bind(arguments.address)
         .with_context(|| format!("cannot listen on {}", arguments.address))?;
     let address = listener.local_addr()?;
     writeln!(io::stdout(), "listening on wss://{address}/")?;
-
-    let stop = Arc::new(AtomicBool::new(false));
-    let signal = stop.clone();
     ctrlc::set_handler(move || {
-        signal.store(true, Ordering::Relaxed);
+        STOP.store(true, Ordering::Relaxed);
         drop(TcpStream::connect(address)); // wakes the loop below
     })?;
-    // Every connection has a guard; when all are gone, there is nothing to wait for.
+
+    // Every connection holds a guard: when all are dropped, there is nothing to wait for.
     let (guard, all_gone) = mpsc::channel::<()>();
-    while !stop.load(Ordering::Relaxed) {
+    while !STOP.load(Ordering::Relaxed) {
         if let Ok((stream, _)) = listener.accept() {
-            let (shared, stop, guard) = (shared.clone(), stop.clone(), guard.clone());
-            // Whatever happens to one connection ends only its own thread. Without a thread to be
-            // had, the connection is dropped.
+            let (config, tls, guard) = (config.clone(), tls.clone(), guard.clone());
+            // Whatever happens to a connection ends only its own thread. If the system has no
+            // thread left, the connection is dropped.
             let _ = thread::Builder::new().spawn(move || {
                 let _guard = guard;
-                serve(stream, shared, &stop)
+                serve(stream, tls, &config)
             });
         } else {
-            // Too many open files, say: wait for some to be closed.
+            // Too many open files, for instance: wait until some are closed.
             thread::sleep(Duration::from_millis(50));
         }
     }
     drop((listener, guard));
-    let _ = all_gone.recv_timeout(shared.times.close * 2);
+    let _ = all_gone.recv_timeout(config.times.close * 2);
     Ok(())
 }
 
@@ -131,85 +124,92 @@ fn tls_config(arguments: &Arguments) -> Result<Arc<ServerConfig>> {
 }
 
 /// Serves one connection to its end.
-fn serve(mut tcp: TcpStream, shared: Shared, stop: &AtomicBool) -> Result<()> {
-    let Shared { config, times, tls } = shared;
+fn serve(mut tcp: TcpStream, tls: Arc<ServerConfig>, config: &Config) -> Result<()> {
     let start = Instant::now();
     tcp.set_nodelay(true)?;
-    // So often a thread looks whether it is to stop.
-    let look = times.close / 5;
-    // Only when a write returns it tells how far it came.
-    tcp.set_write_timeout(Some(times.write / 8))?;
+    // A thread checks this often whether the server is stopping.
+    let look = config.times.close / 5;
     let mut tls = ServerConnection::new(tls)?;
-    let mut endpoint = Endpoint::server(&config, times, Duration::ZERO);
+    let mut ws = Endpoint::server(config, Duration::ZERO);
     let (mut buffer, mut out) = (vec![0; 16 << 10], BytesMut::new());
-    let mut is_eof = false;
     loop {
+        // The first call closes the connection, later ones find it closed.
+        if STOP.load(Ordering::Relaxed)
+            && ws.close(CloseCode::GOING_AWAY, "", &mut out) == Err(SendError::NotYetOpen)
+        {
+            return Ok(());
+        }
         let now = start.elapsed();
-        if stop.load(Ordering::Relaxed) {
-            let Some(ws) = endpoint.connection() else {
+        let wake = match ws.tick(now, &mut out) {
+            Tick::Wait(wake) => wake,
+            // First TLS says that this was all, then TCP.
+            Tick::ShutDown(wake) => {
+                tls.send_close_notify(); // again does nothing
+                if !tls.wants_write() {
+                    let _ = tcp.shutdown(Shutdown::Write); // again does no harm
+                }
+                wake
+            }
+            Tick::Done(_end) => {
+                tls.send_close_notify();
+                let _ = tls.write_tls(&mut tcp); // that, or the alert about what was wrong
                 return Ok(());
-            };
-            let _ = ws.close(CloseCode::GOING_AWAY, "", &mut out); // once
-        }
-        let timer = endpoint.check(now, &mut out)?;
-        let is_last = endpoint.must_close_transport() || is_eof;
-        if is_last && out.is_empty() {
-            tls.send_close_notify(); // once
-        }
-        // All of it before more is read: so a client cannot make `out` grow without end.
-        if !out.is_empty() || tls.wants_write() {
+            }
+        };
+        let wait = wake.map_or(look, |wake| look.min(wake - now));
+
+        // Write everything before reading more, so that no client makes `out` grow without end.
+        let is_writing = !out.is_empty() || tls.wants_write();
+        let result = if is_writing {
             // TLS takes a part, so that it never holds a second copy of it all.
             let n = tls.writer().write(&out)?;
-            out.advance(n);
-            let written = in_time(tls.write_tls(&mut tcp))?.unwrap_or(0);
-            let left = out.len() + usize::from(tls.wants_write());
-            endpoint.wrote(written, left, start.elapsed());
+            ws.wrote(n, now, &mut out);
+            tcp.set_write_timeout(Some(wait))?;
+            let result = tls.write_tls(&mut tcp);
+            let n = *result.as_ref().unwrap_or(&0);
+            ws.flushed(n, tls.wants_write(), start.elapsed());
+            result
+        } else {
+            out = BytesMut::new(); // an idle connection keeps no buffer
+            tcp.set_read_timeout(Some(wait))?;
+            tls.read_tls(&mut tcp)
+        };
+        match result {
+            Ok(_) if is_writing => continue,
+            Err(error) if is_temporary(&error) => continue,
+            // The client has ended the transport, or it is broken.
+            Ok(0) | Err(_) => {
+                out.clear();
+                ws.receive_eof();
+                continue;
+            }
+            Ok(_) => {}
+        }
+        let Ok(state) = tls.process_new_packets() else {
+            ws.receive_eof();
             continue;
-        }
-        if is_eof {
-            return Ok(endpoint.receive_eof()?);
-        }
-        if is_last {
-            tcp.shutdown(Shutdown::Write)?;
-        }
-        out = BytesMut::new(); // an idle connection keeps no buffer
-
-        tcp.set_read_timeout(Some(timer.map_or(look, |time| look.min(time - now))))?;
-        match in_time(tls.read_tls(&mut tcp))? {
-            None => continue,
-            Some(0) => return Ok(endpoint.receive_eof()?),
-            Some(_) => {}
-        }
-        match tls.process_new_packets() {
-            Ok(state) => is_eof = state.peer_has_closed(),
-            Err(error) => {
-                let _ = tls.write_tls(&mut tcp); // the alert that says so
-                return Err(error.into());
-            }
-        }
-        // An error says that nothing more is complete yet.
+        };
+        // An error of the reader says that nothing more is complete yet.
         while let Ok(n @ 1..) = tls.reader().read(&mut buffer) {
-            let (mut input, now) = (Input::new(&mut buffer[..n]), start.elapsed());
-            if let Some(request) = endpoint.request(&mut input, now, &mut out) {
-                endpoint.accept(request.accept(), now, &mut out);
-            }
-            while let Some((event, ws)) = endpoint.receive(&mut input, now, &mut out) {
-                // Sending fails only when the connection is closing: nothing is left to be said.
+            let (mut input, now) = (Input(&mut buffer[..n]), start.elapsed());
+            while let Some(event) = ws.receive(&mut input, now, &mut out) {
+                // Sending fails only when the connection is closing: nothing is left to say.
                 let _ = match event {
-                    Event::Text(text) => ws.send_text(&text, &mut out),
-                    Event::Binary(data) => ws.send_binary(&data, &mut out),
-                    _ => Ok(()), // Pings and Closes are answered already
+                    Event::Request(request) => ws.accept(request, &mut out),
+                    Event::Text(text) => ws.send(&text, &mut out),
+                    Event::Binary(data) => ws.send(&data, &mut out),
+                    _ => Ok(()), // Pings, Closes and errors are answered already
                 };
             }
+        }
+        if state.peer_has_closed() {
+            ws.receive_eof();
         }
     }
 }
 
-/// What a blocking socket did; `None` if it had no time left.
-fn in_time(result: io::Result<usize>) -> io::Result<Option<usize>> {
+/// A read or write that was interrupted, or whose time ran out.
+fn is_temporary(error: &io::Error) -> bool {
     use ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    match result {
-        Err(error) if matches!(error.kind(), Interrupted | TimedOut | WouldBlock) => Ok(None),
-        result => result.map(Some),
-    }
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }

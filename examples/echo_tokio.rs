@@ -10,16 +10,14 @@
 //!     cargo run --release --example client -- wss://localhost:9001/ --cafile /tmp/ca.pem
 
 use anyhow::{Context, Result};
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use clap::Parser;
-use sansocket::negotiation::OriginPolicy;
 use sansocket::{
-    CloseCode, DeadlinesConfig, Deflate, Endpoint, Event, HandshakeConfig, Input, ServerHandshake,
-    State,
+    CloseCode, Config, Deflate, Endpoint, Event, Input, OriginPolicy, SendError, Tick,
 };
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::io::{self, ErrorKind, IoSlice, Write};
+use std::io::{self, IoSlice, Write};
 use std::mem;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -38,15 +36,15 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-/// So much is read at once at most: nearly every message is there as a whole then, and is lent.
+/// Read at most this much at once: nearly every message is complete in it, and lent.
 const MAX_READ: usize = 256 << 10;
-/// So much if the last message was large: two of 1 MiB, and their headers.
+/// The same after a large message: two of 1 MiB, and their headers.
 const MAX_LARGE_READ: usize = (2 << 20) + 64;
-/// From here on a payload is written from where it lies; shorter ones go together.
+/// A payload from this size on is written from where it lies; shorter ones are written together.
 const LARGE: usize = 64 << 10;
-/// With so much to be written, nothing more is read and no message of another task is taken.
+/// With this much to write, nothing more is read and no message of another task is taken.
 const HIGH_WATER: usize = 64 << 10;
-/// So many messages of other tasks wait beside it.
+/// How many messages of other tasks wait.
 const QUEUE: usize = 16;
 
 /// An echo server: tokio, a task for each connection; plain or with TLS
@@ -57,7 +55,7 @@ struct Arguments {
     address: SocketAddr,
     /// The largest message that is taken
     #[arg(long, value_name = "BYTES", default_value = "16777216")]
-    max_message: usize,
+    max_message: u64,
     /// Accept permessage-deflate
     #[arg(long)]
     deflate: bool,
@@ -80,8 +78,7 @@ struct Arguments {
 
 /// What all connections share.
 struct Shared {
-    config: HandshakeConfig,
-    times: Arc<DeadlinesConfig>,
+    config: Config,
     tls: Option<TlsAcceptor>,
 }
 
@@ -97,15 +94,14 @@ fn main() -> Result<()> {
 
 /// Serves all connections until a signal comes, and then to their end.
 async fn listen(arguments: Arguments) -> Result<()> {
-    let mut config = HandshakeConfig::default();
-    // An echo has no secrets: pages of any site may connect. Yours should not say this.
-    config.origin_policy = OriginPolicy::Any;
-    config.deflate = arguments.deflate.then(Deflate::default); // all tasks share it
-    config.connection.max_message_size = arguments.max_message;
-    config.connection.max_frame_size = arguments.max_message;
-    let times = Arc::new(DeadlinesConfig::default() / arguments.hurry.get());
+    let mut config = Config::default();
+    // An echo has no secrets, so pages of any site may connect. Yours should not say this.
+    config.origins = OriginPolicy::any();
+    config.deflate = arguments.deflate.then(Deflate::default);
+    config.settings.max_message_size = arguments.max_message;
+    config.times = config.times / arguments.hurry.get();
     let tls = arguments.tls.then(|| tls(&arguments)).transpose()?;
-    let shared = Arc::new(Shared { config, times, tls });
+    let shared = Arc::new(Shared { config, tls });
 
     // Every connection has a receiver: it hears when to stop, and is gone when that one is.
     let (stop, mut stopping) = watch::channel(());
@@ -130,13 +126,13 @@ async fn listen(arguments: Arguments) -> Result<()> {
                 shared.clone(),
                 stopping.clone(),
             ))),
-            // Too many open files, say: wait for some to be closed.
+            // Too many open files, for instance: wait until some are closed.
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
     }
     drop((listener, stopping));
-    // Each connection keeps to its own deadline; this one is for what they cannot know of.
-    let _ = timeout(shared.times.close * 2, stop.closed()).await;
+    // Each connection keeps to its own deadline; this one is for what they cannot know.
+    let _ = timeout(shared.config.times.close * 2, stop.closed()).await;
     Ok(())
 }
 
@@ -180,7 +176,7 @@ async fn accept(
     // In memory of its own, so that a task without TLS is smaller.
     Box::pin(async {
         let stream = tokio::select! {
-            stream = timeout(shared.times.handshake, tls.accept(stream)) => stream??,
+            stream = timeout(shared.config.times.handshake, tls.accept(stream)) => stream??,
             _ = stopping.changed() => return Ok(()),
         };
         serve(stream, &shared, start, stopping).await
@@ -190,8 +186,8 @@ async fn accept(
 
 /// Serves one connection to its end.
 ///
-/// Nothing is lost whichever branch of the `select!` wins, nor if this future is dropped and made
-/// part of another `select!`: all state, the protocol's and the octets to be written, lives in
+/// Nothing is lost whichever branch of the `select!` wins, nor if this future is dropped or made
+/// part of another `select!`: all state, the protocol's and the bytes to be written, lives in
 /// `client` and changes in code that does not wait. The futures of the branches keep nothing.
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
@@ -201,28 +197,29 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<()> {
     let mut client = Client {
         stream,
-        endpoint: Endpoint::server(&shared.config, shared.times.clone(), Duration::ZERO),
+        ws: Endpoint::server(&shared.config, Duration::ZERO),
         max_read: MAX_READ,
         out: BytesMut::new(),
-        flushed: Some(false),
-        is_eof: false,
+        is_flushed: true,
         inbox: None,
     };
-    let mut stop = pin!(stopping.changed());
-    let mut alarm = shared.times.handshake; // what the timer is set to
+    let (mut stop, mut is_stopping) = (pin!(stopping.changed()), false);
+    let mut alarm = shared.config.times.handshake; // what the timer is set to
     let mut timer = pin!(sleep_until(start + alarm));
     loop {
-        let state = client.endpoint.connection().map(|ws| ws.state());
         tokio::select! {
             wake = poll_fn(|context| client.turn(context, start.elapsed(), alarm)) => {
-                let Some(wake) = wake? else { return Ok(()) };
+                let Some(wake) = wake else { return Ok(()) };
                 timer.as_mut().reset(start + wake);
                 alarm = wake;
             }
-            _ = &mut stop, if matches!(state, None | Some(State::Open)) => {
-                let Some(ws) = client.endpoint.connection() else { return Ok(()) };
-                // That fails only when the connection is closing by now.
-                let _ = ws.close(CloseCode::GOING_AWAY, "the server stops", &mut client.out);
+            _ = &mut stop, if !is_stopping => {
+                is_stopping = true;
+                let Client { ws, out, .. } = &mut client;
+                let closed = ws.close(CloseCode::GOING_AWAY, "the server stops", out);
+                if closed == Err(SendError::NotYetOpen) {
+                    return Ok(());
+                }
             }
             // One that fires too early is set anew.
             () = &mut timer, if alarm < Duration::MAX => alarm = Duration::MAX,
@@ -232,115 +229,114 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 
 struct Client<S> {
     stream: S,
-    endpoint: Endpoint<ServerHandshake>,
-    /// So much is read at once.
+    ws: Endpoint,
+    /// How much is read at once.
     max_read: usize,
-    /// What is to be written. It holds no memory while that is nothing.
+    /// What is to be written. It holds no memory while it is empty.
     out: BytesMut,
-    /// With which end all that was written is flushed.
-    flushed: Option<bool>,
-    /// Nothing more comes in.
-    is_eof: bool,
-    /// For who wants to send from other tasks.
+    /// Whether the stream, which may be TLS, holds nothing back.
+    is_flushed: bool,
+    /// Messages of other tasks.
     inbox: Option<mpsc::Receiver<Message>>,
 }
 
 thread_local! {
-    /// What all connections of this thread read into, and what they begin to write from.
+    /// What all connections of this thread read into, and what they start to write from.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_LARGE_READ]);
     static OUT: Cell<BytesMut> = Cell::default();
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    /// Does all that can be done now. It is ready when the timer is to be set, to this time, which is
-    /// before `alarm`; with `None` at the end of the connection.
+    /// Does everything that can be done now. It is ready when the timer is to be set to this time,
+    /// which is before `alarm`; with `None` at the end of the connection.
     fn turn(
         &mut self,
         context: &mut task::Context<'_>,
         now: Duration,
         alarm: Duration,
-    ) -> Poll<Result<Option<Duration>>> {
+    ) -> Poll<Option<Duration>> {
         if self.out.is_empty() {
             self.out = OUT.take();
         }
         let wake = loop {
-            self.write(context, &[], now)?;
-            if self.out.len() < HIGH_WATER && (self.read(context, now)? | self.send(context)) {
-                continue;
-            }
-            let left = self.out.len();
-            let wake = self.endpoint.check(now, &mut self.out)?;
-            if self.out.len() == left {
+            let mut is_busy =
+                self.out.len() < HIGH_WATER && (self.read(context, now) | self.send(context));
+            let wake = match self.ws.tick(now, &mut self.out) {
+                Tick::Wait(wake) => wake,
+                Tick::ShutDown(wake) => {
+                    // Again does no harm. An error is the end, which reading tells as well.
+                    let _ = Pin::new(&mut self.stream).poll_shutdown(context);
+                    wake
+                }
+                Tick::Done(_end) => return Poll::Ready(None),
+            };
+            is_busy |= self.write(context, &[], now);
+            if !is_busy {
                 break wake;
             }
         };
-        let is_last = self.endpoint.must_close_transport();
-        let is_written = self.out.is_empty() && self.flushed == Some(is_last);
         if self.out.is_empty() {
             OUT.set(mem::take(&mut self.out)); // an idle connection keeps no buffer
         }
-        // Who ends only its writing is still sent the last octets, but no others.
-        if self.is_eof && (is_written || !is_last) {
-            self.endpoint.receive_eof()?;
-            return Poll::Ready(Ok(None));
-        }
         match wake {
-            Some(wake) if wake < alarm => Poll::Ready(Ok(Some(wake))),
+            Some(wake) if wake < alarm => Poll::Ready(Some(wake)),
             _ => Poll::Pending,
         }
     }
 
     /// Reads once and handles what came. Returns whether something did.
-    fn read(&mut self, context: &mut task::Context<'_>, now: Duration) -> io::Result<bool> {
-        if self.is_eof {
-            return Ok(false);
-        }
+    fn read(&mut self, context: &mut task::Context<'_>, now: Duration) -> bool {
         BUFFER.with_borrow_mut(|buffer| {
             let stream = Pin::new(&mut self.stream);
-            let mut octets = ReadBuf::new(&mut buffer[..self.max_read]);
+            let mut bytes = ReadBuf::new(&mut buffer[..self.max_read]);
             // A reset is an end as well.
-            if stream.poll_read(context, &mut octets).is_pending() {
-                return Ok(false);
+            if stream.poll_read(context, &mut bytes).is_pending() {
+                return false;
             }
-            let octets = octets.filled_mut();
-            self.is_eof = octets.is_empty();
-            let mut input = Input::new(octets);
-            if let Some(request) = self.endpoint.request(&mut input, now, &mut self.out) {
-                if request.path() == "/count" {
-                    let (sender, receiver) = mpsc::channel(QUEUE);
-                    self.inbox = Some(receiver);
-                    tokio::spawn(count(Sender(sender)));
-                }
-                self.endpoint.accept(request.accept(), now, &mut self.out);
+            let bytes = bytes.filled_mut();
+            if bytes.is_empty() {
+                self.ws.receive_eof();
+                return false;
             }
-            while let Some((event, ws)) = self.endpoint.receive(&mut input, now, &mut self.out) {
-                let payload = match &event {
-                    Event::Text(text) => ws.send_apart(&**text, &mut self.out),
-                    Event::Binary(data) => ws.send_apart(&**data, &mut self.out),
-                    _ => continue, // Pings and Closes are answered already
+            let mut input = Input(bytes);
+            while let Some(event) = self.ws.receive(&mut input, now, &mut self.out) {
+                let payload = match event {
+                    Event::Text(ref text) => self.ws.send_apart(text, &mut self.out),
+                    Event::Binary(ref data) => self.ws.send_apart(data, &mut self.out),
+                    Event::Request(request) => {
+                        if request.path() == "/count" {
+                            let (sender, receiver) = mpsc::channel(QUEUE);
+                            self.inbox = Some(receiver);
+                            tokio::spawn(count(Sender(sender)));
+                        }
+                        self.ws.accept(request, &mut self.out).map(|()| &[][..])
+                    }
+                    _ => continue, // Pings, Closes and errors are answered already
                 };
-                // Sending fails only when the connection is closing: nothing is left to be said.
+                // Sending fails only when the connection is closing: nothing is left to say.
                 let payload = payload.unwrap_or_default();
                 if payload.len() < LARGE {
                     self.out.extend_from_slice(payload);
                     self.max_read = MAX_READ;
                 } else {
-                    self.write(context, payload, now)?;
+                    self.write(context, payload, now);
                     self.max_read = MAX_LARGE_READ;
                 }
             }
-            Ok(true)
+            true
         })
     }
 
     /// Sends what other tasks want to be sent. Returns whether that was something.
     fn send(&mut self, context: &mut task::Context<'_>) -> bool {
-        let (Some(ws), Some(inbox)) = (self.endpoint.connection(), &mut self.inbox) else {
+        let Some(inbox) = self.inbox.as_mut().filter(|_| self.ws.is_open()) else {
             return false;
         };
         let mut messages = Vec::new();
-        let is_open = ws.state() == State::Open;
-        if !is_open || (inbox.poll_recv_many(context, &mut messages, QUEUE)).is_pending() {
+        if inbox
+            .poll_recv_many(context, &mut messages, QUEUE)
+            .is_pending()
+        {
             return false;
         }
         if messages.is_empty() {
@@ -348,55 +344,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
         for message in messages {
             let _ = match message {
-                Message::Text(text) => ws.send_text(&text, &mut self.out),
-                Message::Binary(data) => ws.send_binary(&data, &mut self.out),
+                Message::Text(text) => self.ws.send(&text, &mut self.out),
+                Message::Binary(data) => self.ws.send(&data, &mut self.out),
             };
         }
         true
     }
 
-    /// Writes what the stream takes of `out` and the payload behind it; the rest is `out` then. If
-    /// nothing is left, also what TLS still holds, and the end if this is the last.
+    /// Writes what the stream takes of `out` and the payload after it; the rest is in `out` then.
+    /// What the stream holds back is flushed once nothing is left. Returns whether bytes moved.
     fn write(
         &mut self,
         context: &mut task::Context<'_>,
         mut payload: &[u8],
         now: Duration,
-    ) -> io::Result<()> {
-        let is_last = self.endpoint.must_close_transport();
-        if self.out.is_empty() && payload.is_empty() && self.flushed == Some(is_last) {
-            return Ok(());
-        }
-        let (mut stream, mut written) = (Pin::new(&mut self.stream), 0);
+    ) -> bool {
+        let (mut stream, mut has_moved) = (Pin::new(&mut self.stream), false);
         while !self.out.is_empty() || !payload.is_empty() {
             let parts = [IoSlice::new(&self.out), IoSlice::new(payload)];
-            let n = match payload {
+            let result = match payload {
                 [] => stream.as_mut().poll_write(context, &self.out),
                 _ => stream.as_mut().poll_write_vectored(context, &parts),
             };
-            let n = match n? {
-                Poll::Ready(0) => return Err(ErrorKind::WriteZero.into()),
-                Poll::Ready(n) => n,
+            match result {
+                Poll::Ready(Ok(n @ 1..)) => {
+                    payload = &payload[self.ws.wrote(n, now, &mut self.out)..];
+                    (has_moved, self.is_flushed) = (true, false);
+                }
+                Poll::Ready(_) => {
+                    self.out.clear();
+                    self.ws.receive_eof();
+                    return true;
+                }
                 Poll::Pending => break,
-            };
-            let of_out = n.min(self.out.len());
-            match of_out == self.out.len() {
-                true => self.out.clear(), // goes on where it began, which costs less
-                false => self.out.advance(of_out),
             }
-            payload = &payload[n - of_out..];
-            written += n;
         }
         self.out.extend_from_slice(payload);
-        let is_flushed = self.out.is_empty()
-            && match is_last {
-                false => stream.poll_flush(context)?.is_ready(),
-                true => stream.poll_shutdown(context)?.is_ready(),
-            };
-        self.flushed = is_flushed.then_some(is_last);
-        let left = self.out.len() + usize::from(!is_flushed);
-        self.endpoint.wrote(written, left, now);
-        Ok(())
+        if self.out.is_empty() && !self.is_flushed {
+            self.is_flushed = stream.poll_flush(context).is_ready();
+            self.ws.flushed(0, !self.is_flushed, now);
+            has_moved |= self.is_flushed;
+        }
+        has_moved
     }
 }
 
@@ -412,7 +401,7 @@ enum Message {
 struct Sender(mpsc::Sender<Message>);
 
 impl Sender {
-    /// Waits while the client does not read: neither the queue nor `out` grows without end. An
+    /// Waits while the client does not read, so neither the queue nor `out` grows without end. An
     /// error says that the connection is closed.
     async fn send(&self, message: Message) -> Result<()> {
         Ok(self.0.send(message).await?)

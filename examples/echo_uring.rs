@@ -1,9 +1,9 @@
-//! An echo server on one thread and one io_uring: the kernel puts what comes in into buffers of a
-//! common stock, and there the protocol unmasks it.
+//! An echo server on one thread and one io_uring: the kernel puts what comes in into buffers that
+//! all connections share, and there the protocol unmasks it.
 //!
 //!     cargo run --release --example echo_uring -- [ADDRESS] [--max-message BYTES] [--deflate] [--hurry N]
 //!
-//! It takes Linux 6.0; where the kernel is another, or a sandbox keeps io_uring shut, it says so and
+//! It needs Linux 6.0. On another kernel, or in a sandbox that keeps io_uring shut, it says so and
 //! does nothing.
 
 #[cfg(not(target_os = "linux"))]
@@ -23,17 +23,14 @@ mod linux {
     use clap::Parser;
     use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
     use io_uring::{IoUring, cqueue, opcode, squeue};
-    use sansocket::negotiation::OriginPolicy;
     use sansocket::{
-        CloseCode, DeadlinesConfig, Deflate, Endpoint, Event, HandshakeConfig, Input,
-        ServerHandshake,
+        CloseCode, Config, Deflate, Endpoint, Event, Input, OriginPolicy, SendError, Tick,
     };
     use std::collections::{BTreeMap, BTreeSet};
     use std::io::{self, Write};
     use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
     use std::num::NonZeroU32;
     use std::os::fd::{AsRawFd, FromRawFd};
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
     use std::{mem, ptr, slice};
@@ -41,11 +38,11 @@ mod linux {
     /// How many buffers to read into there are, and how long each is.
     const BUFFERS: u16 = 64;
     const BUFFER_LEN: usize = 64 << 10;
-    /// A client that has so much output to take is not read until it has taken some.
+    /// A client with this much output waiting for it is not read until it has taken some.
     const MAX_OUT: usize = 1 << 20;
     /// The kernel takes no endless time.
     const AT_LEAST: Duration = Duration::from_secs(3600);
-    /// What is no client. Their numbers come after it, and each is used once.
+    /// Not a client. Their numbers come after it, and each is used once.
     const LISTENER: u64 = 0;
     /// What an operation does.
     const RECEIVE: u64 = 0;
@@ -65,7 +62,7 @@ mod linux {
         address: SocketAddr,
         /// The largest message that is taken
         #[arg(long, value_name = "BYTES", default_value = "16777216")]
-        max_message: usize,
+        max_message: u64,
         /// Accept permessage-deflate
         #[arg(long)]
         deflate: bool,
@@ -74,15 +71,17 @@ mod linux {
         hurry: NonZeroU32,
     }
 
+    /// Whether the server is stopping.
+    static STOP: AtomicBool = AtomicBool::new(false);
+
     pub(super) fn run() -> Result<()> {
         let arguments = Arguments::parse();
-        let mut config = HandshakeConfig::default();
-        // An echo has no secrets: pages of any site may connect. Yours should not say this.
-        config.origin_policy = OriginPolicy::Any;
-        config.deflate = arguments.deflate.then(Deflate::default); // all connections share it
-        config.connection.max_message_size = arguments.max_message;
-        config.connection.max_frame_size = arguments.max_message;
-        let times = Arc::new(DeadlinesConfig::default() / arguments.hurry.get());
+        let mut config = Config::default();
+        // An echo has no secrets, so pages of any site may connect. Yours should not say this.
+        config.origins = OriginPolicy::any();
+        config.deflate = arguments.deflate.then(Deflate::default);
+        config.settings.max_message_size = arguments.max_message;
+        config.times = config.times / arguments.hurry.get();
 
         let mut ring = match Ring::new() {
             Ok(ring) => ring,
@@ -96,10 +95,8 @@ mod linux {
         let address = listener.local_addr()?;
         writeln!(io::stdout(), "listening on ws://{address}/")?;
 
-        let stop = Arc::new(AtomicBool::new(false));
-        let signal = stop.clone();
         ctrlc::set_handler(move || {
-            signal.store(true, Ordering::Relaxed);
+            STOP.store(true, Ordering::Relaxed);
             drop(TcpStream::connect(address)); // wakes the loop below
         })?;
 
@@ -121,9 +118,9 @@ mod linux {
                 timers.pop_first();
             }
 
-            if stop.load(Ordering::Relaxed) && stop_at.is_none() {
-                stop_at = Some(now + times.close);
-                timers.insert((now + times.close, LISTENER));
+            if STOP.load(Ordering::Relaxed) && stop_at.is_none() {
+                stop_at = Some(now + config.times.close);
+                timers.insert((now + config.times.close, LISTENER));
                 clients.values_mut().for_each(|client| client.go_away());
                 ready.extend(clients.keys());
             }
@@ -144,13 +141,12 @@ mod linux {
                             continue;
                         }
                         last_id += 1;
-                        let endpoint = Endpoint::server(&config, times.clone(), now);
-                        let client = Client::new(stream, endpoint, now);
+                        let client = Client::new(stream, Endpoint::server(&config, now), now);
                         clients.insert(last_id, Box::new(client));
                         timers.insert((now, last_id));
                     }
                     if !cqueue::more(flags) {
-                        // Too many open files, say: wait for some to be closed.
+                        // Too many open files, for instance: wait until some are closed.
                         timers.insert((now + Duration::from_millis(50), LISTENER));
                     }
                 }
@@ -164,9 +160,11 @@ mod linux {
                     client.is_receiving = false;
                     if let Some(buffer) = cqueue::buffer_select(flags) {
                         let len = result.max(0) as usize;
-                        ring.lend(buffer, len, |octets| client.received(octets, now))?;
+                        ring.lend(buffer, len, |bytes| client.received(bytes, now))?;
                     }
-                    client.is_eof |= result <= 0 && result != -ENOBUFS;
+                    if result <= 0 && result != -ENOBUFS {
+                        client.ended();
+                    }
                 }
             }
 
@@ -180,7 +178,7 @@ mod linux {
                     continue;
                 };
                 match client.turn(id, &mut ring, now)? {
-                    // Most octets that come in only make it later: a timer that is set is left so.
+                    // Most bytes that come in only move the time on: an earlier timer may stay.
                     Some(time) if client.timer > now && client.timer <= time => {}
                     Some(time) => {
                         timers.remove(&(client.timer, id));
@@ -189,12 +187,10 @@ mod linux {
                     }
                     None => {
                         timers.remove(&(client.timer, id));
-                        // Afterwards `Connection::close_code` and `is_clean` tell how it ended.
-                        let _ = client.endpoint.receive_eof();
                         // What the kernel still uses is kept until it says that it is done.
                         if !client.is_receiving && !client.is_sending {
                             clients.remove(&id);
-                        } else if !mem::replace(&mut client.has_ended, true) {
+                        } else if !mem::replace(&mut client.is_done, true) {
                             let all = CancelBuilder::fd(Fd(client.stream.as_raw_fd())).all();
                             ring.start(opcode::AsyncCancel2::new(all).build(), id, OTHER)?;
                         }
@@ -249,8 +245,8 @@ mod linux {
 
         /// Gives buffers to the kernel. It says nothing when it has them, only if it fails.
         fn provide(&mut self, first: u16, count: u16) -> io::Result<()> {
-            let octets = self.buffers.wrapping_add(usize::from(first) * BUFFER_LEN);
-            let provide = opcode::ProvideBuffers::new(octets, BUFFER_LEN as i32, count, 0, first);
+            let bytes = self.buffers.wrapping_add(usize::from(first) * BUFFER_LEN);
+            let provide = opcode::ProvideBuffers::new(bytes, BUFFER_LEN as i32, count, 0, first);
             let provide = provide.build().flags(squeue::Flags::SKIP_SUCCESS);
             self.start(provide, LISTENER, OTHER)
         }
@@ -258,78 +254,83 @@ mod linux {
         /// Lends what the kernel has put into a buffer, and gives that back to the kernel.
         fn lend(&mut self, id: u16, len: usize, to: impl FnOnce(&mut [u8])) -> io::Result<()> {
             assert!(id < BUFFERS && len <= BUFFER_LEN);
-            let octets = self.buffers.wrapping_add(usize::from(id) * BUFFER_LEN);
+            let bytes = self.buffers.wrapping_add(usize::from(id) * BUFFER_LEN);
             // SAFETY: they lie in `buffers`, and until `provide` the kernel leaves them alone.
-            to(unsafe { slice::from_raw_parts_mut(octets, len) });
+            to(unsafe { slice::from_raw_parts_mut(bytes, len) });
             self.provide(id, 1)
         }
     }
 
     struct Client {
         stream: TcpStream,
-        endpoint: Endpoint<ServerHandshake>,
+        ws: Endpoint,
         /// When its turn comes at the latest.
         timer: Duration,
         /// What is to be sent next. Neither this nor `sending` holds memory while it is empty.
         out: BytesMut,
-        /// What the kernel sends, which it does while `is_sending`.
+        /// What the kernel sends, which it does while `is_sending`. For `ws` it is below `out`.
         sending: BytesMut,
         is_sending: bool,
         is_receiving: bool,
         /// Whether nothing more can come in.
         is_eof: bool,
         /// Whether it only waits for the kernel to be done with it.
-        has_ended: bool,
+        is_done: bool,
     }
 
     impl Client {
-        fn new(stream: TcpStream, endpoint: Endpoint<ServerHandshake>, now: Duration) -> Self {
+        fn new(stream: TcpStream, ws: Endpoint, now: Duration) -> Self {
             let _ = stream.set_nodelay(true);
             Self {
                 stream,
-                endpoint,
+                ws,
                 timer: now,
                 out: BytesMut::new(),
                 sending: BytesMut::new(),
                 is_sending: false,
                 is_receiving: false,
                 is_eof: false,
-                has_ended: false,
+                is_done: false,
             }
         }
 
         /// Takes what came in.
-        fn received(&mut self, octets: &mut [u8], now: Duration) {
-            let (endpoint, out) = (&mut self.endpoint, &mut self.out);
-            let mut input = Input::new(octets);
-            if let Some(request) = endpoint.request(&mut input, now, out) {
-                endpoint.accept(request.accept(), now, out);
-            }
-            while let Some((event, ws)) = endpoint.receive(&mut input, now, out) {
-                // Sending fails only when the connection is closing: nothing is left to be said.
+        fn received(&mut self, bytes: &mut [u8], now: Duration) {
+            let (ws, out) = (&mut self.ws, &mut self.out);
+            let mut input = Input(bytes);
+            while let Some(event) = ws.receive(&mut input, now, out) {
+                // Sending fails only when the connection is closing: nothing is left to say.
                 let _ = match event {
-                    Event::Text(text) => ws.send_text(&text, out),
-                    Event::Binary(data) => ws.send_binary(&data, out),
-                    _ => Ok(()), // Pings and Closes are answered already
+                    Event::Request(request) => ws.accept(request, out),
+                    Event::Text(text) => ws.send(&text, out),
+                    Event::Binary(data) => ws.send(&data, out),
+                    _ => Ok(()), // Pings, Closes and errors are answered already
                 };
             }
         }
 
-        /// The kernel has sent so much, or cannot send.
+        /// Nothing more comes in.
+        fn ended(&mut self) {
+            self.is_eof = true;
+            self.ws.receive_eof();
+        }
+
+        /// The kernel has sent this much, or cannot send.
         fn sent(&mut self, result: Option<usize>, now: Duration) {
             self.is_sending = false;
             match result {
                 Some(n) => self.sending.advance(n),
                 None => {
-                    self.is_eof = true;
                     (self.sending, self.out) = (BytesMut::new(), BytesMut::new());
+                    self.ended();
                 }
             }
-            self.endpoint.wrote(result.unwrap_or(0), self.left(), now);
+            let n = result.unwrap_or(0);
+            self.ws.flushed(n, !self.sending.is_empty(), now);
         }
 
-        /// Starts all that can be done now. Returns when to come back at the latest; `None` is the
-        /// end of the connection.
+        /// Starts everything that can be done now. Returns when to come back at the latest; `None`:
+        /// it is over.
         fn turn(
             &mut self,
             id: u64,
@@ -337,17 +338,17 @@ mod linux {
             now: Duration,
         ) -> io::Result<Option<Duration>> {
             let fd = Fd(self.stream.as_raw_fd());
-            self.endpoint.wrote(0, self.left(), now); // the time for writing has begun
-            let Ok(timer) = self.endpoint.check(now, &mut self.out) else {
-                return Ok(None);
+            let wake = match self.ws.tick(now, &mut self.out) {
+                Tick::Wait(wake) => wake,
+                Tick::ShutDown(wake) => {
+                    let _ = self.stream.shutdown(Shutdown::Write); // again does no harm
+                    wake
+                }
+                Tick::Done(_end) => return Ok(None),
             };
-            // Who ends only its writing is still sent the last octets, but no others.
-            let is_last = self.endpoint.must_close_transport();
-            if self.has_ended || self.is_eof && !(is_last && self.left() > 0) {
-                return Ok(None);
-            }
-            if self.sending.is_empty() {
+            if self.sending.is_empty() && !self.out.is_empty() {
                 self.sending = mem::take(&mut self.out);
+                self.ws.flushed(0, true, now); // by hand it has left `out`
             }
             if !self.is_sending && !self.sending.is_empty() {
                 let len = u32::try_from(self.sending.len()).unwrap_or(u32::MAX);
@@ -355,30 +356,23 @@ mod linux {
                 ring.start(send, id, SEND)?;
                 self.is_sending = true;
             }
-            if is_last && self.left() == 0 {
-                let _ = self.stream.shutdown(Shutdown::Write);
-            }
-            // One buffer at a time: so none can take them all from the others.
-            if !self.is_receiving && !self.is_eof && self.left() <= MAX_OUT {
+            // One buffer at a time, so that none can take them all from the others.
+            let left = self.sending.len() + self.out.len();
+            if !self.is_receiving && !self.is_eof && left <= MAX_OUT {
                 let receive = opcode::Recv::new(fd, ptr::null_mut(), BUFFER_LEN as u32);
                 let receive = receive.build().flags(squeue::Flags::BUFFER_SELECT);
                 ring.start(receive, id, RECEIVE)?;
                 self.is_receiving = true;
             }
-            Ok(Some(timer.unwrap_or(Duration::MAX)))
+            Ok(Some(wake.unwrap_or(Duration::MAX)))
         }
 
         /// Closes the connection, or ends the transport if there is none.
         fn go_away(&mut self) {
-            match self.endpoint.connection() {
-                Some(ws) => drop(ws.close(CloseCode::GOING_AWAY, "", &mut self.out)),
-                None => self.is_eof = true,
+            let closed = self.ws.close(CloseCode::GOING_AWAY, "", &mut self.out);
+            if closed == Err(SendError::NotYetOpen) {
+                self.ended();
             }
-        }
-
-        /// How much is to be sent.
-        fn left(&self) -> usize {
-            self.sending.len() + self.out.len()
         }
     }
 }

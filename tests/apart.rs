@@ -1,77 +1,56 @@
-//! Messages whose payload stays where it is. The law of this file: what is written is, octet for
-//! octet, what an ordinary send appends, and the connection goes on alike.
+//! Messages whose payload stays where it is (`Session::send_apart`).
+//!
+//! Invariant: what is written is, byte for byte, what an ordinary send appends, and the connection
+//! goes on alike.
 
 mod support;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
-use sansocket::{CloseCode, Config, Connection, Deflate, DeflateConfig, DeflateParams, SendError};
+use sansocket::{
+    CloseCode, Config, Connection, Data, Deflate, Endpoint, Extension, SendError, Session, Settings,
+};
+use std::time::Duration;
 use support::*;
 
-/// A way to send a text or a binary message; what is written is `out` and what comes back.
-type Way = fn(&mut Connection, bool, &[u8], &mut BytesMut) -> Result<Vec<u8>, SendError>;
-
-fn ordinary(
-    ws: &mut Connection,
-    text: bool,
-    data: &[u8],
+/// Sends a text or a binary message; returns what is to be written after `out`.
+fn apart<'a>(
+    ws: &mut Session,
+    is_text: bool,
+    data: &'a [u8],
     out: &mut BytesMut,
-) -> Result<Vec<u8>, SendError> {
-    match text {
-        true => ws.send_text(str(data), out)?,
-        false => ws.send_binary(data, out)?,
-    }
-    Ok(Vec::new())
-}
-
-fn apart(
-    ws: &mut Connection,
-    text: bool,
-    data: &[u8],
-    out: &mut BytesMut,
-) -> Result<Vec<u8>, SendError> {
-    let rest = match text {
+) -> Result<&'a [u8], SendError> {
+    let rest = match is_text {
         true => ws.send_apart(str(data), out)?,
         false => ws.send_apart(data, out)?,
     };
     assert!(rest.is_empty() || rest.as_ptr() == data.as_ptr(), "no copy");
-    Ok(rest.into())
+    Ok(rest)
 }
-
-fn in_place(
-    ws: &mut Connection,
-    text: bool,
-    data: &[u8],
-    out: &mut BytesMut,
-) -> Result<Vec<u8>, SendError> {
-    if text {
-        let text = str(data).to_owned();
-        let place = text.as_ptr();
-        let rest = ws.send_text_in_place(text, out)?;
-        assert!(rest.is_empty() || rest.as_ptr() == place, "no copy");
-        return Ok(rest);
-    }
-    let mut data = data.to_vec();
-    let place = data.as_ptr();
-    let rest = ws.send_binary_in_place(&mut data, out)?;
-    assert!(rest.is_empty() || rest.as_ptr() == place, "no copy");
-    Ok(rest.into())
-}
-
-const WAYS: [Way; 2] = [apart, in_place];
 
 fn str(data: &[u8]) -> &str {
     std::str::from_utf8(data).unwrap()
 }
 
-fn connections(role: sansocket::Role, deflate: Option<DeflateParams>) -> [Connection; 2] {
+fn connections(role: sansocket::Role, deflate: Option<&Extension>) -> [Connection; 2] {
     [(); 2].map(|()| {
-        let ws = connection(role, &Config::default());
-        match &deflate {
-            Some(params) => ws.with_deflate(&Deflate::new(DeflateConfig::default()), params),
+        let ws = connection(role, Settings::default());
+        match deflate {
+            Some(agreed) => ws.with_deflate(&Deflate::default(), agreed).unwrap(),
             None => ws,
         }
     })
+}
+
+/// What was agreed on: windows are kept from message to message, or not.
+fn agreed(forgets: bool) -> Extension {
+    let mut agreed = Extension::new("permessage-deflate").unwrap();
+    if forgets {
+        for name in ["server_no_context_takeover", "client_no_context_takeover"] {
+            agreed = agreed.param(name, None).unwrap();
+        }
+    }
+    agreed
 }
 
 fn lens() -> impl Strategy<Value = usize> {
@@ -88,23 +67,22 @@ proptest! {
     fn what_is_written_is_what_an_ordinary_send_appends(
         role in prop::sample::select(&ROLES[..]),
         deflate in prop::option::of(any::<bool>()),
-        messages in prop::collection::vec((any::<bool>(), lens(), any::<bool>(), 0..2_usize), 1..12),
+        messages in prop::collection::vec((any::<bool>(), lens(), any::<bool>()), 1..12),
     ) {
-        let deflate = deflate.map(|forgets| DeflateParams {
-            server_no_context_takeover: forgets,
-            client_no_context_takeover: forgets,
-            ..DeflateParams::default()
-        });
-        let [mut one, mut other] = connections(role, deflate);
-        for (text, len, compress, way) in messages {
-            one.set_compression(compress);
-            other.set_compression(compress);
+        let deflate = deflate.map(agreed);
+        let [mut one, mut other] = connections(role, deflate.as_ref());
+        for (is_text, len, compress) in messages {
+            one.settings().compress = compress;
+            other.settings().compress = compress;
             let data: Vec<u8> = (0..len).map(|i| b'a' + (i * i % 23) as u8).collect();
             let mut expected = BytesMut::from("before");
-            ordinary(&mut one, text, &data, &mut expected).unwrap();
+            match is_text {
+                true => one.send(str(&data), &mut expected).unwrap(),
+                false => one.send(&data, &mut expected).unwrap(),
+            }
             let mut out = BytesMut::from("before");
-            let rest = WAYS[way](&mut other, text, &data, &mut out).unwrap();
-            out.extend_from_slice(&rest);
+            let rest = apart(&mut other, is_text, &data, &mut out).unwrap();
+            out.extend_from_slice(rest);
             prop_assert!(out == expected);
         }
     }
@@ -113,51 +91,77 @@ proptest! {
 #[test]
 fn a_large_payload_of_a_server_is_never_in_the_output() {
     let [mut ws, _] = connections(sansocket::Role::Server, None);
-    for way in WAYS {
-        let mut out = BytesMut::new();
-        assert_eq!(
-            way(&mut ws, false, &[7; 100_000], &mut out).unwrap().len(),
-            100_000
-        );
-        assert_eq!(out.len(), 10);
+    let mut out = BytesMut::new();
+    let data = vec![b'x'; 100_000];
+    for is_text in [false, true] {
+        out.clear();
+        let rest = apart(&mut ws, is_text, &data, &mut out).unwrap();
+        assert_eq!((rest.len(), out.len()), (100_000, 10));
     }
 }
 
 #[test]
-fn a_large_payload_of_a_client_may_be_masked_where_it_lies() {
-    let [mut ws, _] = connections(sansocket::Role::Client, None);
-    let mut out = BytesMut::new();
-    assert_eq!(
-        in_place(&mut ws, true, &[b'x'; 100_000], &mut out)
-            .unwrap()
-            .len(),
-        100_000
-    );
-    assert_eq!(out.len(), 14);
+fn a_payload_that_cannot_go_as_it_is_is_in_the_output() {
+    // A client's is masked, a compressed one is another.
+    let plain = agreed(false);
+    for (role, deflate) in [
+        (sansocket::Role::Client, None),
+        (sansocket::Role::Client, Some(&plain)),
+        (sansocket::Role::Server, Some(&plain)),
+    ] {
+        let [mut ws, _] = connections(role, deflate);
+        let mut out = BytesMut::new();
+        let data = vec![b'x'; 100_000];
+        assert_eq!(apart(&mut ws, true, &data, &mut out), Ok(&[][..]));
+        assert!(!out.is_empty());
+    }
 }
 
 #[test]
 fn what_cannot_be_sent_leaves_nothing() {
     for role in ROLES {
-        for way in WAYS {
-            let [mut ws, _] = connections(role, None);
-            let mut out = BytesMut::new();
-            ws.send_first_fragment("begun", &mut out).unwrap();
-            out.clear();
-            let mut data = *b"data";
-            assert_eq!(
-                way(&mut ws, false, &data, &mut out),
-                Err(SendError::MessageUnfinished)
-            );
-            assert!(ws.send_binary_in_place(&mut data, &mut out).is_err());
-            ws.close(CloseCode::NORMAL, "", &mut out).unwrap();
-            out.clear();
-            assert_eq!(way(&mut ws, true, &data, &mut out), Err(SendError::NotOpen));
-            assert!(ws.send_binary_in_place(&mut data, &mut out).is_err());
-            assert!(
-                out.is_empty() && data == *b"data",
-                "nothing is appended or masked"
-            );
+        let [mut ws, _] = connections(role, None);
+        let mut out = BytesMut::new();
+        let data = b"data";
+        ws.send_piece("begun", false, &mut out).unwrap();
+        out.clear();
+        for is_text in [false, true] {
+            let unfinished = Err(SendError::MessageUnfinished);
+            assert_eq!(apart(&mut ws, is_text, data, &mut out), unfinished);
         }
+        ws.close(CloseCode::NORMAL, "", &mut out).unwrap();
+        out.clear();
+        for is_text in [false, true] {
+            let closed = Err(SendError::Closed);
+            assert_eq!(apart(&mut ws, is_text, data, &mut out), closed);
+        }
+        assert!(out.is_empty(), "nothing is appended");
+    }
+    let mut out = BytesMut::new();
+    let mut ws = Endpoint::server(&Config::default(), Duration::ZERO);
+    let not_yet = Err(SendError::NotYetOpen);
+    assert_eq!(apart(&mut ws, false, b"data", &mut out), not_yet);
+    assert!(out.is_empty(), "nothing is appended");
+}
+
+#[test]
+fn an_endpoint_knows_how_much_of_the_payload_was_written() {
+    let ws = connection(sansocket::Role::Server, Settings::default());
+    let mut endpoint = Endpoint::open(ws, &Config::default(), Duration::ZERO);
+    let data = vec![7; 70_000];
+    let mut expected = BytesMut::new();
+    let [mut ordinary, _] = connections(sansocket::Role::Server, None);
+    ordinary.send(&data, &mut expected).unwrap();
+    for most in [1, 3, 9, 10, 11, 5_000, 70_009, 70_010] {
+        let mut out = BytesMut::new();
+        let mut rest = endpoint.send_apart(Data::from(&data), &mut out).unwrap();
+        let mut written = Vec::new();
+        while !out.is_empty() || !rest.is_empty() {
+            let all = [&out[..], rest].concat();
+            let n = most.min(all.len());
+            written.extend_from_slice(&all[..n]);
+            rest = &rest[endpoint.wrote(n, Duration::ZERO, &mut out)..];
+        }
+        assert!(written == expected, "{most} bytes a write");
     }
 }

@@ -1,59 +1,98 @@
 //! When a client tries again, after each way in which a try can end (RFC 6455, section 7.2.3;
-//! RFC 9110, section 10.2.3). The law of this file: seeds and dates are numbers here; nothing
-//! waits and nothing is left to chance.
+//! RFC 9110, section 10.2.3).
+//!
+//! Invariant: seeds and dates are numbers here; nothing waits and nothing is left to chance.
 
+#[path = "support/endpoint.rs"]
+mod driver;
 mod support;
 
+use driver::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use sansocket::{
-    Backoff, BackoffConfig, CloseCode, ClosedBy, Config, Connection, Expired, HandshakeConfig,
-    ProtocolError, ResponseError, Role,
+    Backoff, CloseCode, End, Event, Expired, HandshakeError, ProtocolError, Role, Times,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
 use support::*;
 
-const NANO: Duration = Duration::from_nanos(1);
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-/// The times of the default configuration.
+/// The times of the default.
 const FIRST: Duration = Duration::from_secs(5);
 const MAX: Duration = Duration::from_secs(300);
 const HOUR: Duration = Duration::from_secs(3_600);
 
-fn backoff(seed: u64) -> Backoff {
-    Backoff::new(&BackoffConfig::default(), seed)
+/// A seed that is as bad as seeds may be: 24 of its bytes are zero.
+fn seed(number: u64) -> [u8; 32] {
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&number.to_le_bytes());
+    seed
 }
 
-/// A refusal, as a handshake makes one of this response.
-fn refused(status: u16, fields: &[(&str, &[u8])]) -> ResponseError {
-    let request = client_request();
-    let (mut handshake, _) = client_handshake(&request, &HandshakeConfig::default());
-    let mut octets = format!("HTTP/1.1 {status} X\r\n").into_bytes();
-    for (name, value) in fields {
-        octets.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+fn backoff(number: u64) -> Backoff {
+    Backoff::new(seed(number))
+}
+
+/// The settings of a [`Backoff`].
+#[derive(Clone, Copy, Debug)]
+struct Delays {
+    first: Duration,
+    max: Duration,
+    lasting: Duration,
+    max_retry_after: Duration,
+}
+
+impl Delays {
+    fn backoff(self, number: u64) -> Backoff {
+        let mut backoff = backoff(number);
+        (backoff.first, backoff.max) = (self.first, self.max);
+        (backoff.lasting, backoff.max_retry_after) = (self.lasting, self.max_retry_after);
+        backoff
     }
-    octets.extend(b"Content-Length: 0\r\n\r\n");
-    let mut input = sansocket::Input::new(&mut octets);
-    let error = handshake.receive(&mut input, &mut bytes::BytesMut::new());
-    let error = error.unwrap_err();
-    assert!(matches!(&error, ResponseError::Refused(response) if response.status == status));
-    error
 }
 
-/// A connection to a server that has sent this Close frame and ended the transport.
-fn closed_with(code: Option<u16>) -> Connection {
-    let mut run = Run::new(Role::Client);
+/// How a try ends in which the server sends these bytes and ends the transport.
+fn end_of(bytes: &[u8]) -> End {
+    let (mut client, _) = Side::client(Times::default());
+    client.write_all(Duration::ZERO);
+    client.feed(bytes, Duration::ZERO);
+    client.done_after_eof(Duration::ZERO)
+}
+
+/// A refusal, as a client makes one of this response.
+fn refused(status: u16, fields: &[(&str, &[u8])]) -> End {
+    let mut bytes = format!("HTTP/1.1 {status} X\r\n").into_bytes();
+    for (name, value) in fields {
+        bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+    }
+    bytes.extend(b"Content-Length: 0\r\n\r\n");
+    let (mut client, _) = Side::client(Times::default());
+    client.write_all(Duration::ZERO);
+    let events = client.feed(&bytes, Duration::ZERO);
+    let [Event::Refused(error)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert!(matches!(&**error, HandshakeError::Refused(response) if response.status == status));
+    End::Refused((**error).clone())
+}
+
+/// The end of a connection whose server has sent these frames and then ended the transport.
+fn ended_after(bytes: &[u8]) -> End {
+    let mut client = Side::open(Role::Client, Times::default());
+    client.feed(bytes, Duration::ZERO);
+    client.write_all(Duration::ZERO);
+    client.done_after_eof(Duration::ZERO)
+}
+
+/// The end of a connection whose server has sent this Close frame and then ended the transport.
+fn closed_with(code: Option<u16>) -> End {
     let body = code.map_or_else(Vec::new, |code| code.to_be_bytes().to_vec());
-    run.feed(&frame(Role::Client, 0x88, &body));
-    run.ws.receive_eof().unwrap();
-    assert_eq!(run.ws.closed_by(), Some(ClosedBy::Peer));
-    run.ws
+    let end = ended_after(&frame(Role::Client, 0x88, &body));
+    let code = code.map_or(CloseCode::NO_STATUS, CloseCode);
+    let by_peer = true;
+    assert_eq!(end, End::Closed { code, by_peer });
+    end
 }
 
 /// Whether this is as it was: its next delays are those of the other one.
@@ -65,7 +104,7 @@ fn is_same(one: &Backoff, other: &Backoff) -> bool {
 // ---- how long ----
 
 /// How long the delay after so many others is at least and at most.
-fn bounds(config: &BackoffConfig, tries: u32) -> (Duration, Duration) {
+fn bounds(config: &Delays, tries: u32) -> (Duration, Duration) {
     let mut most = config.first.min(config.max);
     for _ in 0..tries {
         most = most.saturating_mul(2).min(config.max);
@@ -120,12 +159,12 @@ fn times() -> impl Strategy<Value = Duration> {
     ]
 }
 
-fn configs() -> impl Strategy<Value = BackoffConfig> {
-    [times(), times(), times(), times()].prop_map(|[first, max, lasting, max_retry_after]| {
-        let mut config = BackoffConfig::default();
-        (config.first, config.max) = (first, max);
-        (config.lasting, config.max_retry_after) = (lasting, max_retry_after);
-        config
+fn delays() -> impl Strategy<Value = Delays> {
+    [times(), times(), times(), times()].prop_map(|[first, max, lasting, max_retry_after]| Delays {
+        first,
+        max,
+        lasting,
+        max_retry_after,
     })
 }
 
@@ -133,8 +172,8 @@ proptest! {
     #![proptest_config(config(1_000))]
 
     #[test]
-    fn every_delay_is_within_its_bounds(config in configs(), seed: u64) {
-        let mut backoff = Backoff::new(&config, seed);
+    fn every_delay_is_within_its_bounds(config in delays(), seed: u64) {
+        let mut backoff = config.backoff(seed);
         for tries in 0..31 {
             let (least, most) = bounds(&config, tries);
             let delay = backoff.after_failure();
@@ -147,18 +186,18 @@ proptest! {
 
     #[test]
     fn the_same_seed_and_outcomes_give_the_same_delays(
-        config in configs(),
+        config in delays(),
         seed: u64,
         outcomes in vec((0..5_u8, times()), 0..30),
     ) {
         let run = |seed| {
-            let mut backoff = Backoff::new(&config, seed);
+            let mut backoff = config.backoff(seed);
             let delay = |(outcome, lasted): &(u8, Duration)| match outcome {
                 0 => Some(backoff.after_failure()),
-                1 => backoff.after_handshake(&ResponseError::TransportEnded),
-                2 => backoff.after_handshake(&refused(429, &[("Retry-After", b"7")])),
-                3 => backoff.after_connection(&closed_with(Some(1001)), *lasted),
-                _ => Some(backoff.after_expiry(*lasted)),
+                1 => backoff.after(&End::Refused(HandshakeError::TransportEnded), *lasted),
+                2 => backoff.after(&refused(429, &[("Retry-After", b"7")]), *lasted),
+                3 => backoff.after(&closed_with(Some(1001)), *lasted),
+                _ => backoff.after(&End::Expired(Expired::Pong), *lasted),
             };
             outcomes.iter().map(delay).collect::<Vec<_>>()
         };
@@ -169,17 +208,17 @@ proptest! {
 
     #[test]
     fn what_a_server_asks_for_is_kept_up_to_the_limit_and_spread(
-        config in configs(),
+        config in delays(),
         seed: u64,
         tries in 0..10_u32,
         asked in prop_oneof![0..10_000_u64, any::<u64>()],
     ) {
-        let mut backoff = Backoff::new(&config, seed);
+        let mut backoff = config.backoff(seed);
         for _ in 0..tries {
             backoff.after_failure();
         }
-        let error = refused(503, &[("Retry-After", asked.to_string().as_bytes())]);
-        let delay = backoff.after_handshake(&error).unwrap();
+        let end = refused(503, &[("Retry-After", asked.to_string().as_bytes())]);
+        let delay = backoff.after(&end, HOUR).unwrap();
         let (least, most) = bounds(&config, tries);
         let asked = seconds(asked).min(config.max_retry_after);
         prop_assert!(delay >= least.max(asked));
@@ -217,14 +256,17 @@ fn are_spread(delays: &[Duration], least: Duration, most: Duration) {
 
 #[test]
 fn clients_with_different_seeds_do_not_come_at_once() {
-    for seeds in [
-        (0..10_000).collect::<Vec<u64>>(), // as bad as seeds may be
-        (0..10_000).map(|index| index << 32).collect(),
-        (0..10_000)
-            .map(|index: u64| u64::MAX - index * index)
-            .collect(),
-    ] {
-        let mut clients: Vec<_> = seeds.into_iter().map(backoff).collect();
+    // Seeds as bad as they may be; each part of one counts.
+    let at = |place: usize, number: u64| {
+        let mut seed = [0; 32];
+        seed[place..place + 8].copy_from_slice(&number.to_be_bytes());
+        seed
+    };
+    let numbers: [fn(u64) -> u64; 3] = [|n| n, |n| n << 32, |n| u64::MAX - n * n];
+    let seeds = numbers.map(|number| (0..10_000).map(|n| seed(number(n))).collect::<Vec<_>>());
+    let places = [8, 16, 24].map(|place| (0..10_000).map(|n| at(place, n)).collect());
+    for seeds in seeds.into_iter().chain(places) {
+        let mut clients: Vec<_> = seeds.into_iter().map(Backoff::new).collect();
         for most in [5, 10, 20, 40, 80, 160, 300, 300, 300] {
             let (most, first) = (seconds(most), most == 5);
             let delays: Vec<_> = clients.iter_mut().map(Backoff::after_failure).collect();
@@ -237,13 +279,13 @@ fn clients_with_different_seeds_do_not_come_at_once() {
 
 #[test]
 fn clients_that_are_sent_away_at_once_do_not_come_back_at_once() {
-    let error = refused(503, &[("Retry-After", b"600")]);
-    let delay = |seed| backoff(seed).after_handshake(&error).unwrap();
+    let end = refused(503, &[("Retry-After", b"600")]);
+    let delay = |seed| backoff(seed).after(&end, Duration::ZERO).unwrap();
     let delays: Vec<_> = (0..10_000).map(delay).collect();
     are_spread(&delays, seconds(600), seconds(600) + FIRST);
     // The limit, too, is none that all would reach together.
-    let error = refused(503, &[("Retry-After", b"600000")]);
-    let delay = |seed| backoff(seed).after_handshake(&error).unwrap();
+    let end = refused(503, &[("Retry-After", b"600000")]);
+    let delay = |seed| backoff(seed).after(&end, Duration::ZERO).unwrap();
     let delays: Vec<_> = (0..10_000).map(delay).collect();
     are_spread(&delays, HOUR, HOUR + FIRST);
 }
@@ -274,7 +316,8 @@ fn a_status_is_worth_another_try_if_it_means_another_time() {
     for status in 200..=999 {
         let mut backoff = backoff(3);
         let before = backoff.clone();
-        let delay = backoff.after_handshake(&refused(status, &[("Retry-After", b"9")]));
+        let end = refused(status, &[("Retry-After", b"9")]);
+        let delay = backoff.after(&end, HOUR);
         if WORTH.contains(&status) {
             assert!(delay.is_some_and(|delay| delay >= seconds(9)), "{status}");
         } else {
@@ -288,7 +331,7 @@ fn a_status_is_worth_another_try_if_it_means_another_time() {
 }
 
 /// Each other way in which an opening handshake fails, by a response that does it.
-fn other_failures() -> Vec<(ResponseError, bool)> {
+fn other_failures() -> Vec<(HandshakeError, bool)> {
     let mut failures = Vec::new();
     for (response, is_worth) in [
         ("SSH-2.0-OpenSSH\r\n\r\n".to_owned(), false),
@@ -329,9 +372,16 @@ fn other_failures() -> Vec<(ResponseError, bool)> {
             false,
         ),
     ] {
-        let config = HandshakeConfig::default();
-        let mut asked = ask(&client_request(), &response, b"", Cuts::Whole, &config);
-        failures.push((asked.handshake.receive_eof(), is_worth));
+        let (mut client, good) = Side::client(Times::default());
+        let accept = good.split("Sec-WebSocket-Accept: ").nth(1).unwrap();
+        let accept = accept.split("\r\n").next().unwrap();
+        let response = response.replace("ACCEPT", accept);
+        client.write_all(Duration::ZERO);
+        client.feed(response.as_bytes(), Duration::ZERO);
+        let End::Refused(error) = client.done_after_eof(Duration::ZERO) else {
+            panic!("{response} is a failure");
+        };
+        failures.push((error, is_worth));
     }
     failures
 }
@@ -351,7 +401,7 @@ fn a_response_that_is_no_answer_is_not_worth_another_try() {
     for (error, is_worth) in failures {
         let mut backoff = backoff(3);
         let before = backoff.clone();
-        let delay = backoff.after_handshake(&error);
+        let delay = backoff.after(&End::Refused(error.clone()), HOUR);
         assert_eq!(delay.is_some(), is_worth, "{error}");
         if let Some(delay) = delay {
             assert!(delay <= FIRST, "as after a failure");
@@ -368,30 +418,30 @@ fn a_response_that_is_no_answer_is_not_worth_another_try() {
 fn handshakes_that_fail_make_the_delays_grow() {
     let mut backoff = backoff(0);
     for (tries, most) in [5, 10, 20, 40].into_iter().enumerate() {
-        let error = if tries % 2 == 0 {
-            refused(502, &[])
-        } else {
-            ResponseError::TransportEnded
+        let end = match tries % 3 {
+            0 => refused(502, &[]),
+            1 => end_of(b""),
+            _ => End::Expired(Expired::Handshake),
         };
-        let delay = backoff.after_handshake(&error).unwrap();
+        // No handshake that failed was a success, however long it took.
+        let delay = backoff.after(&end, HOUR).unwrap();
         assert!(delay <= seconds(most) && (tries == 0 || delay >= seconds(most / 2)));
     }
 }
 
 // ---- Retry-After ----
 
-/// A configuration in which a delay is what the server asks for, and nothing else.
-fn exact() -> BackoffConfig {
-    let mut config = BackoffConfig::default();
-    config.first = Duration::ZERO;
-    config.max_retry_after = Duration::MAX;
-    config
+/// One with which a delay is what the server asks for, and nothing else.
+fn exact() -> Backoff {
+    let mut backoff = backoff(0);
+    backoff.first = Duration::ZERO;
+    backoff.max_retry_after = Duration::MAX;
+    backoff
 }
 
 /// For how long a response with these fields keeps a client waiting.
 fn asked(fields: &[(&str, &[u8])]) -> Duration {
-    let mut backoff = Backoff::new(&exact(), 0);
-    backoff.after_handshake(&refused(429, fields)).unwrap()
+    exact().after(&refused(429, fields), HOUR).unwrap()
 }
 
 /// The seconds since 1970 that this date means, if it means anything but its beginning.
@@ -468,8 +518,8 @@ fn retry_after_that_is_nothing_is_as_if_it_was_not_there() {
         let fields = [("Retry-After", value), ("Date", date)];
         assert_eq!(asked(&fields), Duration::ZERO, "{}", value.escape_ascii());
         let (mut with, mut without) = (backoff(5), backoff(5));
-        let delay = with.after_handshake(&refused(503, &fields));
-        assert_eq!(delay, without.after_handshake(&refused(503, &[])));
+        let delay = with.after(&refused(503, &fields), HOUR);
+        assert_eq!(delay, without.after(&refused(503, &[]), HOUR));
         assert!(is_same(&with, &without));
         // Nor is it the date of the response.
         let fields = [("Retry-After", later.as_bytes()), ("Date", value)];
@@ -512,7 +562,7 @@ fn retry_after_is_capped_and_never_shortens_a_delay() {
             ("Retry-After", value),
             ("Date", b"Thu, 01 Jan 1970 00:00:00 GMT"),
         ];
-        let delay = backoff.after_handshake(&refused(503, &fields)).unwrap();
+        let delay = backoff.after(&refused(503, &fields), HOUR).unwrap();
         (delay, plain)
     };
     for value in [
@@ -654,8 +704,8 @@ fn almost_dates() -> impl Strategy<Value = Vec<u8>> {
         }
         words.join(" ").into_bytes()
     });
-    let octets = prop_oneof![0x20..0x7f_u8, 0x80..=0xff_u8];
-    prop_oneof![4 => date.boxed(), 1 => vec(octets, 0..40).boxed()]
+    let bytes = prop_oneof![0x20..0x7f_u8, 0x80..=0xff_u8];
+    prop_oneof![4 => date.boxed(), 1 => vec(bytes, 0..40).boxed()]
 }
 
 proptest! {
@@ -672,7 +722,7 @@ proptest! {
     ) {
         let fields: [(&str, &[u8]); 2] = [("Retry-After", &retry), ("Date", &date)];
         prop_assert!(asked(&fields) <= seconds(u64::MAX));
-        let delay = backoff(seed).after_handshake(&refused(503, &fields)).unwrap();
+        let delay = backoff(seed).after(&refused(503, &fields), HOUR).unwrap();
         prop_assert!(delay <= HOUR + FIRST);
     }
 }
@@ -708,13 +758,12 @@ fn a_close_code_is_worth_another_try_or_not() {
             3001 | 3002 | 3004..=4999 => true,
             other => panic!("{other} is not on the wire"),
         };
+        let end = closed_with(Some(code.0));
         for lasted in [Duration::ZERO, HOUR] {
             let mut backoff = backoff(3);
             backoff.after_failure();
             let before = backoff.clone();
-            let ws = closed_with(Some(code.0));
-            assert_eq!(ws.close_code(), Some(code));
-            let delay = backoff.after_connection(&ws, lasted);
+            let delay = backoff.after(&end, lasted);
             assert_eq!(delay.is_some(), is_worth, "{code}");
             assert!(delay.is_some() || is_same(&backoff, &before));
         }
@@ -723,31 +772,28 @@ fn a_close_code_is_worth_another_try_or_not() {
 
 #[test]
 fn a_close_without_a_code_is_worth_another_try() {
-    let ws = closed_with(None);
-    assert_eq!(ws.close_code(), Some(CloseCode::NO_STATUS));
-    assert!(backoff(0).after_connection(&ws, HOUR).is_some());
+    assert!(backoff(0).after(&closed_with(None), HOUR).is_some());
 }
 
 #[test]
 fn a_transport_that_ends_is_worth_another_try() {
-    for octets in [
+    for bytes in [
         &b""[..],
         &[0x81],
         &[0x81, 5, b'H'],
         &[0x01, 1, b'H'],
         &[0x88],
     ] {
-        let mut run = Run::new(Role::Client);
-        run.feed(octets);
-        let ended = run.ws.receive_eof();
-        assert_eq!(ended, Err(ProtocolError::TransportEnded));
-        assert!(backoff(0).after_connection(&run.ws, HOUR).is_some());
+        let end = ended_after(bytes);
+        assert_eq!(end, End::Failed(ProtocolError::TransportEnded));
+        assert!(backoff(0).after(&end, HOUR).is_some());
     }
 }
 
 #[test]
 fn a_server_that_breaks_the_protocol_is_worth_another_try() {
-    for (octets, error) in [
+    let (len, max) = (1 << 40, 16 << 20);
+    for (bytes, error) in [
         (
             frame(Role::Client, 0x83, b""),
             ProtocolError::ReservedOpcode,
@@ -763,8 +809,8 @@ fn a_server_that_breaks_the_protocol_is_worth_another_try() {
         ),
         (frame(Role::Server, 0x81, b""), ProtocolError::FrameMasked),
         (
-            frame_header(Role::Client, 0x82, 1 << 40),
-            ProtocolError::FrameTooBig,
+            frame_header(Role::Client, 0x82, len),
+            ProtocolError::MessageTooBig { len, max },
         ),
         // Codes that may not be on the wire, also such as are worth nothing on it.
         (
@@ -776,19 +822,15 @@ fn a_server_that_breaks_the_protocol_is_worth_another_try() {
             ProtocolError::CloseCodeInvalid(CloseCode(1015)),
         ),
     ] {
-        let mut run = Run::new(Role::Client);
-        run.feed(&octets);
-        assert_eq!(run.ws.error(), Some(error));
-        // The transport may have ended or not.
-        assert!(
-            backoff(0).after_connection(&run.ws, HOUR).is_some(),
-            "{error}"
-        );
-        assert_eq!(run.ws.receive_eof(), Err(error));
-        assert!(
-            backoff(0).after_connection(&run.ws, HOUR).is_some(),
-            "{error}"
-        );
+        let mut client = Side::open(Role::Client, Times::default());
+        let events = client.feed(&bytes, Duration::ZERO);
+        assert_eq!(events, [Event::Failed(error)]);
+        // The transport may end or not.
+        client.write_all(Duration::ZERO);
+        let given_up = client.done_in(Duration::ZERO, Times::default().close);
+        let ended = ended_after(&bytes);
+        assert_eq!((&given_up, &ended), (&End::Failed(error), &given_up));
+        assert!(backoff(0).after(&ended, HOUR).is_some(), "{error}");
     }
 }
 
@@ -803,27 +845,40 @@ const ENDS: [(&str, &[u8]); 5] = [
 
 #[test]
 fn an_end_that_the_client_wants_is_not_worth_another_try() {
-    for (how, octets) in ENDS {
+    for (how, bytes) in ENDS {
         for code in [None, Some(1000), Some(1001), Some(1011), Some(4000)] {
-            let mut run = Run::new(Role::Client);
-            run.ws.close(code.map(CloseCode), "", &mut run.out).unwrap();
-            run.feed(octets);
-            let _ = run.ws.receive_eof();
-            let mut backoff = backoff(3);
-            let before = backoff.clone();
-            assert_eq!(backoff.after_connection(&run.ws, HOUR), None, "{how}");
-            assert!(is_same(&backoff, &before));
+            for ends in [true, false] {
+                let mut client = Side::open(Role::Client, Times::default());
+                let code = code.map(CloseCode);
+                client.endpoint.close(code, "", &mut client.out).unwrap();
+                client.write_all(Duration::ZERO);
+                client.feed(bytes, Duration::ZERO);
+                let end = match ends {
+                    true => client.done_after_eof(Duration::ZERO),
+                    // The server may also leave the transport open.
+                    false => client.done_in(Duration::ZERO, Times::default().close),
+                };
+                let mut backoff = backoff(3);
+                let before = backoff.clone();
+                assert_eq!(backoff.after(&end, HOUR), None, "{how}: {end:?}");
+                assert!(is_same(&backoff, &before));
+            }
         }
     }
 }
 
 #[test]
 fn an_end_that_the_client_wants_stays_one_when_the_server_then_breaks_the_protocol() {
-    let mut run = Run::new(Role::Client);
-    run.ws.close(CloseCode::NORMAL, "", &mut run.out).unwrap();
-    run.feed(&frame(Role::Client, 0x83, b""));
-    assert_eq!(run.ws.receive_eof(), Err(ProtocolError::ReservedOpcode));
-    assert_eq!(backoff(0).after_connection(&run.ws, HOUR), None);
+    let mut client = Side::open(Role::Client, Times::default());
+    let close = client
+        .endpoint
+        .close(CloseCode::NORMAL, "", &mut client.out);
+    assert_eq!(close, Ok(()));
+    client.write_all(Duration::ZERO);
+    let events = client.feed(&frame(Role::Client, 0x83, b""), Duration::ZERO);
+    assert_eq!(events, [Event::Failed(ProtocolError::ReservedOpcode)]);
+    let end = client.done_after_eof(Duration::ZERO);
+    assert_eq!(backoff(0).after(&end, HOUR), None, "{end:?}");
 }
 
 // ---- a connection that lasted ----
@@ -831,18 +886,12 @@ fn an_end_that_the_client_wants_stays_one_when_the_server_then_breaks_the_protoc
 #[test]
 fn only_a_connection_that_lasted_makes_the_next_delay_a_first_one() {
     let lasting = seconds(60);
-    let ends: [fn(&mut Backoff, Duration) -> Duration; 3] = [
-        |backoff, lasted| backoff.after_expiry(lasted),
-        |backoff, lasted| {
-            backoff
-                .after_connection(&closed_with(Some(1001)), lasted)
-                .unwrap()
-        },
-        |backoff, lasted| {
-            let mut ws = connection(Role::Client, &Config::default());
-            ws.receive_eof().unwrap_err();
-            backoff.after_connection(&ws, lasted).unwrap()
-        },
+    let ends = [
+        End::Expired(Expired::Pong),
+        End::Expired(Expired::Idle),
+        End::Expired(Expired::Write),
+        closed_with(Some(1001)),
+        ended_after(b""),
     ];
     for end in ends {
         for (lasted, is_first) in [
@@ -856,7 +905,8 @@ fn only_a_connection_that_lasted_makes_the_next_delay_a_first_one() {
                 for _ in 0..10 {
                     backoff.after_failure();
                 }
-                let (delay, next) = (end(&mut backoff, lasted), backoff.after_failure());
+                let delay = backoff.after(&end, lasted).unwrap();
+                let next = backoff.after_failure();
                 if is_first {
                     assert!(delay <= FIRST);
                     assert!(FIRST <= next && next <= 2 * FIRST, "and it grows again");
@@ -872,24 +922,19 @@ fn only_a_connection_that_lasted_makes_the_next_delay_a_first_one() {
 #[test]
 fn a_server_that_takes_clients_and_drops_them_is_not_flooded() {
     let mut backoff = backoff(1);
-    let ws = closed_with(Some(1013));
+    let end = closed_with(Some(1013));
     let delays: Vec<_> = (0..20)
-        .map(|_| backoff.after_connection(&ws, seconds(1)).unwrap())
+        .map(|_| backoff.after(&end, seconds(1)).unwrap())
         .collect();
     assert!(delays[10..].iter().all(|delay| *delay >= MAX / 2));
 }
 
 #[test]
 fn what_took_too_long_is_worth_another_try_though_the_close_was_ours() {
-    let mut ws = connection(Role::Client, &Config::default());
-    let mut deadlines =
-        sansocket::Deadlines::new(sansocket::DeadlinesConfig::default(), Duration::ZERO);
-    let out = &mut bytes::BytesMut::new();
-    for time in [0, 30] {
-        deadlines.check(Some(&mut ws), seconds(time), out).unwrap();
-    }
-    let expired = deadlines.check(Some(&mut ws), seconds(50), out);
-    assert_eq!(expired, Err(Expired::Pong));
-    let delay = backoff(0).after_expiry(seconds(50));
+    let mut client = Side::open(Role::Client, Times::default());
+    client.pings(seconds(30));
+    let end = client.done_in(seconds(30), seconds(99));
+    assert_eq!(end, End::Expired(Expired::Pong));
+    let delay = backoff(0).after(&end, seconds(55)).unwrap();
     assert!(delay <= FIRST);
 }

@@ -1,5 +1,7 @@
 //! The terminal client among the examples, run as a user runs it, over real sockets on the
-//! loopback. Everything here waits for an event, with a limit only for the case that it never
+//! loopback.
+//!
+//! Invariant: everything here waits for an event, with a limit only for the case that it never
 //! comes.
 
 mod support;
@@ -173,8 +175,8 @@ impl Host {
         peer.stream.set_read_timeout(Some(NEVER)).unwrap();
         peer.stream.set_write_timeout(Some(NEVER)).unwrap();
         while !peer.request.ends_with("\r\n\r\n") {
-            let octet = peer.exactly(1)[0];
-            peer.request.push(octet.into());
+            let byte = peer.exactly(1)[0];
+            peer.request.push(byte.into());
         }
         peer
     }
@@ -208,8 +210,8 @@ struct Peer {
 }
 
 impl Peer {
-    fn write(&mut self, octets: impl AsRef<[u8]>) {
-        self.stream.write_all(octets.as_ref()).unwrap();
+    fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).unwrap();
     }
 
     fn send(&mut self, first: u8, payload: &[u8]) {
@@ -218,9 +220,9 @@ impl Peer {
 
     #[track_caller]
     fn exactly(&mut self, len: usize) -> Vec<u8> {
-        let mut octets = vec![0; len];
-        self.stream.read_exact(&mut octets).unwrap();
-        octets
+        let mut bytes = vec![0; len];
+        self.stream.read_exact(&mut bytes).unwrap();
+        bytes
     }
 
     /// The value of a field of the request.
@@ -237,7 +239,7 @@ impl Peer {
         self.write(RESPONSE.replace("ACCEPT", &accept));
     }
 
-    /// The next frame: its first octet and its payload.
+    /// The next frame: its first byte and its payload.
     #[track_caller]
     fn frame(&mut self) -> (u8, Vec<u8>) {
         let header = self.exactly(2);
@@ -256,7 +258,7 @@ impl Peer {
     fn says(&mut self, line: &str) {
         let (first, payload) = self.frame();
         assert_eq!(first, 0x81, "a text message");
-        assert!(payload == line.as_bytes(), "{} octets", payload.len());
+        assert!(payload == line.as_bytes(), "{} bytes", payload.len());
     }
 
     /// Closes, and takes the answer.

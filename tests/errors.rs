@@ -1,42 +1,45 @@
-//! One test for each error, in the order of the enums. Their laws: a peer's fault ends the
-//! connection with one Close (RFC 6455, section 7.1.7), a fault of the application harms
-//! nothing, a refused request is answered as a whole (RFC 6455, section 4.2.2), and each error
-//! names the section of its rule.
+//! One test for each error, in the order of the enums.
+//!
+//! Invariant: a peer's fault ends the connection with one Close (RFC 6455, section 7.1.7), a fault of
+//! the application harms nothing, a request that is refused gets one complete answer (RFC 6455,
+//! section 4.2.2), and each error names the section of its rule.
 
+#[path = "support/handshake.rs"]
+mod handshake;
 mod support;
 
 use bytes::BytesMut;
-use sansocket::negotiation::{Extension, OriginPolicy};
+use handshake::{Kind, handed_over};
 use sansocket::{
-    CloseCode, Config, Connection, Event, FieldError, HandshakeConfig, Prepared, ProtocolError,
-    Rejection, RequestError, ResponseError, Role, SendError, State, Uri, UriError,
+    ClientRequest, CloseCode, Config, Connection, Deflate, End, Endpoint, Event, Extension,
+    HandshakeError, Headers, Input, OriginPolicy, Prepared, ProtocolError, Request, Response, Role,
+    SendError, Session, Settings, SetupError, seed,
 };
+use std::time::Duration;
 use support::*;
 
 #[test]
 fn no_variant_is_forgotten() {
-    const ENUMS: [(&str, &str, &str); 6] = [
+    const ENUMS: [(&str, &str, &str); 4] = [
         (
             "ProtocolError",
             "protocol_error",
-            include_str!("../src/error.rs"),
-        ),
-        ("SendError", "send_error", include_str!("../src/error.rs")),
-        (
-            "RequestError",
-            "request_error",
-            include_str!("../src/error.rs"),
+            include_str!("../src/frame/error.rs"),
         ),
         (
-            "ResponseError",
-            "response_error",
-            include_str!("../src/error.rs"),
+            "SendError",
+            "send_error",
+            include_str!("../src/connection/error.rs"),
         ),
-        ("UriError", "uri_error", include_str!("../src/uri.rs")),
         (
-            "FieldError",
-            "field_error",
-            include_str!("../src/headers.rs"),
+            "HandshakeError",
+            "handshake_error",
+            include_str!("../src/handshake/error.rs"),
+        ),
+        (
+            "SetupError",
+            "setup_error",
+            include_str!("../src/handshake/setup_error.rs"),
         ),
     ];
     for (name, module, source) in ENUMS {
@@ -63,8 +66,8 @@ fn no_variant_is_forgotten() {
     }
 }
 
-fn between<'s>(source: &'s str, begin: &str, end: &str) -> &'s str {
-    let rest = source.split_once(begin).expect(begin).1;
+fn between<'s>(source: &'s str, start: &str, end: &str) -> &'s str {
+    let rest = source.split_once(start).expect(start).1;
     rest.split_once(end).expect(end).0
 }
 
@@ -79,41 +82,54 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
+/// The text of an error says which rule it is about, and where that stands.
+#[track_caller]
+fn cites(error: &dyn std::error::Error) {
+    let text = error.to_string();
+    let cited = text.split_once("RFC ").and_then(|(_, rest)| {
+        let (number, section) = rest.split_once(", section ")?;
+        let is_number = number.len() == 4 && number.bytes().all(|b| b.is_ascii_digit());
+        Some(is_number && section.starts_with(|c: char| c.is_ascii_digit()))
+    });
+    assert_eq!(cited, Some(true), "{text}");
+}
+
 mod protocol_error {
     use super::*;
 
-    /// The octets fail a connection in this role, in any cuts.
-    fn fails(role: Role, config: &Config, octets: &[u8], error: ProtocolError, section: &str) {
+    /// The bytes fail a connection in this role, in any cuts.
+    fn fails(role: Role, settings: Settings, bytes: &[u8], error: ProtocolError, section: &str) {
         let section = format!("RFC 6455, section {section}");
-        fails_each(|| connection(role, config), octets, error, &section);
+        fails_each(|| connection(role, settings), bytes, error, &section);
     }
 
-    fn fails_each(ws: impl Fn() -> Connection, octets: &[u8], error: ProtocolError, section: &str) {
+    fn fails_each(ws: impl Fn() -> Connection, bytes: &[u8], error: ProtocolError, section: &str) {
         let text = error.to_string();
         assert_eq!(text.rsplit_once(" (").unwrap().1, format!("{section})"));
         for cuts in Cuts::ALL {
             let mut run = Run::of(ws());
-            run.feed_cut(octets, cuts);
-            ends(&mut run, error);
+            run.feed_cut(bytes, cuts);
+            ends(&mut run, error, &End::Failed(error));
             // What came before the fault may have been answered; the Close is the last.
             let close = run.sent().pop().unwrap();
             assert_eq!(close.close_code(), Some(error.close_code().0));
 
-            // A Close of our own that had gone out stays the only one.
+            // A Close of our own that had gone out stays the only one, and the first cause.
             let mut run = Run::of(ws());
             run.ws.close(CloseCode::NORMAL, "", &mut run.out).unwrap();
-            run.feed_cut(octets, cuts);
-            ends(&mut run, error);
+            run.feed_cut(bytes, cuts);
+            let (code, by_peer) = (CloseCode::ABNORMAL, false);
+            ends(&mut run, error, &End::Closed { code, by_peer });
             assert_eq!(run.sent()[0].close_code(), Some(1000));
         }
     }
 
     /// One Close, one failure, and silence after it.
-    fn ends(run: &mut Run, error: ProtocolError) {
+    fn ends(run: &mut Run, error: ProtocolError, end: &End) {
         assert_eq!(run.events, [Event::Failed(error)]);
-        assert_eq!(run.ws.error(), Some(error));
-        assert_eq!(run.ws.state(), State::Closing);
+        assert!(!run.ws.is_open());
         assert_eq!(run.ws.must_close_transport(), run.ws.role() == Role::Server);
+        assert_eq!(run.ws.end(), None, "the transport is there");
         let closes = run.sent().iter().filter(|frame| frame.opcode == 8).count();
         assert_eq!(closes, 1);
 
@@ -124,31 +140,22 @@ mod protocol_error {
         }
         run.feed(&[0xff; 100]);
         assert_eq!(run.events.len(), 1, "nothing after a failure");
-        let out = &mut run.out;
-        assert_eq!(run.ws.send_text("", out), Err(SendError::NotOpen));
-        assert_eq!(run.ws.send_binary(b"", out), Err(SendError::NotOpen));
-        assert_eq!(run.ws.send_first_fragment("", out), Err(SendError::NotOpen));
-        assert_eq!(run.ws.send_ping(b"", out), Err(SendError::NotOpen));
-        assert_eq!(run.ws.send_pong(b"", out), Err(SendError::NotOpen));
-        assert_eq!(run.ws.close(None, "", out), Err(SendError::NotOpen));
+        for send in send_error::SENDS {
+            assert_eq!(send(&mut run.ws, &mut run.out), Err(SendError::Closed));
+        }
         assert_eq!(run.out, before);
 
-        let mut ended = Run::of(std::mem::replace(
-            &mut run.ws,
-            connection(role, &Config::default()),
-        ));
-        assert_eq!(ended.ws.receive_eof(), Err(error));
-        assert_eq!(ended.ws.state(), State::Closed);
-        assert_eq!(ended.ws.close_code(), Some(CloseCode::ABNORMAL));
-        assert!(!ended.ws.is_clean());
-        run.ws = ended.ws;
+        assert_eq!(run.eof(), *end);
+        assert_eq!(end.close_code(), CloseCode::ABNORMAL);
+        assert!(!end.is_clean() && !run.ws.is_open());
+        assert_eq!(run.out, before);
     }
 
     fn both_fail(first: u8, payload: &[u8], error: ProtocolError, section: &str) {
         for role in ROLES {
             fails(
                 role,
-                &Config::default(),
+                Settings::default(),
                 &frame(role, first, payload),
                 error,
                 section,
@@ -198,7 +205,7 @@ mod protocol_error {
         let error = ProtocolError::FrameNotMasked;
         for first in [0x81, 0x82, 0x88, 0x89, 0x8a] {
             let unmasked = frame(Role::Client, first, b"\x03\xe8");
-            fails(Role::Server, &Config::default(), &unmasked, error, "5.1");
+            fails(Role::Server, Settings::default(), &unmasked, error, "5.1");
         }
     }
 
@@ -207,7 +214,7 @@ mod protocol_error {
         let error = ProtocolError::FrameMasked;
         for first in [0x81, 0x82, 0x88, 0x89, 0x8a] {
             let masked = frame(Role::Server, first, b"\x03\xe8");
-            fails(Role::Client, &Config::default(), &masked, error, "5.1");
+            fails(Role::Client, Settings::default(), &masked, error, "5.1");
         }
     }
 
@@ -215,14 +222,14 @@ mod protocol_error {
     fn length_not_minimal() {
         for role in ROLES {
             let mask = frame_header(role, 0x82, 0)[1];
-            for octets in [
+            for bytes in [
                 vec![0x82, mask | 126, 0, 125],
                 vec![0x82, mask | 126, 0, 0],
                 vec![0x82, mask | 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff],
                 vec![0x82, mask | 127, 0, 0, 0, 0, 0, 0, 0, 1],
             ] {
                 let error = ProtocolError::LengthNotMinimal;
-                fails(role, &Config::default(), &octets, error, "5.2");
+                fails(role, Settings::default(), &bytes, error, "5.2");
             }
         }
     }
@@ -231,11 +238,11 @@ mod protocol_error {
     fn length_top_bit() {
         for role in ROLES {
             let mask = frame_header(role, 0x82, 0)[1];
-            let octets = [0x82, mask | 127, 0x80, 0, 0, 0, 0, 0, 0, 1];
+            let bytes = [0x82, mask | 127, 0x80, 0, 0, 0, 0, 0, 0, 1];
             fails(
                 role,
-                &Config::default(),
-                &octets,
+                Settings::default(),
+                &bytes,
                 ProtocolError::LengthTopBit,
                 "5.2",
             );
@@ -252,45 +259,44 @@ mod protocol_error {
     fn continuation_expected() {
         for role in ROLES {
             for (first, second) in [(0x01, 0x81), (0x01, 0x02), (0x02, 0x82), (0x02, 0x01)] {
-                let octets = [frame(role, first, b"a"), frame(role, second, b"b")].concat();
+                let bytes = [frame(role, first, b"a"), frame(role, second, b"b")].concat();
                 let error = ProtocolError::ContinuationExpected;
-                fails(role, &Config::default(), &octets, error, "5.4");
+                fails(role, Settings::default(), &bytes, error, "5.4");
             }
         }
     }
 
     #[test]
-    fn frame_too_big() {
-        let mut config = Config::default();
-        config.max_frame_size = 9;
-        for role in ROLES {
-            let error = ProtocolError::FrameTooBig;
-            fails(role, &config, &frame(role, 0x82, &[0; 10]), error, "10.4");
-        }
-    }
-
-    #[test]
     fn message_too_big() {
-        let mut config = Config::default();
-        config.max_message_size = 9;
+        let settings = settings(|all| all.max_message_size = 9);
         for role in ROLES {
-            let error = ProtocolError::MessageTooBig;
-            fails(role, &config, &frame(role, 0x82, &[0; 10]), error, "10.4");
+            let error = ProtocolError::MessageTooBig { len: 10, max: 9 };
+            let one = frame(role, 0x82, &[0; 10]);
+            fails(role, settings, &one, error, "10.4");
+            let two = frames(role, &[(2, &[0; 5]), (0x80, &[0; 5])]);
+            fails(role, settings, &two, error, "10.4");
+            // The lengths in the headers decide, before any payload.
+            fails(role, settings, &frame_header(role, 0x82, 10), error, "10.4");
+            // However large they are, in one frame or as a sum.
+            let len = (1 << 63) - 1;
+            let error = ProtocolError::MessageTooBig { len, max: 9 };
+            let header = frame_header(role, 0x82, len);
+            fails(role, settings, &header, error, "10.4");
+            let len = 1 << 63;
+            let error = ProtocolError::MessageTooBig { len, max: 9 };
+            let header = frame_header(role, 0x80, len - 1);
+            let two = [frame(role, 2, b"a"), header].concat();
+            fails(role, settings, &two, error, "10.4");
         }
     }
 
     #[test]
     fn too_many_fragments() {
-        let mut config = Config::default();
-        config.max_fragments = 2;
+        let settings = settings(|all| all.max_fragments = 2);
         for role in ROLES {
-            let octets = [
-                frame(role, 1, b"a"),
-                frame(role, 0, b""),
-                frame(role, 0x80, b"c"),
-            ];
-            let error = ProtocolError::TooManyFragments;
-            fails(role, &config, &octets.concat(), error, "10.4");
+            let bytes = frames(role, &[(1, b"a"), (0, b""), (0x80, b"c")]);
+            let error = ProtocolError::TooManyFragments { max: 2 };
+            fails(role, settings, &bytes, error, "10.4");
         }
     }
 
@@ -307,18 +313,17 @@ mod protocol_error {
         }
     }
 
-    /// A compressed message with this payload fails, whole and in fragments.
+    /// A compressed message with this payload fails, in one frame and in fragments.
     fn compressed_fails(payload: &[u8], error: ProtocolError, section: &str) {
         for role in ROLES {
-            let ws = || with_deflate(connection(role, &Config::default()));
+            let ws = || with_deflate(connection(role, Settings::default()));
             let section = format!("RFC 7692, section {section}");
             fails_each(ws, &frame(role, 0xc2, payload), error, &section);
             let (first, last) = payload.split_at(1);
             let fragments = [(0x42, first), (0x89, &b"between"[..]), (0x80, last)];
             let ws = || {
-                let mut config = Config::default();
-                config.answer_pings = false;
-                with_deflate(connection(role, &config))
+                let settings = settings(|all| all.answer_pings = false);
+                with_deflate(connection(role, settings))
             };
             for cuts in Cuts::ALL {
                 let mut run = Run::of(ws());
@@ -333,7 +338,7 @@ mod protocol_error {
         for payload in [
             "06",         // the reserved type of block
             "000500faf0", // lengths of a stored block that do not match
-            "f200110000", // back to before the first octet
+            "f200110000", // back to before the first byte
             "ffffffffff",
         ] {
             let error = ProtocolError::CompressedDataInvalid;
@@ -347,7 +352,7 @@ mod protocol_error {
             "f248cdc9",           // inside a block
             "f248cdc9c907",       // a block, and no header of an empty one
             "000500faff48656c6c", // inside a stored block
-            "f348cdc9c90700",     // nothing behind a final block
+            "f348cdc9c90700",     // nothing after a final block
         ] {
             let error = ProtocolError::CompressedDataCut;
             compressed_fails(&unhex(payload), error, "7.2.1");
@@ -389,16 +394,16 @@ mod protocol_error {
         for role in ROLES {
             let mut run = Run::new(role);
             run.feed(&frame_header(role, 0x81, 10));
-            assert_eq!(run.ws.receive_eof(), Err(error));
-            assert_eq!(run.ws.error(), Some(error));
-            assert_eq!(run.ws.close_code(), Some(error.close_code()));
+            let end = run.eof();
+            assert_eq!(end, End::Failed(error));
+            assert_eq!(end.close_code(), error.close_code());
             assert_eq!(error.close_code(), CloseCode::ABNORMAL);
             assert!(error.to_string().ends_with("(RFC 6455, section 7.1.5)"));
             // Nothing is sent to a transport that has ended, and nothing comes from it.
-            assert_eq!(run.ws.send_text("", &mut run.out), Err(SendError::NotOpen));
+            assert_eq!(run.ws.send("", &mut run.out), Err(SendError::Closed));
             run.feed(&frame(role, 0x89, b""));
             assert_eq!((run.events.len(), run.out.len()), (0, 0));
-            assert_eq!(run.ws.receive_eof(), Err(error), "and so again");
+            assert_eq!(run.eof(), end, "and so again");
         }
     }
 }
@@ -406,27 +411,25 @@ mod protocol_error {
 mod send_error {
     use super::*;
 
-    type Action = fn(&mut Connection, &mut BytesMut) -> Result<(), SendError>;
+    type Action = fn(&mut Session, &mut BytesMut) -> Result<(), SendError>;
 
     /// The action is refused, and the connection is as before.
     fn refused(ws: &mut Connection, action: Action, error: SendError) {
         let mut out = BytesMut::from(&b"before"[..]);
-        let before = (ws.state(), ws.close_code(), ws.closed_by(), ws.error());
+        let before = (ws.is_open(), ws.must_close_transport(), ws.end());
         assert_eq!(action(ws, &mut out), Err(error));
         assert_eq!(&out[..], b"before");
-        let after = (ws.state(), ws.close_code(), ws.closed_by(), ws.error());
+        let after = (ws.is_open(), ws.must_close_transport(), ws.end());
         assert_eq!(after, before);
-        assert!(error.to_string().contains("(RFC 6455, section "), "{error}");
+        cites(&error);
     }
 
     /// The same on an open connection, which goes on working both ways.
     fn refused_open(ws: &mut Connection, action: Action, error: SendError) {
         refused(ws, action, error);
-        assert_eq!(ws.state(), State::Open);
-        let mut run = Run::of(std::mem::replace(
-            ws,
-            Connection::server(&Config::default()),
-        ));
+        assert!(ws.is_open());
+        let plain = connection(Role::Server, Settings::default());
+        let mut run = Run::of(std::mem::replace(ws, plain));
         run.ws.send_ping(b"out", &mut run.out).unwrap();
         run.feed(&frame(run.ws.role(), 0x89, b"in"));
         let payloads: Vec<_> = run
@@ -439,48 +442,115 @@ mod send_error {
     }
 
     fn open_connections() -> [Connection; 2] {
-        ROLES.map(|role| connection(role, &Config::default()))
+        ROLES.map(|role| connection(role, Settings::default()))
     }
 
-    const SENDS: [Action; 7] = [
-        |ws, out| ws.send_text("x", out),
-        |ws, out| ws.send_binary(b"x", out),
-        |ws, out| ws.send_first_fragment("x", out),
-        |ws, out| ws.send_prepared(&Prepared::text("x"), out),
+    /// All that can be sent; complete messages first.
+    pub(super) const SENDS: [Action; 9] = [
+        |ws, out| ws.send("x", out),
+        |ws, out| ws.send(b"x", out),
+        |ws, out| ws.send_apart("x", out).map(drop),
+        |ws, out| ws.send(&Prepared::new("x"), out),
         |ws, out| {
-            let frame = ws.share_prepared(&Prepared::binary(b"x"))?;
+            let frame = ws.share(&Prepared::new(b"x"))?;
             out.extend_from_slice(&frame);
             Ok(())
         },
+        |ws, out| ws.send_piece("x", false, out),
         |ws, out| ws.send_ping(b"x", out),
+        |ws, out| ws.send_pong(b"x", out),
         |ws, out| ws.close(CloseCode::NORMAL, "", out),
     ];
 
+    /// How many of them are complete messages.
+    const MESSAGES: usize = 5;
+
     #[test]
-    fn not_open() {
+    fn not_yet_open() {
+        let error = SendError::NotYetOpen;
+        cites(&error);
+        let too_early = |endpoint: &mut Endpoint| {
+            for action in SENDS {
+                let mut out = BytesMut::from(&b"before"[..]);
+                assert_eq!(action(endpoint, &mut out), Err(error));
+                assert_eq!(&out[..], b"before");
+                assert!(!endpoint.is_open() && endpoint.end().is_none());
+            }
+        };
+        let works = |endpoint: &mut Endpoint| {
+            let mut out = BytesMut::new();
+            endpoint.send("x", &mut out).unwrap();
+            assert_eq!(sent_frames(&out, endpoint.role()).len(), 1);
+        };
+        let (config, now) = (Config::default(), Duration::ZERO);
+
+        // A server: before the request, in the midst of it, and before it is accepted.
+        let mut endpoint = Endpoint::server(&config, now);
+        too_early(&mut endpoint);
+        let mut served = serve(REQUEST.as_bytes(), Cuts::Whole, &config);
+        let (first, rest) = REQUEST.split_at(50);
+        let mut out = BytesMut::new();
+        let (mut first, mut rest) = (first.to_owned().into_bytes(), rest.to_owned().into_bytes());
+        assert_eq!(
+            endpoint.receive(&mut Input(&mut first), now, &mut out),
+            None
+        );
+        too_early(&mut endpoint);
+        let event = endpoint.receive(&mut Input(&mut rest), now, &mut out);
+        assert!(matches!(event, Some(Event::Request(_))), "{event:?}");
+        too_early(&mut endpoint);
+        too_early(&mut served.endpoint);
+        served.accept();
+        works(&mut served.endpoint);
+
+        // A client: before the response is complete.
+        let (mut endpoint, _) = client_handshake(&client_request(), &config);
+        too_early(&mut endpoint);
+        let half = b"HTTP/1.1 101 Switching Proto".to_vec();
+        let mut asked = receive_response(endpoint, &[half]);
+        too_early(&mut asked.endpoint);
+        let mut asked = ask(&client_request(), RESPONSE, b"", Cuts::Whole, &config);
+        works(&mut asked.endpoint);
+    }
+
+    #[test]
+    fn closed() {
         let [close_sent, close_received, ended]: [fn(&mut Connection); 3] = [
             |ws| ws.close(None, "", &mut BytesMut::new()).unwrap(),
             |ws| {
                 let mut close = frame(ws.role(), 0x88, b"");
-                let mut input = sansocket::Input::new(&mut close);
+                let mut input = Input(&mut close);
                 assert!(ws.receive(&mut input, &mut BytesMut::new()).is_some());
             },
-            |ws| assert!(ws.receive_eof().is_err()),
+            |ws| ws.receive_eof(),
         ];
         for end in [close_sent, close_received, ended] {
             for mut ws in open_connections() {
                 end(&mut ws);
                 for action in SENDS {
-                    refused(&mut ws, action, SendError::NotOpen);
+                    refused(&mut ws, action, SendError::Closed);
                 }
             }
         }
         // After our own Close the peer's messages go on coming.
         for mut run in ROLES.map(Run::new) {
             close_sent(&mut run.ws);
-            refused(&mut run.ws, SENDS[0], SendError::NotOpen);
+            refused(&mut run.ws, SENDS[0], SendError::Closed);
             run.feed(&frame(run.ws.role(), 0x81, b"late"));
-            assert_eq!(run.events, [Event::Text("late".into())]);
+            assert_eq!(run.events, [text("late")]);
+        }
+        // A Close that the application answers itself is no end yet; its own Close is.
+        for role in ROLES {
+            let mut ws = connection(role, settings(|all| all.answer_close = false));
+            close_received(&mut ws);
+            let mut out = BytesMut::new();
+            ws.send("last words", &mut out).unwrap();
+            ws.close(CloseCode::NORMAL, "", &mut out).unwrap();
+            let opcodes = sent_frames(&out, role).into_iter().map(|f| f.opcode);
+            assert_eq!(opcodes.collect::<Vec<_>>(), [1, 8]);
+            for action in SENDS {
+                refused(&mut ws, action, SendError::Closed);
+            }
         }
     }
 
@@ -488,12 +558,12 @@ mod send_error {
     fn message_unfinished() {
         for mut ws in open_connections() {
             let mut out = BytesMut::new();
-            ws.send_first_fragment("a", &mut out).unwrap();
-            for action in &SENDS[..5] {
+            ws.send_piece("a", false, &mut out).unwrap();
+            for action in &SENDS[..MESSAGES] {
                 refused_open(&mut ws, *action, SendError::MessageUnfinished);
             }
-            ws.send_last_fragment("b", &mut out).unwrap();
-            ws.send_text("c", &mut out).unwrap();
+            ws.send_piece("b", true, &mut out).unwrap();
+            ws.send("c", &mut out).unwrap();
             let sent: Vec<_> = sent_frames(&out, ws.role())
                 .iter()
                 .map(|f| f.opcode)
@@ -503,41 +573,60 @@ mod send_error {
     }
 
     #[test]
-    fn no_message() {
-        for mut ws in open_connections() {
-            let error = SendError::NoMessage;
-            refused_open(&mut ws, |ws, out| ws.send_next_fragment("x", out), error);
-            refused_open(&mut ws, |ws, out| ws.send_last_fragment(b"x", out), error);
-            ws.send_first_fragment("a", &mut BytesMut::new()).unwrap();
-            ws.send_last_fragment("b", &mut BytesMut::new()).unwrap();
-            refused_open(&mut ws, |ws, out| ws.send_last_fragment("x", out), error);
-        }
-    }
-
-    #[test]
     fn other_type() {
         for mut ws in open_connections() {
             let (error, mut out) = (SendError::OtherType, BytesMut::new());
-            ws.send_first_fragment("a", &mut out).unwrap();
-            refused_open(&mut ws, |ws, out| ws.send_next_fragment(b"x", out), error);
-            refused_open(&mut ws, |ws, out| ws.send_last_fragment(b"x", out), error);
-            ws.send_last_fragment("b", &mut out).unwrap();
-            ws.send_first_fragment(b"a", &mut out).unwrap();
-            refused_open(&mut ws, |ws, out| ws.send_last_fragment("x", out), error);
-            ws.send_last_fragment(b"b", &mut out).unwrap();
+            for is_last in [false, true] {
+                ws.send_piece("a", false, &mut out).unwrap();
+                refused_open(&mut ws, |ws, out| ws.send_piece(b"x", false, out), error);
+                refused_open(&mut ws, |ws, out| ws.send_piece(b"x", true, out), error);
+                let prepared: Action = |ws, out| ws.send_piece(&Prepared::new(b"x"), true, out);
+                refused_open(&mut ws, prepared, error);
+                ws.send_piece("b", is_last, &mut out).unwrap();
+                if !is_last {
+                    ws.send_piece("c", true, &mut out).unwrap();
+                }
+                ws.send_piece(b"a", false, &mut out).unwrap();
+                refused_open(&mut ws, |ws, out| ws.send_piece("x", false, out), error);
+                refused_open(&mut ws, |ws, out| ws.send_piece("x", true, out), error);
+                ws.send_piece(b"b", true, &mut out).unwrap();
+            }
         }
     }
 
     #[test]
-    fn control_too_long() {
+    fn too_long() {
         for mut ws in open_connections() {
-            let error = SendError::ControlTooLong;
+            let error = SendError::TooLong { len: 126, max: 125 };
             refused_open(&mut ws, |ws, out| ws.send_ping(&[0; 126], out), error);
             refused_open(&mut ws, |ws, out| ws.send_pong(&[0; 126], out), error);
             let mut out = BytesMut::new();
             ws.send_ping(&[0; 125], &mut out).unwrap();
             ws.send_pong(&[0; 125], &mut out).unwrap();
             assert_eq!(sent_frames(&out, ws.role())[1].payload.len(), 125);
+        }
+        for mut ws in open_connections() {
+            let too_long: Action = |ws, out| ws.close(CloseCode::NORMAL, &"x".repeat(124), out);
+            let error = SendError::TooLong { len: 124, max: 123 };
+            refused_open(&mut ws, too_long, error);
+            // Bytes count, not characters; and a reason is never cut to fit.
+            let wide: Action = |ws, out| ws.close(CloseCode::NORMAL, &"€".repeat(42), out);
+            let error = SendError::TooLong { len: 126, max: 123 };
+            refused_open(&mut ws, wide, error);
+            let (reason, mut out) = ("€".repeat(41), BytesMut::new());
+            ws.close(CloseCode::NORMAL, &reason, &mut out).unwrap();
+            assert_eq!(
+                &sent_frames(&out, ws.role())[0].payload[2..],
+                reason.as_bytes()
+            );
+        }
+        // Unless that is asked for.
+        for mut ws in open_connections() {
+            let (reason, mut out) = ("€".repeat(42), BytesMut::new());
+            let cut = CloseCode::cut_reason(&reason);
+            ws.close(CloseCode::NORMAL, cut, &mut out).unwrap();
+            let sent = &sent_frames(&out, ws.role())[0].payload;
+            assert_eq!(sent[2..], *"€".repeat(41).as_bytes());
         }
     }
 
@@ -553,36 +642,15 @@ mod send_error {
                 );
             }
             assert!(out.is_empty());
-            let no_status =
-                |ws: &mut Connection, out: &mut BytesMut| ws.close(CloseCode(1005), "", out);
-            refused_open(
-                &mut ws,
-                no_status,
-                SendError::CloseCode(CloseCode::NO_STATUS),
-            );
+            let no_status: Action = |ws, out| ws.close(CloseCode(1005), "", out);
+            let error = SendError::CloseCode(CloseCode::NO_STATUS);
+            refused_open(&mut ws, no_status, error);
         }
         let [mut server, mut client] = open_connections();
         let needed: Action = |ws, out| ws.close(CloseCode::MANDATORY_EXTENSION, "", out);
         let error = SendError::CloseCode(CloseCode::MANDATORY_EXTENSION);
         refused_open(&mut server, needed, error);
         assert_eq!(needed(&mut client, &mut BytesMut::new()), Ok(()));
-    }
-
-    #[test]
-    fn reason_too_long() {
-        for mut ws in open_connections() {
-            let too_long: Action = |ws, out| ws.close(CloseCode::NORMAL, &"x".repeat(124), out);
-            refused_open(&mut ws, too_long, SendError::ReasonTooLong);
-            // Octets count, not characters; and a reason is never cut to fit.
-            let wide: Action = |ws, out| ws.close(CloseCode::NORMAL, &"€".repeat(42), out);
-            refused_open(&mut ws, wide, SendError::ReasonTooLong);
-            let (reason, mut out) = ("€".repeat(41), BytesMut::new());
-            ws.close(CloseCode::NORMAL, &reason, &mut out).unwrap();
-            assert_eq!(
-                &sent_frames(&out, ws.role())[0].payload[2..],
-                reason.as_bytes()
-            );
-        }
     }
 
     #[test]
@@ -594,59 +662,140 @@ mod send_error {
     }
 }
 
-mod request_error {
+mod handshake_error {
     use super::*;
+    use HandshakeError as E;
 
-    fn refused(head: &str, error: RequestError, status: u16) {
-        refused_by(&HandshakeConfig::default(), head, error, status);
+    // ---- requests ----
+
+    /// It is HTTP: the application may answer it, or leave it to the default answer.
+    fn rejected(head: &str, error: HandshakeError, status: u16) {
+        let default = Config::default();
+        rejected_by(&default, head, &error, status);
+        rejected_as(&default, head, &error, Kind::Http);
     }
 
-    /// The request is refused with a complete response, in any cuts, and what is behind it is
+    /// Two servers may read it in two ways, or it is too long to be read: it is refused at once.
+    fn unreadable(head: &str, error: HandshakeError, status: u16) {
+        let default = Config::default();
+        rejected_by(&default, head, &error, status);
+        rejected_as(&default, head, &error, Kind::Refused);
+    }
+
+    /// The request is refused with a complete response, in any cuts, and what is after it is
     /// dropped.
-    fn refused_by(config: &HandshakeConfig, head: &str, error: RequestError, status: u16) {
+    fn rejected_by(config: &Config, head: &str, error: &HandshakeError, status: u16) {
         assert_eq!(error.status(), status);
-        assert!(error.to_string().contains("(RFC "), "{error}");
-        let octets = [head, REQUEST].concat();
+        cites(error);
+        let bytes = [head, REQUEST].concat();
         let mut outputs = Vec::new();
         for cuts in Cuts::ALL {
-            let served = serve(octets.as_bytes(), cuts, config);
-            assert_eq!(served.error(), Some(error), "{head}");
+            let mut served = serve(bytes.as_bytes(), cuts, config);
+            assert_eq!(served.error().as_ref(), Some(error), "{head}");
             assert!(served.rest.is_empty(), "dropped: {:?}", served.rest);
             outputs.push(served.out);
+            assert_eq!(refused_at_eof(&mut served.endpoint), *error);
         }
         assert!(outputs.iter().all(|out| *out == outputs[0]));
 
         let response = std::str::from_utf8(&outputs[0]).unwrap();
-        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        let (head_of_response, body) = response.split_once("\r\n\r\n").unwrap();
+        is_refusal(head_of_response, status);
+        let told = format!("{error}\n");
+        let len = field(head_of_response, "Content-Length").unwrap();
+        assert_eq!(len, told.len().to_string());
+        assert_eq!(body, if head.starts_with("HEAD ") { "" } else { &told });
+        if matches!(error, E::VersionMalformed) {
+            assert_eq!(field(head_of_response, "Sec-WebSocket-Version"), Some("13"));
+        }
+    }
+
+    /// The request is handed over so, and whatever answers it is the same response.
+    fn rejected_as(config: &Config, head: &str, error: &HandshakeError, kind: Kind) {
+        let bytes = [head, REQUEST].concat();
+        let response = serve(bytes.as_bytes(), Cuts::Whole, config).out;
+        let (found, reason, out) = handed_over(bytes.as_bytes(), config);
+        assert_eq!((found, reason.as_ref()), (kind, Some(error)), "{head}");
+        if kind == Kind::Refused {
+            assert_eq!(out, response);
+            return;
+        }
+        assert!(out.is_empty(), "nothing is written before");
+        let accepted = answered(&bytes, config, |endpoint, request, out| {
+            endpoint.accept(request, out)
+        });
+        assert_eq!(accepted, response);
+        let responded = answered(&bytes, config, |endpoint, _, out| {
+            endpoint.respond(Response::from(error), out)
+        });
+        assert_eq!(responded, response);
+    }
+
+    /// What is written if the request is answered so.
+    fn answered(
+        bytes: &str,
+        config: &Config,
+        answer: impl FnOnce(&mut Endpoint, Request, &mut BytesMut) -> Result<(), SendError>,
+    ) -> String {
+        let mut endpoint = Endpoint::server(config, Duration::ZERO);
+        let (mut bytes, mut out) = (bytes.as_bytes().to_vec(), BytesMut::new());
+        let mut input = Input(&mut bytes);
+        let event = endpoint.receive(&mut input, Duration::ZERO, &mut out);
+        let Some(Event::Http(request)) = event else {
+            panic!("{event:?}")
+        };
+        answer(&mut endpoint, request, &mut out).unwrap();
+        assert!(!endpoint.is_open());
+        String::from_utf8(out.to_vec()).unwrap()
+    }
+
+    /// The head of a response with this status that opens nothing.
+    fn is_refusal(head: &str, status: u16) {
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
-        assert_eq!(field(head, "Content-Length"), body.len().to_string());
-        let connection = field(head, "Connection");
+        let connection = field(head, "Connection").unwrap();
         assert!(
             connection.split(", ").any(|token| token == "close"),
             "{head}"
         );
         if status == 426 {
-            assert_eq!(field(head, "Upgrade"), "websocket");
-            assert_eq!(field(head, "Sec-WebSocket-Version"), "13");
+            assert_eq!(field(head, "Upgrade"), Some("websocket"));
+            assert_eq!(field(head, "Sec-WebSocket-Version"), Some("13"));
         }
         if status == 405 {
-            assert_eq!(field(head, "Allow"), "GET");
+            assert_eq!(field(head, "Allow"), Some("GET"));
         }
     }
 
     /// The value of the one field of this name.
-    fn field<'h>(head: &'h str, name: &str) -> &'h str {
+    fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
         let prefix = format!("{name}: ");
         let mut values = head.lines().filter_map(|line| line.strip_prefix(&*prefix));
-        let value = values.next().expect(name);
+        let value = values.next();
         assert_eq!(values.next(), None, "{name} is there once");
         value
     }
 
-    fn without(line_begin: &str) -> String {
+    fn without(line_start: &str) -> String {
         let lines = REQUEST.split_inclusive("\r\n");
-        lines.filter(|line| !line.starts_with(line_begin)).collect()
+        lines.filter(|line| !line.starts_with(line_start)).collect()
     }
+
+    // ---- responses ----
+
+    /// The response ends the handshake with this error, in any cuts; nothing is written.
+    fn fails(response: &str, error: &HandshakeError) {
+        cites(error);
+        for cuts in Cuts::ALL {
+            let after = frame(Role::Client, 0x81, b"early");
+            let config = Config::default();
+            let mut asked = ask(&client_request(), response, &after, cuts, &config);
+            assert_eq!(asked.error().as_ref(), Some(error), "{response}");
+            assert!(asked.rest.is_empty() && asked.out.is_empty());
+            assert_eq!(asked.eof(), *error, "the end changes nothing");
+        }
+    }
+
+    // ---- of either ----
 
     #[test]
     fn malformed() {
@@ -656,85 +805,122 @@ mod request_error {
             "\x16\x03\x01",
             "GET /a b HTTP/1.1\r\n\r\n",
         ] {
-            refused(line, RequestError::Malformed, 400);
+            unreadable(line, E::Malformed { line: 1 }, 400);
         }
-        refused(
-            &replaced(REQUEST, "HTTP/1.1", "HTTP/11"),
-            RequestError::Malformed,
-            400,
-        );
-        refused(
-            &replaced(REQUEST, "GET ", "GE(T "),
-            RequestError::Malformed,
-            400,
-        );
+        for (from, to, line) in [
+            ("HTTP/1.1", "HTTP/11", 1),
+            ("GET ", "GE(T ", 1),
+            ("Upgrade: ", "Upgrade ", 3),
+        ] {
+            let head = replaced(REQUEST, from, to);
+            unreadable(&head, E::Malformed { line }, 400);
+        }
+
+        for (head, line) in [
+            ("HTTP/1.1\r\n\r\n", 1),
+            ("HTTP/1.1 1O1 x\r\n\r\n", 1),
+            ("HTTP/1.1 99 x\r\n\r\n", 1),
+            ("HTTP/1.1 1000 x\r\n\r\n", 1),
+            ("HTTP/1.1  101 x\r\n\r\n", 1),
+            ("http/1.1 101 x\r\n\r\n", 1),
+            ("HTTP/1.1 101 x\n", 1),
+            ("HTTP/1.1 101 x\r\nA : b\r\n\r\n", 2),
+        ] {
+            fails(head, &E::Malformed { line });
+        }
     }
 
     #[test]
     fn target_too_long() {
         let head = replaced(REQUEST, "/chat", &format!("/{}", "a".repeat(16 << 10)));
-        refused(&head, RequestError::TargetTooLong, 414);
+        unreadable(&head, E::TargetTooLong { max: 16 << 10 }, 414);
     }
 
     #[test]
     fn head_too_large() {
-        let head = with_line(REQUEST, &format!("X: {}", "a".repeat(16 << 10)));
-        refused(&head, RequestError::HeadTooLarge, 431);
+        let error = E::HeadTooLarge { max: 16 << 10 };
+        let line = format!("X: {}", "a".repeat(16 << 10));
+        fails(&with_line(RESPONSE, &line), &error);
+        let endless = "HTTP/1.1 101 ".to_owned() + &"a".repeat(16 << 10);
+        fails(&endless, &error);
+        unreadable(&with_line(REQUEST, &line), error, 431);
     }
 
     #[test]
     fn too_many_headers() {
-        let head = with_line(REQUEST, &["X: a"; 200].join("\r\n"));
-        refused(&head, RequestError::TooManyHeaders, 431);
+        let error = E::TooManyHeaders { max: 128 };
+        let lines = ["X: a"; 200].join("\r\n");
+        fails(&with_line(RESPONSE, &lines), &error);
+        unreadable(&with_line(REQUEST, &lines), error, 431);
     }
 
     #[test]
     fn http_version() {
-        for version in ["HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/2.1"] {
+        let error = |major, minor| E::HttpVersion { major, minor };
+        for (version, major, minor) in [
+            ("HTTP/1.0", 1, 0),
+            ("HTTP/0.9", 0, 9),
+            ("HTTP/2.0", 2, 0),
+            ("HTTP/2.1", 2, 1),
+        ] {
             let head = replaced(REQUEST, "HTTP/1.1", version);
-            refused(&head, RequestError::HttpVersion, 505);
+            // An application may have a page for older clients.
+            match major {
+                1 => rejected(&head, error(major, minor), 505),
+                _ => unreadable(&head, error(major, minor), 505),
+            }
+            let response = replaced(RESPONSE, "HTTP/1.1", version);
+            fails(&response, &error(major, minor));
         }
     }
 
     #[test]
     fn method() {
-        for method in ["POST ", "HEAD ", "get ", "OPTIONS ", "CONNECT "] {
-            refused(
-                &replaced(REQUEST, "GET ", method),
-                RequestError::Method,
-                405,
-            );
+        for method in ["POST", "HEAD", "get", "OPTIONS"] {
+            let head = replaced(REQUEST, "GET", method);
+            rejected(&head, E::Method(method.into()), 405);
+        }
+        for (line, method) in [
+            ("CONNECT example.com:80 HTTP/1.1", "CONNECT"),
+            ("OPTIONS * HTTP/1.1", "OPTIONS"),
+            ("DELETE http://example.com/ HTTP/1.1", "DELETE"),
+        ] {
+            let head = replaced(REQUEST, "GET /chat HTTP/1.1", line);
+            rejected(&head, E::Method(method.into()), 405);
         }
     }
 
     #[test]
     fn target() {
-        for target in [
-            "chat",
-            "*",
-            "ws://example.com/",
-            "http:///",
-            "/a#b",
-            "/%zz",
-            "/\"",
-            "/é",
+        for (target, found, at) in [
+            ("chat", 'c', 0),
+            ("*", '*', 0),
+            ("ws://example.com/", 'w', 0),
+            ("http:///", '/', 7),
+            ("/a#b", '#', 2),
+            ("/%zz", '%', 1),
+            ("/\"", '"', 1),
+            ("/é", 'é', 1),
         ] {
-            refused(
-                &replaced(REQUEST, "/chat", target),
-                RequestError::Target,
-                400,
-            );
+            let head = replaced(REQUEST, "/chat", target);
+            unreadable(&head, E::Target { found, at }, 400);
+        }
+        // RFC 9112, section 3.2: some methods have forms of their own.
+        for (line, found) in [
+            ("CONNECT /chat", '/'),
+            ("CONNECT example.com", 'e'),
+            ("PUT *", '*'),
+            ("GET example.com:80", 'e'),
+        ] {
+            let head = replaced(REQUEST, "GET /chat", line);
+            unreadable(&head, E::Target { found, at: 0 }, 400);
         }
     }
 
     #[test]
     fn host() {
-        refused(&without("Host"), RequestError::Host, 400);
-        refused(
-            &with_line(REQUEST, "Host: example.com"),
-            RequestError::Host,
-            400,
-        );
+        unreadable(&without("Host"), E::Host, 400);
+        unreadable(&with_line(REQUEST, "Host: example.com"), E::Host, 400);
         for host in [
             "",
             "a b",
@@ -746,7 +932,7 @@ mod request_error {
             "a, b",
         ] {
             let head = replaced(REQUEST, "Host: example.com", &format!("Host: {host}"));
-            refused(&head, RequestError::Host, 400);
+            unreadable(&head, E::Host, 400);
         }
     }
 
@@ -754,58 +940,89 @@ mod request_error {
     fn content() {
         for line in [
             "Content-Length: 1",
-            "Content-Length: 00",
-            "Content-Length: -0",
-            "Content-Length: 0, 0",
-            "Content-Length: 0\r\nContent-Length: 0",
             "Transfer-Encoding: chunked",
             "Transfer-Encoding: identity",
             "Transfer-Encoding:",
         ] {
-            refused(&with_line(REQUEST, line), RequestError::Content, 400);
+            rejected(&with_line(REQUEST, line), E::Content, 400);
+        }
+        // Nobody knows where it ends.
+        for line in [
+            "Content-Length: 00",
+            "Content-Length: -0",
+            "Content-Length: 0, 0",
+            "Content-Length:",
+            "Content-Length: 0\r\nContent-Length: 0",
+            "Content-Length: 0\r\nTransfer-Encoding: chunked",
+        ] {
+            unreadable(&with_line(REQUEST, line), E::Content, 400);
         }
     }
 
     #[test]
     fn not_upgrade() {
-        refused(&without("Upgrade"), RequestError::NotUpgrade, 426);
-        refused(&without("Connection"), RequestError::NotUpgrade, 426);
+        rejected(&without("Upgrade"), E::NotUpgrade, 426);
+        rejected(&without("Connection"), E::NotUpgrade, 426);
         let head = replaced(REQUEST, "Upgrade: websocket", "Upgrade: h2c");
-        refused(&head, RequestError::NotUpgrade, 426);
+        rejected(&head, E::NotUpgrade, 426);
     }
 
     #[test]
     fn key() {
-        refused(&without("Sec-WebSocket-Key"), RequestError::Key, 400);
+        rejected(&without("Sec-WebSocket-Key"), E::Key, 400);
         let twice = with_line(REQUEST, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==");
-        refused(&twice, RequestError::Key, 400);
+        rejected(&twice, E::Key, 400);
     }
 
     #[test]
     fn version_malformed() {
-        refused(
-            &without("Sec-WebSocket-Version"),
-            RequestError::VersionMalformed,
-            400,
-        );
+        let error = E::VersionMalformed;
+        rejected(&without("Sec-WebSocket-Version"), error.clone(), 400);
         let twice = with_line(REQUEST, "Sec-WebSocket-Version: 13");
-        refused(&twice, RequestError::VersionMalformed, 400);
+        rejected(&twice, error, 400);
     }
 
     #[test]
     fn version_unsupported() {
-        for version in ["0", "8", "12", "14", "255"] {
+        for version in [0, 8, 12, 14, 255] {
             let head = replaced(REQUEST, "Version: 13", &format!("Version: {version}"));
-            refused(&head, RequestError::VersionUnsupported, 426);
+            rejected(&head, E::VersionUnsupported(version), 426);
         }
+    }
+
+    #[test]
+    fn origin() {
+        let line = "Origin: http://example.com\r\nOrigin: http://example.com";
+        rejected(&with_line(REQUEST, line), E::Origin, 400);
+    }
+
+    #[test]
+    fn origin_forbidden() {
+        let head = with_line(REQUEST, "Origin: https://evil.test");
+        let error = |origin: &str| E::OriginForbidden {
+            origin: origin.into(),
+            host: "example.com".into(),
+        };
+        rejected(&head, error("https://evil.test"), 403);
+        let list = config(|all| all.origins = OriginPolicy::list(["https://app.test"]));
+        rejected_by(&list, &head, &error("https://evil.test"), 403);
+        let https = config(|all| all.origins = OriginPolicy::any().https_only());
+        let head = with_line(REQUEST, "Origin: http://example.com");
+        rejected_by(&https, &head, &error("http://example.com"), 403);
     }
 
     #[test]
     fn subprotocol() {
         for list in ["a, a", "", ",", "a b", "a/b", "\"a\"", "é"] {
-            let head = with_line(REQUEST, &format!("Sec-WebSocket-Protocol: {list}"));
-            refused(&head, RequestError::Subprotocol, 400);
+            let line = format!("Sec-WebSocket-Protocol: {list}");
+            rejected(&with_line(REQUEST, &line), E::Subprotocol, 400);
+            fails(&with_line(RESPONSE, &line), &E::Subprotocol);
         }
+        let twice = "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a";
+        rejected(&with_line(REQUEST, twice), E::Subprotocol, 400);
+        fails(&with_line(RESPONSE, twice), &E::Subprotocol);
+        let list = "Sec-WebSocket-Protocol: a, b";
+        fails(&with_line(RESPONSE, list), &E::Subprotocol);
     }
 
     #[test]
@@ -821,114 +1038,38 @@ mod request_error {
             "a; b=\"c d\"",
             "a b",
         ] {
-            let head = with_line(REQUEST, &format!("Sec-WebSocket-Extensions: {list}"));
-            refused(&head, RequestError::Extensions, 400);
+            let line = format!("Sec-WebSocket-Extensions: {list}");
+            rejected(&with_line(REQUEST, &line), E::Extensions, 400);
+            fails(&with_line(RESPONSE, &line), &E::Extensions);
         }
     }
 
-    #[test]
-    fn origin() {
-        let line = "Origin: http://example.com\r\nOrigin: http://example.com";
-        refused(&with_line(REQUEST, line), RequestError::Origin, 400);
-    }
-
-    #[test]
-    fn origin_forbidden() {
-        let head = with_line(REQUEST, "Origin: https://evil.test");
-        refused(&head, RequestError::OriginForbidden, 403);
-        let mut config = HandshakeConfig::default();
-        config.origin_policy = OriginPolicy::list(["https://app.test"]);
-        refused_by(&config, &head, RequestError::OriginForbidden, 403);
-    }
-}
-
-mod response_error {
-    use super::*;
-
-    fn fails(response: &str, error: &ResponseError) {
-        fails_with(&HandshakeConfig::default(), response, error);
-    }
-
-    /// The response ends the handshake with this error, in any cuts; nothing is written.
-    fn fails_with(config: &HandshakeConfig, response: &str, error: &ResponseError) {
-        assert!(error.to_string().contains("(RFC "), "{error}");
-        for cuts in Cuts::ALL {
-            let behind = frame(Role::Client, 0x81, b"early");
-            let mut asked = ask(&client_request(), response, &behind, cuts, config);
-            assert_eq!(asked.error(), Some(error), "{response}");
-            assert!(asked.rest.is_empty() && asked.out.is_empty());
-            assert_eq!(
-                asked.handshake.receive_eof(),
-                *error,
-                "the end changes nothing"
-            );
-        }
-    }
-
-    #[test]
-    fn malformed() {
-        for line in [
-            "HTTP/1.1\r\n\r\n",
-            "HTTP/1.1 1O1 x\r\n\r\n",
-            "HTTP/1.1 99 x\r\n\r\n",
-            "HTTP/1.1 1000 x\r\n\r\n",
-            "HTTP/1.1  101 x\r\n\r\n",
-            "http/1.1 101 x\r\n\r\n",
-            "HTTP/1.1 101 x\n",
-            "HTTP/1.1 101 x\r\nA : b\r\n\r\n",
-        ] {
-            fails(line, &ResponseError::Malformed);
-        }
-    }
-
-    #[test]
-    fn head_too_large() {
-        let line = format!("X: {}", "a".repeat(16 << 10));
-        fails(&with_line(RESPONSE, &line), &ResponseError::HeadTooLarge);
-        let endless = "HTTP/1.1 101 ".to_owned() + &"a".repeat(16 << 10);
-        fails(&endless, &ResponseError::HeadTooLarge);
-    }
-
-    #[test]
-    fn too_many_headers() {
-        let lines = ["X: a"; 200].join("\r\n");
-        fails(&with_line(RESPONSE, &lines), &ResponseError::TooManyHeaders);
-    }
-
-    #[test]
-    fn too_many_interim_responses() {
-        let response = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(9) + RESPONSE;
-        fails(&response, &ResponseError::TooManyInterimResponses);
-    }
-
-    #[test]
-    fn http_version() {
-        for version in ["HTTP/1.0", "HTTP/0.9", "HTTP/2.0"] {
-            let response = replaced(RESPONSE, "HTTP/1.1", version);
-            fails(&response, &ResponseError::HttpVersion);
-        }
-    }
+    // ---- of responses only ----
 
     #[test]
     fn refused() {
         let response = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n\
             Content-Length: 4\r\n\r\nlog in";
         for cuts in Cuts::ALL {
-            let config = HandshakeConfig::default();
+            let config = Config::default();
             let mut asked = ask(&client_request(), response, b"", cuts, &config);
-            let Some(ResponseError::Refused(refusal)) = asked.error() else {
+            let Some(E::Refused(refusal)) = asked.error() else {
                 panic!("{asked:?}");
             };
             assert_eq!(refusal.status, 401);
-            assert_eq!(
-                refusal.headers.get("www-authenticate"),
-                Some(&b"Bearer"[..])
-            );
+            assert_eq!(refusal.headers.get("www-authenticate"), Some("Bearer"));
             assert_eq!((&*refusal.body, refusal.is_complete), (&b"log "[..], true));
-            let error = asked.error().unwrap().clone();
+            let error = E::Refused(refusal);
             assert_eq!(error.to_string(), "the server refused with HTTP status 401");
-            assert_eq!(asked.handshake.receive_eof(), error);
+            assert_eq!(asked.eof(), error);
         }
+    }
+
+    #[test]
+    fn too_many_interim_responses() {
+        let early = "HTTP/1.1 103 Early Hints\r\n\r\n";
+        let error = E::TooManyInterimResponses { max: 8 };
+        fails(&(early.repeat(9) + RESPONSE), &error);
     }
 
     #[test]
@@ -939,7 +1080,7 @@ mod response_error {
             "Upgrade: websocket\r\nUpgrade: websocket\r\n",
         ] {
             let response = replaced(RESPONSE, "Upgrade: websocket\r\n", line);
-            fails(&response, &ResponseError::Upgrade);
+            fails(&response, &E::Upgrade);
         }
     }
 
@@ -947,7 +1088,7 @@ mod response_error {
     fn connection() {
         for line in ["", "Connection: close\r\n", "Connection: NotUpgrade\r\n"] {
             let response = replaced(RESPONSE, "Connection: Upgrade\r\n", line);
-            fails(&response, &ResponseError::Connection);
+            fails(&response, &E::Connection);
         }
     }
 
@@ -955,69 +1096,219 @@ mod response_error {
     fn accept() {
         for value in ["", "ACCEPT=", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="] {
             let response = replaced(RESPONSE, "ACCEPT", value);
-            fails(&response, &ResponseError::Accept);
+            fails(&response, &E::Accept);
         }
         let response = replaced(RESPONSE, "Sec-WebSocket-Accept: ACCEPT\r\n", "");
-        fails(&response, &ResponseError::Accept);
+        fails(&response, &E::Accept);
         let twice = with_line(RESPONSE, "Sec-WebSocket-Accept: ACCEPT");
-        fails(&twice, &ResponseError::Accept);
+        fails(&twice, &E::Accept);
     }
 
     #[test]
-    fn subprotocol() {
+    fn subprotocol_not_offered() {
         let response = with_line(RESPONSE, "Sec-WebSocket-Protocol: chat");
-        fails(&response, &ResponseError::Subprotocol);
+        fails(&response, &E::SubprotocolNotOffered("chat".into()));
     }
 
     #[test]
-    fn extensions() {
-        let response = with_line(RESPONSE, "Sec-WebSocket-Extensions: permessage-deflate");
-        fails(&response, &ResponseError::Extensions);
+    fn subprotocol_missing() {
+        cites(&E::SubprotocolMissing);
+        let request = client_request().subprotocol("chat").unwrap();
+        let request = request.require_subprotocol();
+        for cuts in Cuts::ALL {
+            let config = Config::default();
+            let mut asked = ask(&request, RESPONSE, b"", cuts, &config);
+            assert_eq!(asked.error(), Some(E::SubprotocolMissing));
+            assert_eq!(asked.eof(), E::SubprotocolMissing);
+            let chosen = with_line(RESPONSE, "Sec-WebSocket-Protocol: chat");
+            let asked = ask(&request, &chosen, b"", cuts, &config);
+            assert_eq!(asked.opened().subprotocol(), Some("chat"));
+        }
+    }
+
+    #[test]
+    fn extension_not_offered() {
+        for list in ["permessage-deflate", "permessage-deflate; x=\"y\""] {
+            let line = format!("Sec-WebSocket-Extensions: {list}");
+            let error = E::ExtensionNotOffered("permessage-deflate".into());
+            fails(&with_line(RESPONSE, &line), &error);
+        }
     }
 
     #[test]
     fn transport_ended() {
+        let (config, now) = (Config::default(), Duration::ZERO);
+        assert!(
+            E::TransportEnded
+                .to_string()
+                .ends_with("(RFC 6455, section 4.1)")
+        );
         for response in [
             "",
             "HTTP/1.1 10",
             "HTTP/1.1 101 x\r\n",
             "HTTP/1.1 100 x\r\n\r\n",
         ] {
-            let config = HandshakeConfig::default();
             let mut asked = ask(&client_request(), response, b"", Cuts::Whole, &config);
             assert!(asked.result.is_none());
-            let error = asked.handshake.receive_eof();
-            assert_eq!(error, ResponseError::TransportEnded);
-            assert!(error.to_string().ends_with("(RFC 6455, section 4.1)"));
+            assert_eq!(asked.eof(), E::TransportEnded);
             let mut late = RESPONSE.as_bytes().to_vec();
-            let mut input = sansocket::Input::new(&mut late);
-            let result = asked.handshake.receive(&mut input, &mut asked.out);
-            assert_eq!(result.unwrap_err(), ResponseError::TransportEnded);
+            let mut input = Input(&mut late);
+            assert_eq!(
+                asked.endpoint.receive(&mut input, now, &mut asked.out),
+                None
+            );
+            assert!(asked.out.is_empty() && !asked.endpoint.is_open());
+            assert_eq!(asked.endpoint.end(), Some(End::Refused(E::TransportEnded)));
+        }
+        for request in ["", "GET", "GET / HTTP/1.1\r\nHost: a\r\n"] {
+            let mut served = serve(request.as_bytes(), Cuts::Whole, &config);
+            assert!(served.result.is_none());
+            assert_eq!(refused_at_eof(&mut served.endpoint), E::TransportEnded);
+            let mut late = REQUEST.as_bytes().to_vec();
+            let mut input = Input(&mut late);
+            assert_eq!(
+                served.endpoint.receive(&mut input, now, &mut served.out),
+                None
+            );
+            assert!(served.out.is_empty() && !served.endpoint.is_open());
         }
     }
 }
 
-mod uri_error {
+mod setup_error {
     use super::*;
+    use SetupError as E;
 
-    fn fails(error: UriError, uris: &[&str]) {
-        assert!(error.to_string().contains("(RFC "), "{error}");
+    // ---- URIs ----
+
+    fn fails_as_uri(error: SetupError, uris: &[&str]) {
+        cites(&error);
         for uri in uris {
-            assert_eq!(uri.parse::<Uri>(), Err(error), "{uri}");
+            assert_eq!(ClientRequest::new(uri).err(), Some(error), "{uri}");
+            assert_eq!(uri.parse::<ClientRequest>().err(), Some(error), "{uri}");
+        }
+    }
+
+    // ---- fields ----
+
+    /// What the application fills in is refused, in each place where it can be.
+    fn fails(error: SetupError, results: impl IntoIterator<Item = Result<(), SetupError>>) {
+        cites(&error);
+        for (index, result) in results.into_iter().enumerate() {
+            assert_eq!(result, Err(error), "place {index}");
+        }
+    }
+
+    /// A header in each of the three heads that are written.
+    fn header(name: &str, value: &str) -> [Result<(), SetupError>; 3] {
+        let mut served = serve(REQUEST.as_bytes(), Cuts::Whole, &Config::default());
+        [
+            client_request().header(name, value).map(drop),
+            Response::new(401).header(name, value).map(drop),
+            served.request_mut().add_header(name, value),
+        ]
+    }
+
+    #[test]
+    fn name() {
+        for name in ["", "a b", "a:", "a\r\n", "é", "a\0"] {
+            fails(E::Name, header(name, "x"));
+            fails(E::Name, [Headers::new().push(name, "x")]);
         }
     }
 
     #[test]
-    fn scheme() {
+    fn value() {
+        for value in ["\r\nX: y", "\n", "\r", "\0", "\x1b", "\x7f"] {
+            fails(E::Value, header("X", value));
+            fails(E::Value, [Headers::new().push("X", value)]);
+            fails(E::Value, [client_request().origin(value).map(drop)]);
+        }
+    }
+
+    #[test]
+    fn reserved() {
+        for name in [
+            "Connection",
+            "content-length",
+            "Transfer-Encoding",
+            "Sec-WebSocket-Key",
+        ] {
+            fails(E::Reserved, header(name, "x"));
+        }
         fails(
-            UriError::Scheme,
+            E::Reserved,
+            [client_request().header("ORIGIN", "x").map(drop)],
+        );
+    }
+
+    #[test]
+    fn subprotocol() {
+        for name in ["", "a b", "a,b", "a\r\n"] {
+            fails(
+                E::Subprotocol,
+                [client_request().subprotocol(name).map(drop)],
+            );
+        }
+        let twice = client_request().subprotocol("a").unwrap().subprotocol("a");
+        fails(E::Subprotocol, [twice.map(drop)]);
+    }
+
+    #[test]
+    fn extension() {
+        for token in ["", "a b", "a;b", "a\r\n", "\"a\""] {
+            let one = || Extension::new("x").unwrap();
+            let results = [
+                Extension::new(token).map(drop),
+                one().param(token, None).map(drop),
+                one().param("p", Some(token)).map(drop),
+            ];
+            fails(E::Extension, results);
+        }
+        // What is no answer of permessage-deflate is not agreed on.
+        let agreed = |name| Extension::new(name).unwrap();
+        for extension in [
+            agreed("x-deflate"),
+            agreed("permessage-deflate").param("x", None).unwrap(),
+            agreed("permessage-deflate")
+                .param("client_max_window_bits", None)
+                .unwrap(),
+            agreed("permessage-deflate")
+                .param("server_max_window_bits", Some("7"))
+                .unwrap(),
+        ] {
+            let with = |role| {
+                let ws = connection(role, Settings::default());
+                ws.with_deflate(&Deflate::default(), &extension).map(drop)
+            };
+            fails(E::Extension, ROLES.map(with));
+        }
+    }
+
+    #[test]
+    fn not_offered() {
+        let head = with_line(REQUEST, "Sec-WebSocket-Extensions: a");
+        let mut served = serve(head.as_bytes(), Cuts::Whole, &Config::default());
+        let request = served.request_mut();
+        let [a, b] = ["a", "b"].map(|name| Extension::new(name).unwrap());
+        let other = request.select_extension(b);
+        request.select_extension(a.clone()).unwrap();
+        let twice = request.select_extension(a);
+        fails(E::NotOffered, [other, twice]);
+    }
+
+    #[test]
+    fn scheme() {
+        fails_as_uri(
+            E::Scheme,
             &["", "//a", "http://a", "wsx://a", " ws://a", "example.com"],
         );
     }
 
     #[test]
     fn syntax() {
-        fails(UriError::Syntax, &["ws:", "ws:/a", "ws:a"]);
+        fails_as_uri(E::Syntax, &["ws:", "ws:/a", "ws:a"]);
     }
 
     #[test]
@@ -1031,156 +1322,48 @@ mod uri_error {
             "ws://::1",
             "ws://a b",
         ];
-        fails(UriError::Host, &hosts);
-        fails(
-            UriError::Host,
+        fails_as_uri(E::Host, &hosts);
+        fails_as_uri(
+            E::Host,
             &["ws://a\r\nX: y", "ws://a\0", "ws://[::1]x", "ws://a\\b"],
         );
     }
 
     #[test]
     fn port() {
-        fails(
-            UriError::Port,
+        fails_as_uri(
+            E::Port,
             &["ws://a:x", "ws://a:65536", "ws://a:-1", "ws://a:+1"],
         );
     }
 
     #[test]
     fn fragment() {
-        fails(UriError::Fragment, &["ws://a/#", "ws://a#b", "ws://a/?q#b"]);
+        fails_as_uri(E::Fragment, &["ws://a/#", "ws://a#b", "ws://a/?q#b"]);
     }
 
     #[test]
     fn character() {
-        let uris = [
-            "ws://a/ b",
-            "ws://a/\r\n",
-            "ws://a/%",
-            "ws://a/%g0",
-            "ws://a/?\0",
-            "ws://a/\t",
-        ];
-        fails(UriError::Character, &uris);
-        fails(
-            UriError::Character,
-            &["ws://user name@a/", "ws://u\r\n@a/", "ws://a/<"],
-        );
-    }
-}
-
-mod field_error {
-    use super::*;
-
-    /// What the application fills in is refused, in each place where it can be.
-    fn fails(error: FieldError, results: impl IntoIterator<Item = Result<(), FieldError>>) {
-        assert!(error.to_string().contains("(RFC "), "{error}");
-        for (index, result) in results.into_iter().enumerate() {
-            assert_eq!(result, Err(error), "place {index}");
-        }
-    }
-
-    /// A header in each of the three heads that are written.
-    fn header(name: &str, value: &str) -> [Result<(), FieldError>; 3] {
-        let served = serve(REQUEST.as_bytes(), Cuts::Whole, &HandshakeConfig::default());
-        [
-            client_request().header(name, value).map(|_| ()),
-            Rejection::new(401).unwrap().header(name, value).map(|_| ()),
-            served.request().accept().header(name, value).map(|_| ()),
-        ]
-    }
-
-    #[test]
-    fn name() {
-        for name in ["", "a b", "a:", "a\r\n", "é", "a\0"] {
-            fails(FieldError::Name, header(name, "x"));
-        }
-    }
-
-    #[test]
-    fn value() {
-        for value in ["\r\nX: y", "\n", "\r", "\0", "\x1b", "\x7f"] {
-            fails(FieldError::Value, header("X", value));
-            fails(
-                FieldError::Value,
-                [client_request().origin(value).map(|_| ())],
-            );
-        }
-    }
-
-    #[test]
-    fn reserved() {
-        for name in [
-            "Connection",
-            "content-length",
-            "Transfer-Encoding",
-            "Sec-WebSocket-Key",
+        for (uri, found, at) in [
+            ("ws://a/ b", ' ', 7),
+            ("ws://a/\r\n", '\r', 7),
+            ("ws://a/%", '%', 7),
+            ("ws://a/%g0", '%', 7),
+            ("ws://a/?\0", '\0', 8),
+            ("ws://a/\t", '\t', 7),
+            ("ws://user name@a/", ' ', 9),
+            ("ws://u\r\n@a/", '\r', 6),
+            ("ws://a/<", '<', 7),
+            ("wss://example.com:8080/é?\"", '"', 26),
         ] {
-            fails(FieldError::Reserved, header(name, "x"));
-        }
-        fails(
-            FieldError::Reserved,
-            [client_request().header("ORIGIN", "x").map(|_| ())],
-        );
-    }
-
-    #[test]
-    fn subprotocol() {
-        for name in ["", "a b", "a,b", "a\r\n"] {
-            fails(
-                FieldError::Subprotocol,
-                [client_request().subprotocol(name).map(|_| ())],
-            );
-        }
-        let twice = client_request().subprotocol("a").unwrap().subprotocol("a");
-        fails(FieldError::Subprotocol, [twice.map(|_| ())]);
-    }
-
-    #[test]
-    fn subprotocol_not_offered() {
-        let head = with_line(REQUEST, "Sec-WebSocket-Protocol: chat");
-        let served = serve(head.as_bytes(), Cuts::Whole, &HandshakeConfig::default());
-        for name in ["", "Chat", "superchat", "chat\r\n"] {
-            let result = served.request().accept().subprotocol(name);
-            fails(FieldError::SubprotocolNotOffered, [result.map(|_| ())]);
+            fails_as_uri(E::Character { found, at }, &[uri]);
         }
     }
 
     #[test]
-    fn extension() {
-        for token in ["", "a b", "a;b", "a\r\n", "\"a\""] {
-            let one = || Extension::new("x").unwrap();
-            let results = [
-                Extension::new(token).map(|_| ()),
-                one().param(token, None).map(|_| ()),
-                one().param("p", Some(token)).map(|_| ()),
-            ];
-            fails(FieldError::Extension, results);
-        }
-    }
-
-    #[test]
-    fn extension_not_offered() {
-        let head = with_line(REQUEST, "Sec-WebSocket-Extensions: a");
-        let served = serve(head.as_bytes(), Cuts::Whole, &HandshakeConfig::default());
-        let [a, b] = ["a", "b"].map(|name| Extension::new(name).unwrap());
-        let other = served.request().accept().extension(b);
-        let twice = served
-            .request()
-            .accept()
-            .extension(a.clone())
-            .unwrap()
-            .extension(a);
-        fails(
-            FieldError::ExtensionNotOffered,
-            [other.map(|_| ()), twice.map(|_| ())],
-        );
-    }
-
-    #[test]
-    fn status() {
-        for status in [0, 100, 101, 199, 600, 1000] {
-            fails(FieldError::Status, [Rejection::new(status).map(|_| ())]);
-        }
+    fn entropy() {
+        cites(&E::Entropy);
+        // The system of this test has some.
+        assert_ne!(seed().unwrap(), seed().unwrap());
     }
 }

@@ -1,6 +1,7 @@
-//! Laws for all inputs: how octets are cut into reads never changes anything; what one end
-//! sends the other receives; no octets make anything panic, and nothing follows an end
-//! (RFC 6455, sections 5, 7 and 8.1).
+//! Laws for all inputs (RFC 6455, sections 5, 7 and 8.1).
+//!
+//! Invariant: how bytes are cut into reads never changes anything; what one end sends the other
+//! receives; no bytes make anything panic, and nothing follows an end.
 
 mod support;
 
@@ -8,11 +9,13 @@ use bytes::BytesMut;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use sansocket::negotiation::Extension;
+use sansocket::frame::{Header, Opcode};
+use sansocket::negotiation::accept_key;
 use sansocket::{
-    CloseCode, ClosedBy, Config, Event, HandshakeConfig, Header, Input, Opcode, ProtocolError,
-    Role, SendError, State,
+    CloseCode, Config, Data, Deliver, End as How, Endpoint, Event, Extension, HandshakeError,
+    Input, ProtocolError, Request, Response, Role, SendError, Settings,
 };
+use std::time::Duration;
 use support::*;
 
 fn config(cases: u32) -> ProptestConfig {
@@ -30,13 +33,13 @@ fn cuts() -> impl Strategy<Value = Vec<usize>> {
     vec(prop_oneof![0..4_usize, 0..40_usize, 0..1_000_usize], 1..10)
 }
 
-fn cut(octets: &[u8], lens: &[usize]) -> Vec<Vec<u8>> {
-    let (mut pieces, mut rest) = (Vec::new(), octets);
+fn cut(bytes: &[u8], lens: &[usize]) -> Vec<Vec<u8>> {
+    let (mut pieces, mut rest) = (Vec::new(), bytes);
     for len in lens.iter().cycle() {
         if rest.is_empty() {
             break;
         }
-        // A row of empty reads only would never end.
+        // A sequence of empty reads only would never end.
         let len = if lens.iter().all(|len| *len == 0) {
             1
         } else {
@@ -52,7 +55,7 @@ fn cut(octets: &[u8], lens: &[usize]) -> Vec<Vec<u8>> {
 fn payloads() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         8 => vec(any::<u8>(), 0..140),
-        1 => (any::<u8>(), 65_530..65_540_usize).prop_map(|(octet, len)| vec![octet; len]),
+        1 => (any::<u8>(), 65_530..65_540_usize).prop_map(|(byte, len)| vec![byte; len]),
     ]
 }
 
@@ -67,7 +70,7 @@ enum Message {
 }
 
 impl Message {
-    fn octets(&self) -> &[u8] {
+    fn bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(data) => data,
@@ -83,8 +86,24 @@ impl Message {
 
     fn event(&self) -> Event<'static> {
         match self {
-            Self::Text(text) => Event::Text(text.clone().into()),
-            Self::Binary(data) => Event::Binary(data.clone().into()),
+            Self::Text(message) => text(message),
+            Self::Binary(message) => binary(message),
+        }
+    }
+
+    /// The message with more of it.
+    fn with(self, more: &Self) -> Self {
+        match (self, more) {
+            (Self::Text(text), Self::Text(more)) => Self::Text(text + more),
+            (Self::Binary(data), Self::Binary(more)) => Self::Binary([&data[..], more].concat()),
+            _ => panic!("a message of two types was sent"),
+        }
+    }
+
+    fn data(&self) -> Data<'_> {
+        match self {
+            Self::Text(text) => text.into(),
+            Self::Binary(data) => data.into(),
         }
     }
 }
@@ -133,37 +152,37 @@ proptest! {
 
     #[test]
     fn a_header_that_is_written_is_read_back(header in headers(), behind: [u8; 3]) {
-        let mut octets = BytesMut::new();
-        header.encode(&mut octets);
+        let mut bytes = BytesMut::new();
+        header.encode(&mut bytes);
         let receiver = if header.masking_key.is_some() { Role::Server } else { Role::Client };
-        let len = octets.len();
+        let len = bytes.len();
         prop_assert!(len <= Header::MAX_LEN);
-        octets.extend_from_slice(&behind);
-        prop_assert_eq!(Header::parse(&octets, receiver, header.rsv1), Ok(Some((header, len))));
+        bytes.extend_from_slice(&behind);
+        prop_assert_eq!(Header::parse(&bytes, receiver, header.rsv1), Ok(Some((header, len))));
         for short in 0..len {
-            prop_assert_eq!(Header::parse(&octets[..short], receiver, header.rsv1), Ok(None));
+            prop_assert_eq!(Header::parse(&bytes[..short], receiver, header.rsv1), Ok(None));
         }
-        prop_assert!(Header::parse(&octets, other(receiver), true).is_err());
+        prop_assert!(Header::parse(&bytes, other(receiver), true).is_err());
         if header.rsv1 {
             let error = Err(ProtocolError::ReservedBit);
-            prop_assert_eq!(Header::parse(&octets, receiver, false), error);
+            prop_assert_eq!(Header::parse(&bytes, receiver, false), error);
         }
     }
 
     #[test]
-    fn a_header_that_is_read_is_written_the_same(octets: [u8; 14], role in roles(), rsv1: bool) {
-        if let Ok(Some((header, len))) = Header::parse(&octets, role, rsv1) {
+    fn a_header_that_is_read_is_written_the_same(bytes: [u8; 14], role in roles(), rsv1: bool) {
+        if let Ok(Some((header, len))) = Header::parse(&bytes, role, rsv1) {
             let mut again = BytesMut::new();
             header.encode(&mut again);
-            prop_assert_eq!(&again[..], &octets[..len]);
+            prop_assert_eq!(&again[..], &bytes[..len]);
         }
     }
 
     #[test]
-    fn a_verdict_on_a_header_never_changes(octets: [u8; 14], role in roles()) {
-        let whole = Header::parse(&octets, role, false);
-        for len in 0..=octets.len() {
-            match Header::parse(&octets[..len], role, false) {
+    fn a_verdict_on_a_header_never_changes(bytes: [u8; 14], role in roles()) {
+        let whole = Header::parse(&bytes, role, false);
+        for len in 0..=bytes.len() {
+            match Header::parse(&bytes[..len], role, false) {
                 Ok(None) => {}
                 verdict => prop_assert_eq!(&verdict, &whole),
             }
@@ -194,22 +213,22 @@ proptest! {
         let (mut wire, mut events, mut pongs) = (Vec::new(), Vec::new(), Vec::new());
         let mut keys = keys.iter().cycle();
         for (message, places, pings) in &sent {
-            let octets = message.octets();
-            let mut ends: Vec<_> = places.iter().map(|p| p.index(octets.len() + 1)).collect();
-            ends.push(octets.len());
+            let bytes = message.bytes();
+            let mut ends: Vec<_> = places.iter().map(|p| p.index(bytes.len() + 1)).collect();
+            ends.push(bytes.len());
             ends.sort_unstable();
             let (mut begin, last) = (0, ends.len() - 1);
             for (index, end) in ends.into_iter().enumerate() {
                 for (place, payload) in pings {
                     if place.index(last + 1) == index {
                         wire.extend(keyed_frame(role, 0x89, payload, *keys.next().unwrap()));
-                        events.push(Event::Ping(payload.clone().into()));
+                        events.push(ping(payload));
                         pongs.push(payload.clone());
                     }
                 }
                 let fin = u8::from(index == last) << 7;
                 let opcode = if index == 0 { message.opcode() } else { 0 };
-                let payload = &octets[begin..end];
+                let payload = &bytes[begin..end];
                 wire.extend(keyed_frame(role, fin | opcode, payload, *keys.next().unwrap()));
                 begin = end;
             }
@@ -223,12 +242,12 @@ proptest! {
         prop_assert!(run.sent().iter().all(|frame| frame.opcode == 10));
         let answers: Vec<_> = run.sent().into_iter().map(|frame| frame.payload).collect();
         prop_assert_eq!(answers, pongs);
-        prop_assert_eq!(run.ws.state(), State::Open);
+        prop_assert!(run.ws.is_open());
     }
 }
 
 /// Frames that are mostly right, in any order, and now and then garbage, so that it goes deep.
-fn hostile_octets(role: Role) -> impl Strategy<Value = Vec<u8>> {
+fn hostile_bytes(role: Role) -> impl Strategy<Value = Vec<u8>> {
     let first = prop_oneof![
         6 => select(vec![0x01, 0x02, 0x00, 0x00, 0x80, 0x81, 0x82]),
         4 => select(vec![0x89, 0x8a]),
@@ -255,30 +274,31 @@ proptest! {
 
     #[test]
     fn cuts_never_change_events_or_output_and_nothing_follows_an_end(
-        (role, octets) in roles().prop_flat_map(|role| (Just(role), hostile_octets(role))),
+        (role, bytes) in roles().prop_flat_map(|role| (Just(role), hostile_bytes(role))),
         cuts in cuts(),
         we_close: bool,
     ) {
-        let mut limits = Config::default();
-        limits.max_message_size = 160;
-        limits.max_frame_size = 140;
-        limits.max_fragments = 6;
+        let limits = settings(|s| {
+            s.max_message_size = 160;
+            s.max_fragments = 6;
+        });
         let start = || {
-            let mut run = Run::with_config(role, &limits);
+            let mut run = Run::with_settings(role, limits);
             if we_close {
                 run.ws.close(CloseCode::NORMAL, "", &mut run.out).unwrap();
             }
             run
         };
         let mut whole = start();
-        whole.feed(&octets);
+        whole.feed(&bytes);
         let mut pieces = start();
-        for piece in cut(&octets, &cuts) {
+        for piece in cut(&bytes, &cuts) {
             pieces.feed(&piece);
         }
         prop_assert_eq!(&whole.events, &pieces.events);
         prop_assert_eq!(&whole.out, &pieces.out);
-        prop_assert_eq!(whole.ws.state(), pieces.ws.state());
+        prop_assert_eq!(whole.ws.is_open(), pieces.ws.is_open());
+        prop_assert_eq!(whole.ws.must_close_transport(), pieces.ws.must_close_transport());
 
         let mut run = pieces;
         let end = run.events.iter().position(is_last);
@@ -287,26 +307,65 @@ proptest! {
         prop_assert_eq!(closes, usize::from(we_close || end.is_some()));
         if end.is_some() {
             let (events, out) = (run.events.len(), run.out.len());
-            run.feed(&octets);
+            run.feed(&bytes);
             prop_assert_eq!((run.events.len(), run.out.len()), (events, out));
-            prop_assert_eq!(run.ws.send_text("", &mut run.out), Err(SendError::NotOpen));
+            prop_assert_eq!(run.ws.send("", &mut run.out), Err(SendError::Closed));
         }
-        let clean = run.ws.receive_eof().is_ok();
-        prop_assert_eq!(clean, matches!(run.events.last(), Some(Event::Close(_))));
-        prop_assert_eq!(clean, run.ws.is_clean());
-        prop_assert_eq!(run.ws.state(), State::Closed);
+        let how = run.eof();
+        prop_assert_eq!(&whole.eof(), &how);
+        prop_assert!(!run.ws.is_open());
+        let is_closed = matches!(run.events.last(), Some(Event::Close { .. }));
+        prop_assert_eq!(how.is_clean(), is_closed);
+        prop_assert_eq!(how, match run.events.last() {
+            Some(Event::Close { code, .. }) => How::Closed { code: *code, by_peer: !we_close },
+            Some(Event::Failed(error)) if !we_close => How::Failed(*error),
+            // The first cause stays the cause.
+            _ if we_close => How::Closed { code: CloseCode::ABNORMAL, by_peer: false },
+            _ => How::Failed(ProtocolError::TransportEnded),
+        });
+    }
+
+    /// A buffer that is given up yields the same, whatever the way of delivery.
+    #[test]
+    fn owned_events_are_those_that_are_lent(
+        (role, bytes) in roles().prop_flat_map(|role| (Just(role), hostile_bytes(role))),
+        cuts in cuts(),
+        deliver in select(vec![Deliver::Complete, Deliver::InPlace, Deliver::Pieces]),
+    ) {
+        let limits = settings(|s| {
+            s.deliver = deliver;
+            s.max_message_size = 160;
+            s.max_fragments = 6;
+        });
+        let mut lent = Run::with_settings(role, limits);
+        let (mut ws, mut out) = (connection(role, limits), BytesMut::new());
+        let (mut input, mut joining, mut owned) = (BytesMut::new(), Joining::default(), Vec::new());
+        for piece in cut(&bytes, &cuts) {
+            lent.feed(&piece);
+            input.extend_from_slice(&piece);
+            while let Some(event) = ws.receive_owned(&mut input, &mut out) {
+                owned.extend(joining.push(event));
+            }
+            // After each read, not at the end alone.
+            prop_assert_eq!(&owned, &lent.events);
+            prop_assert_eq!(&out, &lent.out);
+            prop_assert_eq!(input.len(), lent.left.len());
+            if deliver == Deliver::Pieces {
+                prop_assert_eq!(joining.begun(), lent.joining.begun());
+            }
+        }
     }
 
     #[test]
-    fn arbitrary_octets_never_panic(
+    fn arbitrary_bytes_never_panic(
         role in roles(),
-        octets in vec(any::<u8>(), 0..200),
+        bytes in vec(any::<u8>(), 0..200),
         cuts in cuts(),
     ) {
         let mut whole = Run::new(role);
-        whole.feed(&octets);
+        whole.feed(&bytes);
         let mut pieces = Run::new(role);
-        for piece in cut(&octets, &cuts) {
+        for piece in cut(&bytes, &cuts) {
             pieces.feed(&piece);
         }
         prop_assert_eq!(whole.events, pieces.events);
@@ -323,7 +382,7 @@ fn almost_text() -> impl Strategy<Value = Vec<u8>> {
             .prop_map(String::into_bytes),
         1 => vec(any::<u8>(), 0..3),
         1 => select(vec![0xed_u8, 0xe0, 0xf0, 0xf4, 0xf5, 0xc0, 0xc2, 0x80, 0xbf, 0x90, 0x9f, 0xa0])
-            .prop_map(|octet| vec![octet]),
+            .prop_map(|byte| vec![byte]),
         1 => vec(select(vec![0xe2, 0x82, 0xf0, 0x9f, 0x98]), 0..4),
     ];
     vec(piece, 0..6).prop_map(|pieces| pieces.concat())
@@ -335,49 +394,49 @@ proptest! {
     #[test]
     fn text_is_what_the_standard_library_takes_for_text(
         role in roles(),
-        octets in almost_text(),
+        bytes in almost_text(),
         places in vec(any::<Index>(), 0..5),
         cuts in cuts(),
     ) {
-        let mut ends: Vec<_> = places.iter().map(|p| p.index(octets.len() + 1)).collect();
-        ends.push(octets.len());
+        let mut ends: Vec<_> = places.iter().map(|p| p.index(bytes.len() + 1)).collect();
+        ends.push(bytes.len());
         ends.sort_unstable();
         let (mut wire, mut begin, last) = (Vec::new(), 0, ends.len() - 1);
         for (index, end) in ends.into_iter().enumerate() {
             let first = u8::from(index == last) << 7 | u8::from(index == 0);
-            wire.extend(frame(role, first, &octets[begin..end]));
+            wire.extend(frame(role, first, &bytes[begin..end]));
             begin = end;
         }
         let mut run = Run::new(role);
         for piece in cut(&wire, &cuts) {
             run.feed(&piece);
         }
-        let wanted = match std::str::from_utf8(&octets) {
-            Ok(text) => Event::Text(text.to_owned().into()),
+        let wanted = match std::str::from_utf8(&bytes) {
+            Ok(message) => text(message),
             Err(_) => Event::Failed(ProtocolError::TextNotUtf8),
         };
         prop_assert_eq!(&run.events[..], &[wanted]);
     }
 
     #[test]
-    fn text_fails_with_the_first_octet_that_cannot_be_text(
+    fn text_fails_with_the_first_byte_that_cannot_be_text(
         role in roles(),
-        octets in almost_text(),
+        bytes in almost_text(),
     ) {
         // The shortest beginning that nothing makes valid.
-        let bad = (0..=octets.len()).find(|&len| {
-            let error = std::str::from_utf8(&octets[..len]).err();
+        let bad = (0..=bytes.len()).find(|&len| {
+            let error = std::str::from_utf8(&bytes[..len]).err();
             error.is_some_and(|error| error.error_len().is_some())
         });
-        // One octet more is announced than comes, so the end of the text is not judged.
+        // One byte more is announced than comes, so the end of the text is not judged.
         let wire = [
-            frame_header(role, 0x81, octets.len() as u64 + 1),
-            xor(&octets, if role == Role::Server { KEY } else { [0; 4] }),
+            frame_header(role, 0x81, bytes.len() as u64 + 1),
+            xor(&bytes, if role == Role::Server { KEY } else { [0; 4] }),
         ]
         .concat();
-        let header_len = wire.len() - octets.len();
+        let header_len = wire.len() - bytes.len();
         let mut run = Run::new(role);
-        let failed = wire.iter().position(|&octet| !run.feed(&[octet]).events.is_empty());
+        let failed = wire.iter().position(|&byte| !run.feed(&[byte]).events.is_empty());
         prop_assert_eq!(failed.map(|index| index + 1), bad.map(|len| header_len + len));
     }
 }
@@ -389,13 +448,10 @@ proptest! {
 
     #[test]
     fn what_is_sent_is_received(role in roles(), sent in vec(messages(), 0..8), cuts in cuts()) {
-        let mut sender = connection(role, &Config::default());
+        let mut sender = connection(role, Settings::default());
         let mut out = BytesMut::new();
         for message in &sent {
-            match message {
-                Message::Text(text) => sender.send_text(text, &mut out).unwrap(),
-                Message::Binary(data) => sender.send_binary(data, &mut out).unwrap(),
-            }
+            sender.send(message.data(), &mut out).unwrap();
         }
         let mut receiver = Run::new(other(role));
         for piece in cut(&out, &cuts) {
@@ -410,13 +466,12 @@ proptest! {
 #[derive(Clone, Debug)]
 enum Action {
     Send(Message),
-    First(Message),
-    Next(Message),
-    Last(Message),
+    /// A piece of a message, and whether it is the last.
+    Piece(Message, bool),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<CloseCode>, String),
-    /// So many octets of its output reach the peer.
+    /// So many bytes of its output reach the peer.
     Deliver(usize),
 }
 
@@ -428,9 +483,7 @@ fn actions() -> impl Strategy<Value = Action> {
     ];
     prop_oneof![
         4 => messages().prop_map(Action::Send),
-        2 => messages().prop_map(Action::First),
-        2 => messages().prop_map(Action::Next),
-        2 => messages().prop_map(Action::Last),
+        6 => (messages(), prop::bool::weighted(0.3)).prop_map(|(m, last)| Action::Piece(m, last)),
         1 => vec(any::<u8>(), 0..130).prop_map(Action::Ping),
         1 => vec(any::<u8>(), 0..130).prop_map(Action::Pong),
         1 => close,
@@ -438,59 +491,55 @@ fn actions() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// One end, and what it has sent as a whole.
+/// One end, and the complete messages that it has sent.
 struct End {
     run: Run,
     sent: Vec<Event<'static>>,
     unfinished: Option<Message>,
-    /// What its own call of `close` said.
-    closed_with: Option<Option<CloseCode>>,
+    /// What its own call of `close` said, and whether that answered a Close.
+    closed_with: Option<(Option<CloseCode>, bool)>,
 }
 
 impl End {
-    fn new(role: Role) -> Self {
+    fn new(role: Role, answer_close: bool) -> Self {
         Self {
-            run: Run::new(role),
+            run: Run::with_settings(role, settings(|s| s.answer_close = answer_close)),
             sent: Vec::new(),
             unfinished: None,
             closed_with: None,
         }
     }
 
+    fn has_got_close(&self) -> bool {
+        matches!(self.run.events.last(), Some(Event::Close { .. }))
+    }
+
     fn act(&mut self, action: &Action) {
+        let has_got_close = self.has_got_close();
+        let answers = self.run.ws.settings().answer_close;
+        let may_send = self.closed_with.is_none() && !(has_got_close && answers);
         let (ws, out) = (&mut self.run.ws, &mut self.run.out);
+        assert_eq!(ws.is_open(), may_send);
         let before = out.len();
         let result = match action {
             Action::Send(message) => {
-                let result = match message {
-                    Message::Text(text) => ws.send_text(text, out),
-                    Message::Binary(data) => ws.send_binary(data, out),
-                };
+                let result = ws.send(message.data(), out);
                 if result.is_ok() {
                     self.sent.push(message.event());
                 }
                 result
             }
-            Action::First(message) => {
-                let result = send(message, |data| ws.send_first_fragment(data, out));
+            Action::Piece(more, is_last) => {
+                let result = ws.send_piece(more.data(), *is_last, out);
                 if result.is_ok() {
-                    self.unfinished = Some(message.clone());
-                }
-                result
-            }
-            Action::Next(more) => {
-                let result = send(more, |data| ws.send_next_fragment(data, out));
-                if result.is_ok() {
-                    append(self.unfinished.as_mut().unwrap(), more);
-                }
-                result
-            }
-            Action::Last(more) => {
-                let result = send(more, |data| ws.send_last_fragment(data, out));
-                if result.is_ok() {
-                    let mut message = self.unfinished.take().unwrap();
-                    append(&mut message, more);
-                    self.sent.push(message.event());
+                    let message = match self.unfinished.take() {
+                        Some(message) => message.with(more),
+                        None => more.clone(),
+                    };
+                    match is_last {
+                        true => self.sent.push(message.event()),
+                        false => self.unfinished = Some(message),
+                    }
                 }
                 result
             }
@@ -499,38 +548,21 @@ impl End {
             Action::Close(code, reason) => {
                 let result = ws.close(*code, reason, out);
                 if result.is_ok() {
-                    self.closed_with = Some(*code);
+                    self.closed_with = Some((*code, has_got_close));
                 }
                 result
             }
             Action::Deliver(_) => return,
         };
+        assert!(may_send || result.is_err());
         assert_eq!(result.is_ok(), out.len() > before, "all or nothing");
-    }
-}
-
-fn send<'m>(
-    message: &'m Message,
-    send: impl FnOnce(sansocket::Data<'m>) -> Result<(), SendError>,
-) -> Result<(), SendError> {
-    send(match message {
-        Message::Text(text) => sansocket::Data::Text(text),
-        Message::Binary(data) => sansocket::Data::Binary(data),
-    })
-}
-
-fn append(message: &mut Message, more: &Message) {
-    match (message, more) {
-        (Message::Text(text), Message::Text(more)) => text.push_str(more),
-        (Message::Binary(data), Message::Binary(more)) => data.extend_from_slice(more),
-        _ => panic!("a message of two types was sent"),
     }
 }
 
 fn deliver(from: &mut End, to: &mut End, n: usize) {
     let n = n.min(from.run.out.len());
-    let octets = from.run.out.split_to(n);
-    to.run.feed(&octets);
+    let bytes = from.run.out.split_to(n);
+    to.run.feed(&bytes);
 }
 
 proptest! {
@@ -538,13 +570,16 @@ proptest! {
 
     /// Once both have drained, both have the code of the Close that the other one sent. If only
     /// one end called `close`, this is the same code on both sides; if both did before they saw
-    /// the other's Close, each has the other's (RFC 6455, section 7.1.5).
+    /// the other's Close, each has the other's (RFC 6455, section 7.1.5). An end that does not answer
+    /// a Close at once goes on sending until it does.
     #[test]
     fn two_ends_always_close_with_all_that_was_sent_delivered(
         actions in vec((any::<bool>(), actions()), 0..40),
+        answer_close in any::<(bool, bool)>(),
         last_word: bool,
     ) {
-        let (mut client, mut server) = (End::new(Role::Client), End::new(Role::Server));
+        let mut client = End::new(Role::Client, answer_close.0);
+        let mut server = End::new(Role::Server, answer_close.1);
         for (at_client, action) in &actions {
             let (here, there) = match at_client {
                 true => (&mut client, &mut server),
@@ -557,45 +592,51 @@ proptest! {
         }
         let last = if last_word { &mut client } else { &mut server };
         last.act(&Action::Close(Some(CloseCode::NORMAL), String::new()));
-        while !client.run.out.is_empty() || !server.run.out.is_empty() {
+        loop {
             deliver(&mut client, &mut server, 1_000);
             deliver(&mut server, &mut client, 1_000);
+            // Nothing is left to say, but for the answer that is due.
+            for end in [&mut client, &mut server] {
+                if end.has_got_close() && end.run.ws.is_open() {
+                    end.act(&Action::Send(Message::Text("the last".into())));
+                    end.act(&Action::Close(Some(CloseCode(4000)), String::new()));
+                }
+            }
+            if client.run.out.is_empty() && server.run.out.is_empty() {
+                break;
+            }
         }
 
         for (one, two) in [(&client, &server), (&server, &client)] {
-            prop_assert_eq!(one.run.ws.state(), State::Closing);
-            prop_assert_eq!(one.run.ws.error(), None);
-            let (close, before) = one.run.events.split_last().unwrap();
-            prop_assert!(matches!(close, Event::Close(_)));
-            let received: Vec<_> = before
-                .iter()
-                .filter(|event| matches!(event, Event::Text(_) | Event::Binary(_)))
-                .cloned()
-                .collect();
-            prop_assert_eq!(&received, &two.sent);
-
-            // The first to close said the code; the other one echoed it, or said its own.
-            let said = two.closed_with.or(one.closed_with).unwrap();
-            let code = said.unwrap_or(CloseCode::NO_STATUS);
-            prop_assert_eq!(one.run.ws.close_code(), Some(code));
-            let by = if one.closed_with.is_some() { ClosedBy::Us } else { ClosedBy::Peer };
-            prop_assert_eq!(one.run.ws.closed_by(), Some(by));
-        }
-        if client.closed_with.is_none() || server.closed_with.is_none() {
-            prop_assert_eq!(client.run.ws.close_code(), server.run.ws.close_code());
+            prop_assert!(!one.run.ws.is_open());
+            prop_assert!(one.has_got_close());
+            let (_, before) = one.run.events.split_last().unwrap();
+            let is_message = |e: &&Event<'_>| matches!(e, Event::Text(_) | Event::Binary(_));
+            let received: Vec<_> = before.iter().filter(is_message).collect();
+            prop_assert_eq!(received, Vec::from_iter(&two.sent));
         }
         prop_assert!(server.run.ws.must_close_transport(), "the server closes first");
         prop_assert!(!client.run.ws.must_close_transport());
-        for end in [&mut client, &mut server] {
-            prop_assert_eq!(end.run.ws.receive_eof(), Ok(()));
-            prop_assert!(end.run.ws.is_clean());
+
+        let ends = [client.run.eof(), server.run.eof()];
+        for (how, (one, two)) in ends.iter().zip([(&client, &server), (&server, &client)]) {
+            // The first to close said the code; the other one echoed it, or said its own.
+            let (said, _) = two.closed_with.or(one.closed_with).unwrap();
+            let code = said.unwrap_or(CloseCode::NO_STATUS);
+            let by_peer = one.closed_with.is_none_or(|(_, is_answer)| is_answer);
+            prop_assert_eq!(how, &How::Closed { code, by_peer });
+            prop_assert!(how.is_clean());
+            prop_assert_eq!(how.close_code(), code);
+        }
+        if client.closed_with.is_none() || server.closed_with.is_none() {
+            prop_assert_eq!(ends[0].close_code(), ends[1].close_code());
         }
     }
 }
 
 // ---- the opening handshake (section 4) ----
 
-/// A good head in which some octets were replaced, lines doubled, moved or left out.
+/// A good head in which some bytes were replaced, lines doubled, moved or left out.
 fn heads(good: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let other_lines = vec![
         "Origin: http://example.com\r\n",
@@ -615,9 +656,9 @@ fn heads(good: &'static str) -> impl Strategy<Value = Vec<u8>> {
     ];
     let lines = vec((any::<Index>(), select(other_lines)), 0..3);
     let lost = prop::option::weighted(0.2, any::<Index>());
-    let octets = prop_oneof![2 => vec((any::<Index>(), any::<u8>()), 0..1), 1 => vec((any::<Index>(), any::<u8>()), 0..3)];
-    let behind = vec(any::<u8>(), 0..30);
-    (lines, lost, octets, behind).prop_map(move |(more, lost, octets, behind)| {
+    let bytes = prop_oneof![2 => vec((any::<Index>(), any::<u8>()), 0..1), 1 => vec((any::<Index>(), any::<u8>()), 0..3)];
+    let after = vec(any::<u8>(), 0..30);
+    (lines, lost, bytes, after).prop_map(move |(more, lost, bytes, after)| {
         let mut lines: Vec<&str> = good.split_inclusive("\r\n").collect();
         if let Some(lost) = lost {
             lines.remove(lost.index(lines.len()));
@@ -626,66 +667,92 @@ fn heads(good: &'static str) -> impl Strategy<Value = Vec<u8>> {
             lines.insert(1 + place.index(lines.len() - 1), line);
         }
         let mut head = lines.concat().into_bytes();
-        for (place, octet) in octets {
+        for (place, byte) in bytes {
             let at = place.index(head.len());
-            head[at] = octet;
+            head[at] = byte;
         }
-        head.extend(behind);
+        head.extend(after);
         head
     })
 }
 
-fn small_limits() -> HandshakeConfig {
-    let mut config = HandshakeConfig::default();
-    config.max_head_size = 400;
-    config.max_headers = 8;
-    config.max_interim_responses = 1;
-    config.max_body_size = 20;
-    config
+fn small_limits() -> Config {
+    support::config(|c| {
+        c.max_head_size = 400;
+        c.max_headers = 8;
+        c.max_interim_responses = 1;
+        c.max_body_size = 20;
+    })
 }
 
-/// The octets to a server's handshake; what came of it.
-fn served(pieces: &[Vec<u8>]) -> (Option<String>, BytesMut, Vec<u8>) {
-    let mut handshake = sansocket::ServerHandshake::new(&small_limits());
-    let (mut outcome, mut out, mut rest) = (None, BytesMut::new(), Vec::new());
+/// All that a request says.
+fn described(request: &Request) -> String {
+    let headers: Vec<_> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let line = (
+        request.method(),
+        request.target(),
+        request.path(),
+        request.query(),
+    );
+    let said = (request.host(), request.origin());
+    let offered = (request.subprotocols(), request.extensions());
+    format!(
+        "{line:?} {said:?} {offered:?} {:?} {headers:?}",
+        request.error()
+    )
+}
+
+/// What came of bytes that went to a server, which accepts every good request: its events, its
+/// output, and what was left for the connection.
+fn served(pieces: &[Vec<u8>]) -> (Vec<String>, BytesMut, Vec<u8>) {
+    let mut endpoint = Endpoint::server(&small_limits(), Duration::ZERO);
+    let (mut seen, mut out, mut rest) = (Vec::new(), BytesMut::new(), Vec::new());
     for mut piece in pieces.iter().cloned() {
-        let mut input = Input::new(&mut piece);
-        match handshake.receive(&mut input, &mut out) {
-            Ok(None) => assert!(input.is_empty() || outcome.is_some()),
-            Ok(Some(request)) => {
-                let _ = request.accept().send(&mut out);
-                outcome = Some(format!("{request:?}"));
-            }
-            Err(error) => {
-                assert!(input.is_empty());
-                outcome = Some(format!("{error:?}"));
+        let mut input = Input(&mut piece);
+        while !endpoint.is_open()
+            && let Some(event) = endpoint.receive(&mut input, Duration::ZERO, &mut out)
+        {
+            match event {
+                Event::Request(request) => {
+                    assert!(seen.is_empty());
+                    seen.push(described(&request));
+                    endpoint.accept(request, &mut out).unwrap();
+                }
+                Event::Http(request) => {
+                    assert!(seen.is_empty() && request.error().is_some());
+                    seen.push(described(&request));
+                }
+                Event::Refused(error) => {
+                    assert!(seen.len() < 2);
+                    seen.push(format!("{error:?}"));
+                }
+                other => panic!("{other:?} in an opening handshake"),
             }
         }
-        rest.extend_from_slice(input.take_rest());
+        assert!(
+            endpoint.is_open() || input.0.is_empty(),
+            "every byte is taken"
+        );
+        rest.extend_from_slice(input.0);
     }
-    (outcome, out, rest)
+    (seen, out, rest)
 }
 
-/// The octets to a client's handshake, then the end of the transport.
-fn asked(pieces: &[Vec<u8>]) -> (String, BytesMut, Vec<u8>) {
+/// What came of bytes that went to a client, and of the end of its transport.
+fn asked(pieces: &[Vec<u8>]) -> (Result<Response, HandshakeError>, BytesMut, Vec<u8>) {
     let request = client_request().subprotocol("a").unwrap();
-    let request = request.extension(Extension::new("x").unwrap());
-    let (mut handshake, _) = client_handshake(&request, &small_limits());
-    let (mut outcome, mut out, mut rest) = (None, BytesMut::new(), Vec::new());
-    for mut piece in pieces.iter().cloned() {
-        let mut input = Input::new(&mut piece);
-        match handshake.receive(&mut input, &mut out) {
-            Ok(None) => assert!(input.is_empty() || outcome.is_some()),
-            Ok(Some(opened)) => outcome = Some(format!("{opened:?}")),
-            Err(error) => {
-                assert!(input.is_empty());
-                outcome = Some(format!("{error:?}"));
-            }
-        }
-        rest.extend_from_slice(input.take_rest());
-    }
-    let end = handshake.receive_eof();
-    (outcome.unwrap_or_else(|| format!("{end:?}")), out, rest)
+    let request = request.extension(Extension::new("x").unwrap(), false);
+    let (endpoint, _) = client_handshake(&request, &small_limits());
+    let mut asked = receive_response(endpoint, pieces);
+    let result = match asked.result.take() {
+        Some(result) => result,
+        None => Err(asked.eof()),
+    };
+    (result, asked.out, asked.rest)
 }
 
 /// A 101 for the key of the seed that the tests use.
@@ -698,9 +765,9 @@ const INTERIM: &str = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 x\r\n\r\nHTTP/1
 
 fn responses() -> impl Strategy<Value = Vec<u8>> {
     let (_, key) = client_handshake(&client_request(), &small_limits());
-    let accept = sansocket::negotiation::accept_key(&key);
+    let accept = accept_key(&key);
     let opening = heads(OPENING).prop_map(move |head| {
-        // An octet of the mark itself may have been replaced; then it is a wrong answer.
+        // An byte of the mark itself may have been replaced; then it is a wrong answer.
         let mark = b"ACCEPT_OF_THE_SEED";
         match head.windows(mark.len()).position(|part| part == mark) {
             Some(at) => [&head[..at], accept.as_bytes(), &head[at + mark.len()..]].concat(),
@@ -731,10 +798,10 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_heads_never_panic(octets in vec(any::<u8>(), 0..300), cuts in cuts()) {
-        let whole = std::slice::from_ref(&octets);
-        prop_assert_eq!(served(whole), served(&cut(&octets, &cuts)));
-        prop_assert_eq!(asked(whole), asked(&cut(&octets, &cuts)));
+    fn arbitrary_heads_never_panic(bytes in vec(any::<u8>(), 0..300), cuts in cuts()) {
+        let whole = std::slice::from_ref(&bytes);
+        prop_assert_eq!(served(whole), served(&cut(&bytes, &cuts)));
+        prop_assert_eq!(asked(whole), asked(&cut(&bytes, &cuts)));
     }
 }
 
@@ -743,12 +810,18 @@ proptest! {
 fn the_good_heads_are_good() {
     assert!(served(&[REQUEST.into()]).1.starts_with(b"HTTP/1.1 101 "));
     let (_, key) = client_handshake(&client_request(), &small_limits());
-    let accept = sansocket::negotiation::accept_key(&key);
+    let accept = accept_key(&key);
     let opening = OPENING.replace("ACCEPT_OF_THE_SEED", &accept);
-    assert!(asked(&[opening.into()]).0.starts_with("Opened"));
+    assert!(asked(&[opening.into()]).0.is_ok());
     for response in [REFUSING, CHUNKED] {
-        let outcome = asked(&[response.into()]).0;
-        assert!(outcome.contains("is_complete: true"), "{outcome}");
+        let Err(HandshakeError::Refused(refusal)) = asked(&[response.into()]).0 else {
+            panic!("it refuses: {response}");
+        };
+        assert!(refusal.is_complete, "{refusal:?}");
     }
-    assert_eq!(asked(&[INTERIM.into()]).0, "TooManyInterimResponses");
+    let over = asked(&[INTERIM.into()]).0;
+    assert!(
+        matches!(over, Err(HandshakeError::TooManyInterimResponses { .. })),
+        "{over:?}"
+    );
 }

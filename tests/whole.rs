@@ -1,39 +1,55 @@
-//! Messages that wait in the caller's buffer until they are whole. The law of this file: the events
-//! are those of reading all at once, whatever the cuts, and no message of one frame is copied.
+//! Messages that wait in the caller's buffer until they are complete (`Deliver::InPlace`).
+//!
+//! Invariant: the events are those of reading all at once, whatever the cuts, and no message of one
+//! frame is copied.
 
 mod support;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
-use sansocket::{Config, Connection, DeadlinesConfig, Endpoint, Event, Input, ProtocolError, Role};
-use std::borrow::Cow;
+use sansocket::{
+    Config, Connection, Deliver, Endpoint, Event, Input, ProtocolError, Role, Settings, Tick,
+};
+use std::ops::Range;
 use std::time::Duration;
 use support::*;
 
-/// What comes of these octets, and what is left of them.
-fn at_once(ws: &mut Connection, octets: &[u8]) -> (Vec<Event<'static>>, BytesMut) {
-    let (mut octets, mut out, mut events) = (octets.to_vec(), BytesMut::new(), Vec::new());
-    let mut input = Input::new(&mut octets);
+/// A connection whose messages wait in the input.
+fn in_place(role: Role, mut settings: Settings) -> Connection {
+    settings.deliver = Deliver::InPlace;
+    connection(role, settings)
+}
+
+/// What comes of these bytes.
+fn at_once(ws: &mut Connection, bytes: &[u8]) -> (Vec<Event<'static>>, BytesMut) {
+    let (mut bytes, mut out, mut events) = (bytes.to_vec(), BytesMut::new(), Vec::new());
+    let mut input = Input(&mut bytes);
     while let Some(event) = ws.receive(&mut input, &mut out) {
         events.push(event.into_owned());
     }
     (events, out)
 }
 
-/// The same by a buffer in which unfinished messages wait.
+/// The same by a buffer in which unfinished messages wait, and what is left in it.
 fn waiting(ws: &mut Connection, cuts: &[Vec<u8>]) -> (Vec<Event<'static>>, BytesMut, usize) {
     let (mut buffer, mut out, mut events) = (Vec::new(), BytesMut::new(), Vec::new());
     for part in cuts {
         buffer.extend(part);
-        let mut input = Input::new(&mut buffer);
-        while let Some(event) = ws.receive_whole(&mut input, &mut out) {
+        let mut input = Input(&mut buffer);
+        while let Some(event) = ws.receive(&mut input, &mut out) {
             events.push(event.into_owned());
         }
-        let (left, missing) = (input.len(), ws.missing(&input));
+        let (left, missing) = (input.0.len(), ws.missing(&input));
         assert_eq!(missing.is_some(), left > 0, "it says what it waits for");
         buffer.drain(..buffer.len() - left);
     }
     (events, out, buffer.len())
+}
+
+/// The payload is lent from here.
+fn is_lent(payload: &[u8], from: &Range<*const u8>) -> bool {
+    let lent = payload.as_ptr_range();
+    from.start <= lent.start && lent.end <= from.end
 }
 
 fn frames() -> impl Strategy<Value = Vec<(u8, usize)>> {
@@ -56,20 +72,20 @@ proptest! {
         frames in frames(),
         spoilt in prop::option::weighted(0.3, (any::<prop::sample::Index>(), any::<u8>())),
         cuts in prop::collection::vec(1..400_usize, 0..60),
-        max_size in prop_oneof![Just(100_usize), Just(70_000)],
+        max_size in prop_oneof![Just(100_u64), Just(70_000)],
         end in any::<prop::sample::Index>(),
     ) {
-        let mut octets: Vec<u8> = frames
+        let mut bytes: Vec<u8> = frames
             .iter()
             .flat_map(|(first, len)| frame(role, *first, &vec![b'a'; if first & 8 == 0 { *len } else { len % 126 }]))
             .collect();
-        if let (Some((index, octet)), false) = (spoilt, octets.is_empty()) {
-            let index = index.index(octets.len());
-            octets[index] = octet;
+        if let (Some((index, byte)), false) = (spoilt, bytes.is_empty()) {
+            let index = index.index(bytes.len());
+            bytes[index] = byte;
         }
-        octets.truncate(end.index(octets.len() + 1));
+        bytes.truncate(end.index(bytes.len() + 1));
         let mut parts = Vec::new();
-        let mut rest = &octets[..];
+        let mut rest = &bytes[..];
         for cut in cuts {
             let (part, others) = rest.split_at(cut.min(rest.len()));
             parts.push(part.to_vec());
@@ -77,11 +93,9 @@ proptest! {
         }
         parts.push(rest.to_vec());
 
-        let mut config = Config::default();
-        config.max_message_size = max_size;
-        let mut one = connection(role, &config);
-        let (expected, expected_out) = at_once(&mut one, &octets);
-        let (mut events, out, left) = waiting(&mut connection(role, &config), &parts);
+        let settings = settings(|s| s.max_message_size = max_size);
+        let (expected, expected_out) = at_once(&mut connection(role, settings), &bytes);
+        let (mut events, out, left) = waiting(&mut in_place(role, settings), &parts);
         // Text that waits has not been checked yet.
         if left > 0 && matches!(expected.last(), Some(Event::Failed(ProtocolError::TextNotUtf8))) {
             events.push(Event::Failed(ProtocolError::TextNotUtf8));
@@ -95,19 +109,19 @@ proptest! {
 proptest! {
     #![proptest_config(proptest_config(500, "proptest-regressions/whole.txt"))]
 
-    /// Who does not keep what was left gets nonsense, and no more than that.
+    /// A caller that does not keep what was left gets nonsense, and no more than that.
     #[test]
-    fn other_octets_than_those_that_were_left_do_no_harm(
+    fn other_bytes_than_those_that_were_left_do_no_harm(
         role in prop::sample::select(&ROLES[..]),
         parts in prop::collection::vec((0x81..0x83_u8, 0..400_usize, 0..500_usize, any::<bool>()), 0..20),
     ) {
-        let (mut ws, mut out) = (connection(role, &Config::default()), BytesMut::new());
+        let (mut ws, mut out) = (connection(role, Settings::default()), BytesMut::new());
         for (first, len, end, waits) in parts {
-            let mut octets = frame(role, first, &vec![b'a'; len]);
-            octets.truncate(end);
-            let mut input = Input::new(&mut octets);
-            let receive = if waits { Connection::receive_whole } else { Connection::receive };
-            while receive(&mut ws, &mut input, &mut out).is_some() {}
+            let mut bytes = frame(role, first, &vec![b'a'; len]);
+            bytes.truncate(end);
+            let mut input = Input(&mut bytes);
+            ws.settings().deliver = if waits { Deliver::InPlace } else { Deliver::Complete };
+            while ws.receive(&mut input, &mut out).is_some() {}
         }
     }
 }
@@ -116,88 +130,183 @@ proptest! {
 fn a_message_of_one_frame_is_lent_however_it_was_cut() {
     for role in ROLES {
         for len in [0, 1, 125, 126, 65_535, 65_536, 200_000] {
-            let mut ws = connection(role, &Config::default());
+            let mut ws = in_place(role, Settings::default());
             let whole = frame(role, 0x82, &vec![7; len]);
             let mut buffer = Vec::new();
             for there in (0..whole.len()).step_by(1 + whole.len() / 50) {
                 buffer.extend_from_slice(&whole[buffer.len()..there]);
-                let mut input = Input::new(&mut buffer);
-                assert_eq!(ws.receive_whole(&mut input, &mut BytesMut::new()), None);
-                assert_eq!(input.len(), there, "it waits");
+                let mut input = Input(&mut buffer);
+                assert_eq!(ws.receive(&mut input, &mut BytesMut::new()), None);
+                assert_eq!(input.0.len(), there, "it waits");
                 assert!(ws.missing(&input).is_none_or(|n| n <= whole.len() - there));
             }
             buffer.extend_from_slice(&whole[buffer.len()..]);
-            let mut input = Input::new(&mut buffer);
-            let event = ws.receive_whole(&mut input, &mut BytesMut::new());
-            assert!(
-                matches!(event, Some(Event::Binary(Cow::Borrowed(data))) if data == vec![7; len])
-            );
+            let place = buffer.as_ptr_range();
+            let event = ws.receive(&mut Input(&mut buffer), &mut BytesMut::new());
+            let Some(Event::Binary(data)) = event else {
+                panic!("{event:?}");
+            };
+            assert!(is_lent(&data, &place) || len == 0);
+            assert!(*data == vec![7; len]);
         }
     }
 }
 
 #[test]
-fn both_ways_of_receiving_may_take_turns() {
-    let mut ws = connection(Role::Server, &Config::default());
-    let mut out = BytesMut::new();
-    let whole = frame(Role::Server, 0x81, b"waits, then is gathered");
-    for waits in 0..whole.len() {
-        for more in 0..=whole.len() - waits {
-            let (begin, end) = whole.split_at(waits + more);
-            let mut begin = begin.to_vec();
-            let mut input = Input::new(&mut begin[..waits]);
-            assert_eq!(ws.receive_whole(&mut input, &mut out), None);
-            let mut input = Input::new(&mut begin);
-            let mut event = ws.receive(&mut input, &mut out);
-            assert!(input.is_empty(), "now it is kept");
-            let mut end = end.to_vec();
-            let mut input = Input::new(&mut end);
-            event = event.or_else(|| ws.receive_whole(&mut input, &mut out));
-            assert_eq!(event, Some(text("waits, then is gathered")));
+fn a_message_comes_in_the_way_in_which_it_started() {
+    let message = "waits, then is gathered";
+    let ways = [Deliver::Complete, Deliver::InPlace, Deliver::Pieces];
+    for role in ROLES {
+        let whole = frame(role, 0x81, message.as_bytes());
+        let header_len = whole.len() - message.len();
+        for (before, after) in ways.map(|one| ways.map(|other| (one, other))).concat() {
+            for changed in 0..whole.len() {
+                for more in [0, 1, header_len, whole.len()] {
+                    let (mut ws, mut out) =
+                        (connection(role, Settings::default()), BytesMut::new());
+                    let (mut buffer, mut pieces) = (Vec::new(), Vec::new());
+                    let reached = whole.len().min(changed + more);
+                    let reads = [0..changed, changed..reached, reached..whole.len()];
+                    for (deliver, read) in [before, after, before].into_iter().zip(reads) {
+                        ws.settings().deliver = deliver;
+                        buffer.extend_from_slice(&whole[read]);
+                        let place = buffer.as_ptr_range();
+                        let mut input = Input(&mut buffer);
+                        while let Some(event) = ws.receive(&mut input, &mut out) {
+                            if let Event::Text(text) = &event
+                                && before == Deliver::InPlace
+                                && changed >= header_len
+                            {
+                                assert!(is_lent(text.as_bytes(), &place));
+                            }
+                            pieces.push(event.into_owned());
+                        }
+                        let left = input.0.len();
+                        buffer.drain(..buffer.len() - left);
+                    }
+                    assert!(buffer.is_empty());
+                    // It starts when its header is complete.
+                    let started = match () {
+                        () if changed >= header_len => before,
+                        () if changed + more >= header_len => after,
+                        () => before,
+                    };
+                    let come_in_pieces = pieces.iter().all(|e| matches!(e, Event::Piece(_)));
+                    assert_eq!(
+                        come_in_pieces,
+                        started == Deliver::Pieces,
+                        "{changed} {more}"
+                    );
+                    let mut joining = Joining::default();
+                    let events: Vec<_> =
+                        pieces.into_iter().filter_map(|e| joining.push(e)).collect();
+                    assert_eq!(events, [text(message)]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_that_waits_goes_on_waiting_when_the_setting_changes() {
+    for role in ROLES {
+        let whole = frame(role, 0x82, b"waits");
+        for after in [Deliver::Complete, Deliver::Pieces] {
+            let header_len = whole.len() - 5;
+            for changed in header_len..whole.len() {
+                let (mut ws, mut out) = (in_place(role, Settings::default()), BytesMut::new());
+                let mut buffer = whole[..changed].to_vec();
+                for there in changed..whole.len() {
+                    let mut input = Input(&mut buffer);
+                    assert_eq!(ws.receive(&mut input, &mut out), None);
+                    assert_eq!(input.0.len(), there, "it waits");
+                    assert_eq!(ws.missing(&input), Some(whole.len() - there));
+                    ws.settings().deliver = after;
+                    buffer.push(whole[there]);
+                }
+                // Its successor comes as the setting says now: it is taken.
+                buffer.extend_from_slice(&whole[..header_len]);
+                let mut input = Input(&mut buffer);
+                let event = ws.receive(&mut input, &mut out);
+                assert_eq!(event, Some(binary(b"waits")));
+                assert_eq!(ws.receive(&mut input, &mut out), None);
+                assert!(input.0.is_empty());
+                assert_eq!(ws.missing(&input), None);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_large_payload_leaves_as_a_view_of_a_buffer_that_is_given_up() {
+    let large = vec![b'x'; 1 << 20];
+    for role in ROLES {
+        for deliver in [Deliver::Complete, Deliver::InPlace] {
+            let mut ws = connection(role, settings(|s| s.deliver = deliver));
+            let all = support::frames(role, &[(0x81, &large), (0x82, &large), (0x82, b"small")]);
+            let (mut input, mut out) = (BytesMut::from(&all[..]), BytesMut::new());
+            let place = input.as_ptr_range();
+            // Text is copied, as it would be validated again.
+            let event = ws.receive_owned(&mut input, &mut out);
+            assert!(matches!(&event, Some(Event::Text(text)) if text.as_bytes() == large));
+            let event = ws.receive_owned(&mut input, &mut out);
+            let Some(Event::Binary(data)) = event else {
+                panic!("{event:?}");
+            };
+            assert!(*data == large);
+            assert!(is_lent(&data, &place) && is_lent(&data.into_bytes(), &place));
+            let event = ws.receive_owned(&mut input, &mut out);
+            assert_eq!(event, Some(binary(b"small")));
+            assert_eq!(ws.receive_owned(&mut input, &mut out), None);
+            assert!(input.is_empty());
         }
     }
 }
 
 #[test]
 fn what_breaks_a_rule_does_not_wait() {
-    let mut config = Config::default();
-    config.max_message_size = 1000;
-    for (octets, error) in [
+    let settings = settings(|s| s.max_message_size = 1000);
+    for (bytes, error) in [
         (&b"\x81\x05"[..], ProtocolError::FrameNotMasked),
-        (b"\x82\xfe\x03\xe9\0\0\0\0", ProtocolError::MessageTooBig),
+        (
+            b"\x82\xfe\x03\xe9\0\0\0\0",
+            ProtocolError::MessageTooBig {
+                len: 1001,
+                max: 1000,
+            },
+        ),
         (b"\x82\xfe\x00\x7d", ProtocolError::LengthNotMinimal),
         (b"\x83", ProtocolError::ReservedOpcode),
         (b"\xc1", ProtocolError::ReservedBit),
     ] {
-        let mut ws = connection(Role::Server, &config);
-        let mut octets = octets.to_vec();
-        let event = ws.receive_whole(&mut Input::new(&mut octets), &mut BytesMut::new());
+        let mut ws = in_place(Role::Server, settings);
+        let mut bytes = bytes.to_vec();
+        let event = ws.receive(&mut Input(&mut bytes), &mut BytesMut::new());
         assert_eq!(event, Some(Event::Failed(error)));
     }
 }
 
 #[test]
 fn an_endpoint_lets_messages_wait_as_its_connection_does() {
-    let ws = connection(Role::Server, &Config::default());
-    let mut endpoint = Endpoint::open(ws, DeadlinesConfig::default(), Duration::ZERO);
+    let ws = in_place(Role::Server, Settings::default());
+    let mut endpoint = Endpoint::open(ws, &Config::default(), Duration::ZERO);
     let (mut buffer, mut out) = (frame(Role::Server, 0x82, b"waits"), BytesMut::new());
     let (end, second) = (buffer.split_off(9), Duration::from_secs(1));
-    let mut input = Input::new(&mut buffer);
-    assert!(
-        endpoint
-            .receive_whole(&mut input, second, &mut out)
-            .is_none()
-    );
-    let missing = endpoint.connection().unwrap().missing(&input);
-    assert_eq!((input.len(), missing), (9, Some(2)));
+    let mut input = Input(&mut buffer);
+    assert_eq!(endpoint.receive(&mut input, second, &mut out), None);
+    let missing = endpoint.missing(&input);
+    assert_eq!((input.0.len(), missing), (9, Some(2)));
     // It was a sign of life.
-    assert_eq!(endpoint.check(second, &mut out), Ok(Some(31 * second)));
+    assert_eq!(
+        endpoint.tick(second, &mut out),
+        Tick::Wait(Some(31 * second))
+    );
 
     buffer.extend(end);
-    let mut input = Input::new(&mut buffer);
-    let (event, ws) = endpoint
-        .receive_whole(&mut input, second, &mut out)
-        .unwrap();
-    assert!(matches!(event, Event::Binary(Cow::Borrowed(b"waits"))));
-    ws.send_binary(b"it is open", &mut out).unwrap();
+    let place = buffer.as_ptr_range();
+    let mut input = Input(&mut buffer);
+    let event = endpoint.receive(&mut input, second, &mut out);
+    assert!(matches!(&event, Some(Event::Binary(data)) if is_lent(data, &place)));
+    assert_eq!(event, Some(binary(b"waits")));
+    endpoint.send(b"it is open", &mut out).unwrap();
 }

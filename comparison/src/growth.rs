@@ -1,12 +1,13 @@
-//! What it costs as the work grows, for one unit of it. Its law: the axis ends where the memory does,
-//! not where it gets unpleasant.
+//! What it costs as the work grows, for one unit of it.
+//!
+//! Invariant: an axis ends where the memory does, not where the figures get unpleasant.
 
 use crate::measure::{median, round, time, times};
 use crate::peers::{PLOTTED, sansocket};
 use crate::plot::{Panel, si};
 use crate::transport::Transport;
 use crate::work::{Role, Task, Work, size};
-use ::sansocket::{Connection, Event, Input};
+use ::sansocket::{Connection, Deliver, Event, Input};
 use bytes::BytesMut;
 use std::io::{IoSlice, Read};
 use std::iter;
@@ -14,7 +15,7 @@ use std::iter;
 #[path = "../../tests/support/allocator.rs"]
 mod allocator;
 
-/// Peers whose connections would take more than this together are left out.
+/// Peers whose connections would take more than this together are left out, in bytes.
 const MEMORY: f64 = (1_u64 << 30) as f64;
 
 const ROUNDS: usize = 31;
@@ -22,7 +23,7 @@ const ROUNDS: usize = 31;
 /// Where an axis that counts by factors has its zero.
 const ZERO: f64 = 1.0 / 16.0;
 
-/// Heap octets of a connection, and the time of an echo, for 1 to 1,000,000 connections.
+/// Heap bytes of a connection, and the time of an echo, for 1 to 1,000,000 connections.
 pub fn connections() -> [Panel; 2] {
     let mut work = Work::binary("echo", Task::Echo, Role::Server, 125);
     // A read brings one message.
@@ -33,14 +34,14 @@ pub fn connections() -> [Panel; 2] {
     for &count in &counts {
         eprintln!("connections: {count}");
         for (n, peer) in PLOTTED.iter().enumerate() {
-            let before = memory[n].last().map_or(0.0, |&(_, octets)| octets);
+            let before = memory[n].last().map_or(0.0, |&(_, bytes)| bytes);
             if before * count as f64 > MEMORY {
                 continue;
             }
             let transports = || (0..count).map(|_| Transport::new(work.stream.clone()));
-            let (octets, time) = if peer.name == sansocket::PEER.name {
+            let (bytes, time) = if peer.name == sansocket::PEER.name {
                 let open = |shared: &mut Shared| {
-                    let ws = || sansocket::connection(work.role);
+                    let ws = || sansocket::connection(work.role, Deliver::Complete);
                     shared.all = transports().map(|transport| (ws(), transport)).collect();
                 };
                 room(count, Shared::new(), open, Shared::echo)
@@ -52,7 +53,7 @@ pub fn connections() -> [Panel; 2] {
                 };
                 room(count, Vec::new(), open, |all, n| all[n].echo(1))
             };
-            memory[n].push((count as f64, octets));
+            memory[n].push((count as f64, bytes));
             speed[n].push((count as f64, time / 1e9));
         }
     }
@@ -72,7 +73,7 @@ pub fn connections() -> [Panel; 2] {
     ]
 }
 
-/// Octets for each of `count` connections, and nanoseconds for an echo on each of them in turn.
+/// Bytes for each of `count` connections, and nanoseconds for an echo on each of them in turn.
 fn room<R>(
     count: usize,
     mut room: R,
@@ -83,7 +84,7 @@ fn room<R>(
         open(&mut room);
         (0..count).for_each(|n| echo(&mut room, n)); // some have buffers only from then on
     });
-    // Not in a row, which the processor would foresee; a step that ends in 3 reaches all of 10^n.
+    // Not one after the other, which the processor would predict; a step that ends in 3 reaches all of 10^n.
     let (mut at, step) = (0, count * 618 / 10_000 * 10 + 3);
     let mut run = |n| {
         for _ in 0..n {
@@ -118,19 +119,19 @@ impl Shared {
     fn echo(&mut self, n: usize) {
         let (ws, transport) = &mut self.all[n];
         let len = transport.read(&mut self.read).expect("it never fails");
-        let mut input = Input::new(&mut self.read[..len]);
+        let mut input = Input(&mut self.read[..len]);
         while let Some(event) = ws.receive(&mut input, &mut self.out) {
             let Event::Binary(data) = event else {
                 unreachable!("{event:?}")
             };
-            ws.send_binary(&data, &mut self.out).expect("it is open");
+            ws.send(&data, &mut self.out).expect("it is open");
         }
         transport.put(&[IoSlice::new(&self.out)]);
         self.out.clear();
     }
 }
 
-/// Octets a second, headers and all, for messages of 0 to 64 MiB.
+/// Bytes a second, headers included, for messages of 0 to 64 MiB.
 pub fn sizes() -> [Panel; 2] {
     [("Receiving", Task::Receive), ("Sending", Task::Send)].map(|(title, task)| {
         let mut lines = vec![Vec::new(); PLOTTED.len()];
@@ -146,7 +147,7 @@ pub fn sizes() -> [Panel; 2] {
         let ticks = ticks.map(|len| (len as f64, size(len)));
         Panel {
             title,
-            x_label: "octets of a message",
+            x_label: "bytes of a message",
             x_ticks: iter::once((ZERO, "0".into())).chain(ticks).collect(),
             y_unit: "B/s",
             lines,

@@ -1,8 +1,9 @@
 //! Measures this crate beside others, and its cost as the work grows; writes the README's table and the
 //! plots beside this file. `cargo run --release --manifest-path comparison/Cargo.toml`
 //!
-//! With an argument only the rows are measured and printed whose names contain it. Its law: one core, no
-//! sockets, and nothing from outside but the peers.
+//! With an argument only the rows are measured and printed whose names contain it.
+//!
+//! Invariant: one core, no sockets, and nothing from outside except the peers.
 
 mod growth;
 mod measure;

@@ -1,18 +1,20 @@
-//! Checks what a peer does, and takes its time. Its law: nothing is timed that was not checked before,
-//! and all peers take turns, so that a busy machine slows all of them alike.
+//! Checks what a peer does, and takes its time.
+//!
+//! Invariant: nothing is timed that was not checked before; all peers take turns, so that a busy machine slows
+//! all of them alike.
 
 use crate::peers::sansocket::connection;
 use crate::peers::{Peer, Session};
 use crate::transport;
-use crate::work::{Task, Work, other};
+use crate::work::{Task, Work};
 use bytes::BytesMut;
-use sansocket::{Event, Input};
+use sansocket::{Deliver, Event, Input};
 use std::time::{Duration, Instant};
 
-/// A round takes so long: shorter than the operating system lets one program run.
+/// The time of a round: shorter than the operating system lets one program run.
 const ROUND: Duration = Duration::from_millis(3);
 
-/// What was written lies in a ring of so many octets, which fits the cache as a kernel's buffers do.
+/// What was written is in a ring of this many bytes, which fits the cache as a kernel's buffers do.
 const RING: usize = 256 << 10;
 
 /// Nanoseconds for each message by each of `peers`, the median of `rounds`; `None` if it cannot.
@@ -28,7 +30,7 @@ pub fn times(work: &Work, peers: &[Peer], rounds: usize) -> Vec<Option<f64>> {
         .collect();
     for number in 0..rounds {
         for turn in 0..peers.len() {
-            let turn = (turn + number) % peers.len(); // another one begins
+            let turn = (turn + number) % peers.len(); // another one starts
             if let Some((session, n, times)) = &mut all[turn] {
                 times.push(time(*n, |n| session.run(n)));
             }
@@ -73,10 +75,13 @@ fn check(mut session: Session<'_>, work: &Work) {
     session.run(n);
     let mut written = transport::kept();
     match work.task {
-        Task::Receive | Task::ReceiveText => assert_eq!(session.sink.octets, n * len, "{name}"),
+        Task::Receive | Task::ReceiveText => assert_eq!(session.sink.bytes, n * len, "{name}"),
         Task::Send | Task::Echo => {
-            let (mut reader, mut out) = (connection(other(work.role)), BytesMut::new());
-            let mut input = Input::new(&mut written);
+            let (mut reader, mut out) = (
+                connection(work.role.peer(), Deliver::Complete),
+                BytesMut::new(),
+            );
+            let mut input = Input(&mut written);
             let events = std::iter::from_fn(|| reader.receive(&mut input, &mut out));
             let is_right = |event| matches!(event, Event::Binary(data) if *data == *work.payload);
             assert!(events.map(is_right).eq(vec![true; n]), "{name}");

@@ -1,5 +1,6 @@
-//! Plots as SVG. Its law: legible on light and on dark ground, both axes by factors, ourselves in
-//! front.
+//! Plots as SVG.
+//!
+//! Invariant: legible on light and on dark ground, both axes by factors, ourselves in front.
 
 use std::fmt::Write;
 
@@ -20,7 +21,7 @@ const RIGHT: f64 = WIDTH - 24.0;
 const TOP: f64 = 74.0;
 const BOTTOM: f64 = HEIGHT - 46.0;
 
-/// A value takes so much of a line.
+/// How much of a line a value takes.
 const VALUE: f64 = 80.0;
 
 const STYLE: &str = "
@@ -45,13 +46,13 @@ pub fn svg(names: &[&str], panels: &[Panel]) -> String {
     let mut x = LEFT;
     for (number, name) in names.iter().enumerate() {
         let _ = writeln!(svg, "<path class=\"line p{number}\" d=\"M{x} 18h24\"/>");
-        let (class, octet) = if number == 0 {
+        let (class, letter) = if number == 0 {
             ("strong", 8.5)
         } else {
             ("", 6.6)
         };
         text(&mut svg, class, "start", (x + 30.0, 22.0), name);
-        x += 56.0 + octet * name.len() as f64;
+        x += 56.0 + letter * name.len() as f64;
     }
     for (number, panel) in panels.iter().enumerate() {
         let at = WIDTH * number as f64;

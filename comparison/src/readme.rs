@@ -1,5 +1,6 @@
-//! The README as the comparisons write it; `loopback` has this file, too. Its law: nothing is written
-//! there by hand between the marks.
+//! The README as the comparisons write it; `loopback` has this file, too.
+//!
+//! Invariant: between the marks nothing is written by hand.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,14 +11,16 @@ use std::{fs, io};
 pub fn write(name: &str, section: &str) -> io::Result<()> {
     let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     let mut files = above.map(|folder| folder.join("README.md"));
-    let file = files.find(|file| file.exists()).expect("it lies above");
-    let (begin, end) = (format!("<!-- {name} -->\n"), format!("\n<!-- /{name} -->"));
+    let file = files
+        .find(|file| file.exists())
+        .expect("it is in a folder above");
+    let (start, end) = (format!("<!-- {name} -->\n"), format!("\n<!-- /{name} -->"));
     let readme = fs::read_to_string(&file)?;
-    let (before, rest) = readme.split_once(&begin).expect("the README has the mark");
+    let (before, rest) = readme.split_once(&start).expect("the README has the mark");
     let (_, after) = rest
         .split_once(&end)
         .expect("the README has the mark's end");
-    fs::write(file, format!("{before}{begin}{section}{end}{after}"))
+    fs::write(file, format!("{before}{start}{section}{end}{after}"))
 }
 
 /// What a program prints; nothing where there is none.

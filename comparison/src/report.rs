@@ -1,4 +1,6 @@
-//! What the README shows of it: the table. Its law: all of it was measured in this run.
+//! What the README shows of it: the table.
+//!
+//! Invariant: all of it was measured in this run.
 
 use crate::readme::{self, grouped, version};
 use crate::{measure, peers, work};
@@ -8,7 +10,7 @@ use std::fmt::Write;
 const ROUNDS: usize = 101;
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
-/// A row for each work, a column for each peer, in Markdown. The fastest stands out.
+/// A row for each work, a column for each peer, in Markdown. The fastest is in bold.
 pub fn table(part: &str) -> String {
     let mut table = String::from("| ns for each |");
     for peer in peers::ALL {
@@ -48,6 +50,6 @@ pub fn section(table: &str) -> String {
     format!(
         "{table}\n\n{machine}, a build {lto} LTO.\n\n\
          ![Memory and time by the number of connections](comparison/connections.svg)\n\n\
-         ![Octets a second by the length of a message](comparison/sizes.svg)"
+         ![Bytes a second by the length of a message](comparison/sizes.svg)"
     )
 }

@@ -1,5 +1,7 @@
-//! The transport that every peer is driven over: a stream in memory. Its law: it never blocks, and it
-//! copies what is read and what is written once, as the kernel does, for every peer alike.
+//! The transport that every peer is driven over: a stream in memory.
+//!
+//! Invariant: it never blocks, and it copies what is read and what is written once, as the kernel does, for
+//! every peer alike.
 
 use bytes::Bytes;
 use std::cell::RefCell;
@@ -8,20 +10,20 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A read brings at most so many octets, as a socket's does.
+/// A read brings at most this many bytes, as a socket's does.
 const READ: usize = 32 << 10;
 
-/// So much is copied at once. Longer copies may go by one instruction of the processor, which is
-/// several times slower where two buffers lie badly to each other, and that is chance.
+/// The bytes copied at once. The processor may do a longer copy by one instruction, which is several times
+/// slower where two buffers are badly aligned to each other, and that is chance.
 const COPY: usize = 2 << 10;
 
-/// Serves the octets of `stream` over and over.
+/// Serves the bytes of `stream` over and over.
 pub struct Transport {
     stream: Bytes,
     at: usize,
 }
 
-/// What all transports of the thread have written: its last octets.
+/// What all transports of the thread have written: its last bytes.
 struct Written {
     ring: Vec<u8>,
     at: usize,
@@ -31,7 +33,7 @@ thread_local! {
     static WRITTEN: RefCell<Written> = const { RefCell::new(Written { ring: Vec::new(), at: 0 }) };
 }
 
-/// From now on the last octets written are kept, at most `room`.
+/// From now on the last bytes written are kept, at most `room`.
 pub fn keep(room: usize) {
     let ring = vec![0; room];
     WRITTEN.set(Written { ring, at: 0 });
@@ -80,18 +82,18 @@ impl Transport {
 impl Read for Transport {
     #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let octets = self.next(buffer.len());
-        for (to, from) in buffer.chunks_mut(COPY).zip(octets.chunks(COPY)) {
+        let bytes = self.next(buffer.len());
+        for (to, from) in buffer.chunks_mut(COPY).zip(bytes.chunks(COPY)) {
             to[..from.len()].copy_from_slice(from);
         }
-        Ok(octets.len())
+        Ok(bytes.len())
     }
 }
 
 impl Write for Transport {
     #[inline]
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        Ok(self.put(&[IoSlice::new(octets)]))
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(self.put(&[IoSlice::new(bytes)]))
     }
 
     #[inline]
@@ -124,9 +126,9 @@ impl AsyncWrite for Transport {
     fn poll_write(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-        octets: &[u8],
+        bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.write(octets))
+        Poll::Ready(self.write(bytes))
     }
 
     #[inline]

@@ -1,10 +1,11 @@
-//! What a peer has to do: the messages and the octets that bring them. Its law: every peer gets the
-//! same.
+//! What a peer has to do: the messages and the bytes that bring them.
+//!
+//! Invariant: every peer gets the same.
 
 use crate::peers::sansocket::connection;
 use bytes::{Bytes, BytesMut};
 pub use sansocket::Role;
-use sansocket::{Connection, SendError};
+use sansocket::{Connection, Deliver, SendError};
 
 /// A browser's opening handshake; the key is that of RFC 6455, section 1.3.
 const REQUEST: &[u8] =
@@ -14,7 +15,7 @@ const REQUEST: &[u8] =
     Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// The octets that a stream holds at least before it begins again.
+/// The bytes that a stream has at least before it starts again.
 const CIRCLE: usize = 256 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,26 +39,26 @@ pub struct Work {
     pub payload: Bytes,
     /// What comes in, over and over.
     pub stream: Bytes,
-    /// The octets that one message takes with its headers.
+    /// The bytes of one message with its headers.
     pub wire_len: usize,
 }
 
 impl Work {
-    /// Messages of `payload`, in fragments of at most `most` octets.
+    /// Messages of `payload`, in fragments of at most `most` bytes.
     fn new(name: &str, task: Task, role: Role, payload: Vec<u8>, most: usize) -> Self {
         // Our own frames; each peer proves that it can read them before it is timed.
         let writer = if task == Task::Send {
             role
         } else {
-            other(role)
+            role.peer()
         };
-        let (mut writer, mut stream) = (connection(writer), BytesMut::new());
+        let (mut writer, mut stream) = (connection(writer, Deliver::Complete), BytesMut::new());
         let mut write = || {
             let text = str::from_utf8(&payload)
                 .ok()
                 .filter(|_| task == Task::ReceiveText);
             let written = match text {
-                Some(text) => writer.send_text(text, &mut stream),
+                Some(text) => writer.send(text, &mut stream),
                 None => send(&payload, most, &mut writer, &mut stream),
             };
             written.expect("it is open");
@@ -75,16 +76,9 @@ impl Work {
         }
     }
 
-    /// Binary messages of `len` octets.
+    /// Binary messages of `len` bytes.
     pub fn binary(name: &str, task: Task, role: Role, len: usize) -> Self {
-        Self::new(name, task, role, octets(len), usize::MAX)
-    }
-}
-
-pub fn other(role: Role) -> Role {
-    match role {
-        Role::Server => Role::Client,
-        Role::Client => Role::Server,
+        Self::new(name, task, role, bytes(len), usize::MAX)
     }
 }
 
@@ -94,15 +88,12 @@ fn send(
     writer: &mut Connection,
     out: &mut BytesMut,
 ) -> Result<(), SendError> {
-    let mut fragments = payload.chunks(most);
-    let (Some(first), Some(last)) = (fragments.next(), fragments.next_back()) else {
-        return writer.send_binary(payload, out);
-    };
-    writer.send_first_fragment(first, out)?;
-    for fragment in fragments {
-        writer.send_next_fragment(fragment, out)?;
+    let mut pieces = payload.chunks(most);
+    let last = pieces.next_back().unwrap_or_default();
+    for piece in pieces {
+        writer.send_piece(piece, false, out)?;
     }
-    writer.send_last_fragment(last, out)
+    writer.send_piece(last, true, out)
 }
 
 /// The rows of the table.
@@ -136,7 +127,7 @@ pub fn rows() -> Vec<Work> {
         }
     }
     let name = "receive fragments of 1 KiB";
-    rows.push(Work::new(name, Receive, Server, octets(1 << 20), 1 << 10));
+    rows.push(Work::new(name, Receive, Server, bytes(1 << 20), 1 << 10));
     rows.push(Work {
         name: "accept the opening handshake".into(),
         task: Handshake,
@@ -148,8 +139,8 @@ pub fn rows() -> Vec<Work> {
     rows
 }
 
-/// The same ones on every run: xorshift32.
-fn octets(len: usize) -> Vec<u8> {
+/// The same on every run: xorshift32.
+fn bytes(len: usize) -> Vec<u8> {
     let mut n = 0x9e37_79b9_u32;
     let next = || {
         n ^= n << 13;
@@ -170,10 +161,10 @@ fn text(sample: &str, len: usize) -> Vec<u8> {
 }
 
 /// 16 B, 1 KiB, 64 MiB.
-pub fn size(octets: usize) -> String {
-    match octets {
-        0..0x400 => format!("{octets} B"),
-        0x400..0x10_0000 => format!("{} KiB", octets >> 10),
-        _ => format!("{} MiB", octets >> 20),
+pub fn size(bytes: usize) -> String {
+    match bytes {
+        0..0x400 => format!("{bytes} B"),
+        0x400..0x10_0000 => format!("{} KiB", bytes >> 10),
+        _ => format!("{} MiB", bytes >> 20),
     }
 }

@@ -222,6 +222,12 @@ impl Session {
         self.sender.stop();
     }
 
+    /// There will be no connection: the opening handshake has failed, or was answered otherwise.
+    pub(crate) fn never_open(&mut self) {
+        self.receiver.stop();
+        self.sender.stop();
+    }
+
     pub(crate) fn closing_state(&self) -> ClosingState {
         self.closing.state()
     }

@@ -199,7 +199,7 @@ impl Endpoint {
         }
         let event = match self.phase {
             Phase::Open => self.session.receive(input, out)?,
-            _ => self.phase.receive(&mut self.session, input, out)?,
+            _ => self.receive_opening(input, out)?,
         };
         self.note(&event, now);
         Some(event)
@@ -259,7 +259,9 @@ impl Endpoint {
     /// [`SendError::Closed`] if there is no request to answer any more: it was answered, or its
     /// client has gone. [`SendError::NotYetOpen`] if none has come yet. Nothing was appended.
     pub fn accept(&mut self, request: Request, out: &mut BytesMut) -> Result<(), SendError> {
-        self.phase.accept(request, &mut self.session, out)
+        self.phase.accept(request, &mut self.session, out)?;
+        self.stop_if_over();
+        Ok(())
     }
 
     /// Answers a request with a page, a refusal, or any other response that opens no connection.
@@ -271,7 +273,28 @@ impl Endpoint {
     ///
     /// [`SendError::Closed`] if there is nothing to answer any more. Nothing was appended.
     pub fn respond(&mut self, response: Response, out: &mut BytesMut) -> Result<(), SendError> {
-        self.phase.respond(&response, out)
+        self.phase.respond(&response, out)?;
+        self.stop_if_over();
+        Ok(())
+    }
+
+    /// What comes before there is a connection.
+    #[cold]
+    fn receive_opening<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        out: &mut BytesMut,
+    ) -> Option<Event<'b>> {
+        let event = self.phase.receive(&mut self.session, input, out);
+        self.stop_if_over();
+        event
+    }
+
+    /// Nothing can be sent after an opening handshake that opened nothing.
+    fn stop_if_over(&mut self) {
+        if let Phase::Over(_) = self.phase {
+            self.session.never_open();
+        }
     }
 
     /// Does what is due, and says what the transport is to do next.
@@ -331,6 +354,7 @@ impl Endpoint {
             }
             Expired::Handshake => {
                 self.phase.expire(out);
+                self.stop_if_over();
                 // A client has nothing more to say.
                 (self.session.role() == Role::Client).then(|| self.verdict())
             }

@@ -114,7 +114,10 @@ impl<'h> Routing<'h> {
             match name {
                 n if n.eq_ignore_ascii_case(b"host") => host.found(value.trim_ascii()),
                 n if n.eq_ignore_ascii_case(b"content-length") => {
-                    length.found(decimal(value.trim_ascii()));
+                    let value = value.trim_ascii();
+                    // Some read a number after a zero as octal, so this is no number.
+                    let is_plain = value == b"0" || !value.starts_with(b"0");
+                    length.found(decimal(value).filter(|_| is_plain));
                 }
                 n if n.eq_ignore_ascii_case(b"transfer-encoding") => has_transfer_encoding = true,
                 _ => {}

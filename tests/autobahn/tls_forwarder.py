@@ -26,7 +26,7 @@ import threading
 import traceback
 
 HOST = "127.0.0.1"
-CHUNK = 1 << 16     # octets read at once
+CHUNK = 1 << 16     # bytes read at once
 SETUP_TIME = 30     # seconds for the server to say the next word of the TLS handshake
 
 
@@ -43,7 +43,7 @@ class Side:
         sock.setblocking(False)
 
     def receive(self):
-        """The next octets; none if they are yet to come or this was the end."""
+        """The next bytes; none if they are yet to come or this was the end."""
         try:
             data = self.sock.recv(CHUNK)
         except BlockingIOError:
@@ -58,7 +58,7 @@ class Side:
         self.out += data
 
     def send_end(self):
-        """Says that nothing more will be sent, if that takes octets."""
+        """Says that nothing more will be sent, if that takes bytes."""
 
     def write(self):
         try:

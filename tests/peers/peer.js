@@ -8,7 +8,7 @@
 //   node peer.js server OPTIONS FILE         sends them to autobahn_client, as its only case
 //
 // OPTIONS are ws's own for permessage-deflate, in JSON. Both that have them print a line of JSON:
-// the response's Sec-WebSocket-Extensions, and of how many octets each echo was on the wire.
+// the response's Sec-WebSocket-Extensions, and of how many bytes each echo was on the wire.
 'use strict';
 
 const assert = require('assert');
@@ -38,11 +38,11 @@ async function close(ws, code, reason) {
   assert.deepStrictEqual([gotCode, gotReason.toString()], [code, reason]);
 }
 
-// Sends each message in the file, which must come back; gives the octets of each echo.
+// Sends each message in the file, which must come back; gives the bytes of each echo.
 async function exchange(ws, socket, file) {
   const ended = once(ws, 'close').then(([code]) => assert.fail(`closed with ${code}`));
   ended.catch(() => {}); // after the exchange it is no failure
-  const octets = [];
+  const lengths = [];
   for (const [binary, fragments] of JSON.parse(readFileSync(file))) {
     const parts = fragments.map((fragment) => Buffer.from(fragment, 'base64'));
     const before = socket.bytesRead;
@@ -55,9 +55,9 @@ async function exchange(ws, socket, file) {
     const message = Buffer.concat(parts);
     assert.strictEqual(isBinary, binary);
     assert.ok(data.equals(message), `${message.length} went out, ${data.length} came`);
-    octets.push(socket.bytesRead - before);
+    lengths.push(socket.bytesRead - before);
   }
-  return octets;
+  return lengths;
 }
 
 async function exchangeAsClient(url, options, file) {
@@ -65,8 +65,8 @@ async function exchangeAsClient(url, options, file) {
   const upgraded = once(ws, 'upgrade');
   await once(ws, 'open');
   const [response] = await upgraded;
-  const octets = await exchange(ws, response.socket, file);
-  console.log(JSON.stringify([response.headers['sec-websocket-extensions'], octets]));
+  const lengths = await exchange(ws, response.socket, file);
+  console.log(JSON.stringify([response.headers['sec-websocket-extensions'], lengths]));
   await close(ws, 1000, '');
 }
 

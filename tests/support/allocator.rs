@@ -1,5 +1,6 @@
-//! An allocator that counts. A test file that includes it has it for all its tests; each test
-//! counts the allocations of its own thread.
+//! An allocator that counts. A test file that includes it has it for all its tests.
+//!
+//! Invariant: each thread, and so each test, counts its own allocations only.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -20,11 +21,11 @@ struct Counting;
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-fn count(allocations: usize, octets: isize) {
+fn count(allocations: usize, bytes: isize) {
     // The thread may be at its end already; then nothing is counted any more.
     let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + allocations));
     let live = LIVE.try_with(|n| {
-        n.set(n.get() + octets);
+        n.set(n.get() + bytes);
         n.get()
     });
     let _ = PEAK.try_with(|n| n.set(n.get().max(live.unwrap_or(0))));
@@ -44,21 +45,21 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc_zeroed(layout) }
     }
 
-    unsafe fn dealloc(&self, octets: *mut u8, layout: Layout) {
+    unsafe fn dealloc(&self, bytes: *mut u8, layout: Layout) {
         count(0, -(layout.size() as isize));
         // SAFETY: as the caller promised.
-        unsafe { System.dealloc(octets, layout) }
+        unsafe { System.dealloc(bytes, layout) }
     }
 
     /// A block that grows counts once, as one block.
-    unsafe fn realloc(&self, octets: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+    unsafe fn realloc(&self, bytes: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(1, size as isize - layout.size() as isize);
         // SAFETY: as the caller promised.
-        unsafe { System.realloc(octets, layout, size) }
+        unsafe { System.realloc(bytes, layout, size) }
     }
 }
 
-/// How many octets are allocated.
+/// How many bytes are allocated.
 pub fn live() -> isize {
     LIVE.get()
 }
@@ -70,14 +71,14 @@ pub fn allocations<T>(run: impl FnOnce() -> T) -> (T, usize) {
     (result, ALLOCATIONS.get() - before)
 }
 
-/// How many octets `run` allocates and leaves behind.
+/// How many bytes `run` allocates and does not free.
 pub fn held<T>(run: impl FnOnce() -> T) -> (T, isize) {
     let before = LIVE.get();
     let result = run();
     (result, LIVE.get() - before)
 }
 
-/// How many octets `run` has at most at any time, beyond those before it.
+/// How many bytes `run` has at most at any time, beyond those before it.
 pub fn peak<T>(run: impl FnOnce() -> T) -> (T, isize) {
     let before = LIVE.get();
     PEAK.set(before);

@@ -1,11 +1,20 @@
-//! Who drives an [`Endpoint`] without a transport, and the same by hand. The law: a driver decides
-//! nothing; it tells all that it is told.
+//! An endpoint without a transport, driven by hand. Tests include it by its path, beside `support`.
+//!
+//! Invariant: whoever drives an endpoint decides nothing; it tells the endpoint all that an adapter
+//! would, and checks what every adapter relies on.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
 
-use super::*;
+use super::support::{self, *};
+use bytes::BytesMut;
+use sansocket::negotiation::accept_key;
 use sansocket::{
-    Deadlines, DeadlinesConfig, Endpoint, Expired, Handshake, ProtocolError, Rejection,
+    ClientRequest, CloseCode, Config, End, Endpoint, Event, Expired, Input, ProtocolError, Request,
+    Role, Settings, Tick, Times,
 };
-use std::convert::Infallible;
 use std::time::Duration;
 
 pub const NANO: Duration = Duration::from_nanos(1);
@@ -18,285 +27,306 @@ pub fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-pub type Checked = Result<Option<Duration>, Expired>;
-
-/// What took too long first, the latency, and whether the output is the last.
-pub type Said = (Option<Expired>, Option<Duration>, bool);
-
-/// What an adapter calls in the opening handshake.
-pub trait Opens {
-    /// Hands octets to it. Returns what it says, if anything.
-    fn open(&mut self, input: &mut Input<'_>, now: Duration) -> Option<String>;
-
-    /// A server: accepts the request that there was, or rejects it with 404.
-    fn answer(&mut self, _accept: bool, _now: Duration) -> Option<String> {
-        None
-    }
+/// The default times, changed.
+pub fn times(change: impl FnOnce(&mut Times)) -> Times {
+    let mut times = Times::default();
+    change(&mut times);
+    times
 }
 
-/// What an adapter calls, whatever is behind it.
-pub trait Driver: Opens {
-    fn receive<'b>(&mut self, input: &mut Input<'b>, now: Duration) -> Option<Event<'b>>;
-    fn receive_eof(&mut self) -> Result<(), ProtocolError>;
-    fn failure(&self) -> Option<String>;
-    fn connection(&mut self) -> Option<(&mut Connection, &mut BytesMut)>;
-    fn wrote(&mut self, written: usize, left: usize, now: Duration);
-    fn check(&mut self, now: Duration) -> Checked;
-    fn said(&self) -> Said;
-    fn out(&mut self) -> &mut BytesMut;
+/// No limit to anything: for tests of one deadline alone.
+pub fn nothing() -> Times {
+    times(|times| {
+        times.handshake = Duration::MAX;
+        times.keepalive = None;
+        times.pong = Duration::MAX;
+        times.idle = None;
+        times.close = Duration::MAX;
+        times.write = Duration::MAX;
+        times.min_rate = 0;
+    })
+}
 
-    /// What an adapter does with what it has read. Leaves what nobody has taken in `octets`.
-    fn read(&mut self, octets: &mut Vec<u8>, now: Duration) -> Vec<String> {
-        let len = octets.len();
-        let mut input = Input::new(octets);
-        let mut seen = Vec::from_iter(self.open(&mut input, now));
-        while let Some(event) = self.receive(&mut input, now) {
-            seen.push(format!("{event:?}"));
-        }
-        let taken = len - input.len();
-        octets.drain(..taken);
-        seen
-    }
-
-    /// As [`read`](Self::read), where everything is taken.
-    #[track_caller]
-    fn feed(&mut self, octets: &[u8], now: Duration) -> Vec<String> {
-        let mut octets = octets.to_vec();
-        let seen = self.read(&mut octets, now);
-        assert!(octets.is_empty(), "every octet is taken");
-        seen
-    }
-
-    /// It is due at this time and at no time before.
-    #[track_caller]
-    fn expires(&mut self, time: Duration, expired: Expired) {
-        assert_eq!(self.check(time - NANO), Ok(Some(time)));
-        assert_eq!(self.check(time), Err(expired));
-        assert_eq!(self.check(time + seconds(9)), Err(expired), "it stays so");
-    }
+/// The default configuration with these times.
+pub fn config_of(times: Times) -> Config {
+    config(|config| config.times = times)
 }
 
 /// An endpoint, its output, and the request that it has yielded.
 #[derive(Debug)]
-pub struct End<H: Handshake> {
-    pub endpoint: Endpoint<H>,
+pub struct Side {
+    pub endpoint: Endpoint,
     pub out: BytesMut,
+    pub role: Role,
     pub request: Option<Request>,
 }
 
-impl<H: Handshake> From<Endpoint<H>> for End<H> {
-    fn from(endpoint: Endpoint<H>) -> Self {
+impl Side {
+    pub fn of(endpoint: Endpoint, role: Role, out: BytesMut) -> Self {
         Self {
             endpoint,
-            out: BytesMut::new(),
+            out,
+            role,
             request: None,
         }
     }
-}
 
-impl Opens for End<ServerHandshake> {
-    fn open(&mut self, input: &mut Input<'_>, now: Duration) -> Option<String> {
-        let request = self.endpoint.request(input, now, &mut self.out)?;
-        self.request = Some(request);
-        Some("a request".into())
+    /// A server whose transport is there at time zero.
+    pub fn server(times: Times) -> Self {
+        let endpoint = Endpoint::server(&config_of(times), Duration::ZERO);
+        Self::of(endpoint, Role::Server, BytesMut::new())
     }
 
-    fn answer(&mut self, accept: bool, now: Duration) -> Option<String> {
-        let request = self.request.as_ref()?;
-        if accept {
-            let ws = self.endpoint.accept(request.accept(), now, &mut self.out)?;
-            return Some(format!("{:?}", ws.state()));
-        }
-        let rejection = Rejection::new(404).unwrap();
-        self.endpoint.reject(rejection, now, &mut self.out);
-        None
-    }
-}
-
-impl Opens for End<ClientHandshake> {
-    fn open(&mut self, input: &mut Input<'_>, now: Duration) -> Option<String> {
-        let opened = self.endpoint.opened(input, now, &mut self.out)?;
-        Some(format!("{opened:?}"))
-    }
-}
-
-impl Opens for End<Infallible> {
-    fn open(&mut self, _: &mut Input<'_>, _: Duration) -> Option<String> {
-        None
-    }
-}
-
-impl<H: Handshake> Driver for End<H>
-where
-    Self: Opens,
-{
-    fn receive<'b>(&mut self, input: &mut Input<'b>, now: Duration) -> Option<Event<'b>> {
-        let (event, _) = self.endpoint.receive(input, now, &mut self.out)?;
-        Some(event)
+    /// A server that has got its request at time zero and has not answered it.
+    pub fn asked(times: Times) -> Self {
+        let mut server = Self::server(times);
+        assert_eq!(server.feed(REQUEST.as_bytes(), Duration::ZERO), []);
+        assert!(server.request.is_some(), "a request");
+        server
     }
 
-    fn receive_eof(&mut self) -> Result<(), ProtocolError> {
-        self.endpoint.receive_eof()
+    /// A client whose transport is there at time zero and whose request is in the output, and the
+    /// response that opens it.
+    pub fn client(times: Times) -> (Self, String) {
+        Self::client_for(&client_request(), times)
     }
 
-    fn failure(&self) -> Option<String> {
-        let failure = self.endpoint.failure()?;
-        Some(format!("{failure:?}"))
+    pub fn client_for(request: &ClientRequest, times: Times) -> (Self, String) {
+        let mut out = BytesMut::new();
+        let (config, now) = (config_of(times), Duration::ZERO);
+        let endpoint = Endpoint::client(request, &config, [9; 32], now, &mut out);
+        let head = std::str::from_utf8(&out).unwrap();
+        let key = head.split("Sec-WebSocket-Key: ").nth(1).unwrap();
+        let key = key.split("\r\n").next().unwrap();
+        let response = RESPONSE.replace("ACCEPT", &accept_key(key));
+        (Self::of(endpoint, Role::Client, out), response)
     }
 
-    fn connection(&mut self) -> Option<(&mut Connection, &mut BytesMut)> {
-        Some((self.endpoint.connection()?, &mut self.out))
+    /// An end that was open at time zero.
+    pub fn open(role: Role, times: Times) -> Self {
+        Self::open_with(role, times, Settings::default(), Duration::ZERO)
     }
 
-    fn wrote(&mut self, written: usize, left: usize, now: Duration) {
-        self.endpoint.wrote(written, left, now);
+    /// An end that was open at this time.
+    pub fn open_with(role: Role, times: Times, settings: Settings, now: Duration) -> Self {
+        let connection = connection(role, settings);
+        let endpoint = Endpoint::open(connection, &config_of(times), now);
+        Self::of(endpoint, role, BytesMut::new())
     }
 
-    fn check(&mut self, now: Duration) -> Checked {
-        self.endpoint.check(now, &mut self.out)
-    }
-
-    fn said(&self) -> Said {
-        let endpoint = &self.endpoint;
-        (
-            endpoint.expired(),
-            endpoint.latency(),
-            endpoint.must_close_transport(),
-        )
-    }
-
-    fn out(&mut self) -> &mut BytesMut {
-        &mut self.out
-    }
-}
-
-/// A server without an [`Endpoint`]: its parts as their documentation says.
-#[derive(Debug)]
-pub struct ByHand {
-    /// Until it is answered, or its time or its transport is over.
-    handshake: Option<ServerHandshake>,
-    request: Option<Request>,
-    error: Option<RequestError>,
-    ws: Option<Connection>,
-    deadlines: Deadlines,
-    expired: Option<Expired>,
-    latency: Option<Duration>,
-    transport_ended: bool,
-    out: BytesMut,
-}
-
-impl ByHand {
-    pub fn new(times: DeadlinesConfig) -> Self {
-        Self {
-            handshake: Some(ServerHandshake::new(&HandshakeConfig::default())),
-            request: None,
-            error: None,
-            ws: None,
-            deadlines: Deadlines::new(times, Duration::ZERO),
-            expired: None,
-            latency: None,
-            transport_ended: false,
-            out: BytesMut::new(),
-        }
-    }
-}
-
-impl Opens for ByHand {
-    fn open(&mut self, input: &mut Input<'_>, now: Duration) -> Option<String> {
-        match self.handshake.as_mut()?.receive(input, &mut self.out) {
-            Ok(request) => {
-                self.request = Some(request?);
-                Some("a request".into())
-            }
-            Err(error) => {
-                (self.handshake, self.error) = (None, Some(error));
-                self.deadlines.refused(now);
-                None
+    /// What an adapter does with what it has read. Leaves in `bytes` what nobody has taken. A
+    /// request that passed every check goes to [`request`](Self::request), and is no event here.
+    pub fn read(&mut self, bytes: &mut Vec<u8>, now: Duration) -> Vec<Event<'static>> {
+        let (len, mut events) = (bytes.len(), Vec::new());
+        let mut input = Input(bytes);
+        while let Some(event) = self.endpoint.receive(&mut input, now, &mut self.out) {
+            match event.into_owned() {
+                Event::Request(request) => {
+                    assert_eq!(request.error(), None);
+                    assert!(self.request.replace(request).is_none(), "one request");
+                }
+                event => events.push(event),
             }
         }
+        let taken = len - input.0.len();
+        bytes.drain(..taken);
+        events
     }
 
-    fn answer(&mut self, accept: bool, now: Duration) -> Option<String> {
-        let request = self.request.as_ref()?;
-        self.handshake.take()?;
-        if accept {
-            let ws = self.ws.insert(request.accept().send(&mut self.out));
-            // Its times begin now.
-            let _ = self.deadlines.check(Some(ws), now, &mut self.out);
-            return Some(format!("{:?}", ws.state()));
+    /// As [`read`](Self::read), where every byte is taken.
+    #[track_caller]
+    pub fn feed(&mut self, bytes: &[u8], now: Duration) -> Vec<Event<'static>> {
+        let mut bytes = bytes.to_vec();
+        let events = self.read(&mut bytes, now);
+        assert!(bytes.is_empty(), "every byte is taken");
+        events
+    }
+
+    /// A frame of the peer.
+    #[track_caller]
+    pub fn frame(&mut self, first: u8, payload: &[u8], now: Duration) -> Vec<Event<'static>> {
+        self.feed(&frame(self.role, first, payload), now)
+    }
+
+    /// Accepts the request that there is.
+    #[track_caller]
+    pub fn accept(&mut self) {
+        let request = self.request.take().expect("a request");
+        assert_eq!(self.endpoint.accept(request, &mut self.out), Ok(()));
+        assert!(self.endpoint.is_open());
+    }
+
+    /// Our Close.
+    #[track_caller]
+    pub fn close(&mut self, code: impl Into<Option<CloseCode>>) {
+        assert_eq!(self.endpoint.close(code, "", &mut self.out), Ok(()));
+    }
+
+    /// A binary message that takes this many bytes of the output.
+    #[track_caller]
+    pub fn send(&mut self, len: usize) {
+        let before = self.out.len();
+        let masked = if self.role == Role::Client { 4 } else { 0 };
+        let payloads = [(2, 0..=125), (4, 126..=65_535), (10, 65_536..=usize::MAX)];
+        let payload = payloads.into_iter().find_map(|(header, lens)| {
+            let payload = len.checked_sub(header + masked)?;
+            lens.contains(&payload).then_some(payload)
+        });
+        let payload = vec![0; payload.expect("a frame may have this length")];
+        assert_eq!(self.endpoint.send(&payload, &mut self.out), Ok(()));
+        assert_eq!(self.out.len() - before, len);
+    }
+
+    /// The transport has taken these bytes of the output.
+    #[track_caller]
+    pub fn wrote(&mut self, n: usize, now: Duration) {
+        let left = self.out.len() - n;
+        assert_eq!(self.endpoint.wrote(n, now, &mut self.out), 0);
+        assert_eq!(self.out.len(), left, "{n} bytes are drained");
+    }
+
+    /// The transport has taken all of the output, which this returns.
+    #[track_caller]
+    pub fn write_all(&mut self, now: Duration) -> Vec<u8> {
+        let bytes = self.out.to_vec();
+        if !bytes.is_empty() {
+            self.wrote(bytes.len(), now);
         }
-        Rejection::new(404).unwrap().send(&mut self.out);
-        self.deadlines.refused(now);
-        None
+        bytes
+    }
+
+    /// As [`write_all`](Self::write_all), for frames.
+    #[track_caller]
+    pub fn sent(&mut self, now: Duration) -> Vec<Sent> {
+        sent_frames(&self.write_all(now), self.role)
+    }
+
+    /// One Close frame with this code, and a reason, is written.
+    #[track_caller]
+    pub fn has_closed(&mut self, code: CloseCode, now: Duration) {
+        assert!(!self.endpoint.is_open());
+        let sent = self.sent(now);
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        assert_eq!(sent[0].close_code(), Some(code.0));
+        assert!(std::str::from_utf8(&sent[0].payload[2..]).is_ok_and(|reason| !reason.is_empty()));
+    }
+
+    /// What every adapter relies on holds at each tick: see the end of it.
+    #[track_caller]
+    pub fn tick(&mut self, now: Duration) -> Tick {
+        let said_end = self.endpoint.end();
+        let tick = self.endpoint.tick(now, &mut self.out);
+        let len = self.out.len();
+        match &tick {
+            Tick::Wait(wake) | Tick::ShutDown(wake) => {
+                assert!(wake.is_none_or(|wake| wake > now), "{wake:?}, not later");
+            }
+            Tick::Done(end) => assert_eq!(self.endpoint.end().as_ref(), Some(end)),
+        }
+        assert!(
+            len == 0 || !matches!(tick, Tick::ShutDown(_)),
+            "all is written before"
+        );
+        let end = self.endpoint.end();
+        assert!(said_end.is_none() || said_end == end, "it ends once");
+        // Nothing more happens at the same time.
+        let again = self.endpoint.tick(now, &mut self.out);
+        assert_eq!((&again, self.out.len()), (&tick, len), "once more");
+        tick
+    }
+
+    /// Nothing is to be done before this time.
+    #[track_caller]
+    pub fn waits(&mut self, now: Duration, until: impl Into<Option<Duration>>) {
+        assert_eq!(self.tick(now), Tick::Wait(until.into()), "at {now:?}");
+    }
+
+    /// It is over at this time and at no time before.
+    #[track_caller]
+    pub fn ends(&mut self, time: Duration, end: &End) {
+        let before = match self.tick(time - NANO) {
+            Tick::Wait(wake) | Tick::ShutDown(wake) => wake,
+            Tick::Done(end) => panic!("{end:?} before {time:?}"),
+        };
+        assert_eq!(before, Some(time), "not before {time:?}");
+        let len = self.out.len();
+        for time in [time, time + seconds(9)] {
+            assert_eq!(self.tick(time), Tick::Done(end.clone()), "at {time:?}");
+        }
+        assert_eq!(self.out.len(), len, "nothing that is sent would arrive");
+    }
+
+    #[track_caller]
+    pub fn expires(&mut self, time: Duration, expired: Expired) {
+        self.ends(time, &End::Expired(expired));
+    }
+
+    /// The peer is given up at this time and at no time before, with a Close frame.
+    #[track_caller]
+    pub fn gives_up(&mut self, time: Duration, code: CloseCode) {
+        self.waits(time - NANO, time);
+        assert!(self.out.is_empty());
+        let Tick::Wait(_) = self.tick(time) else {
+            panic!("a Close frame is in the output");
+        };
+        self.has_closed(code, time);
+    }
+
+    /// A Ping is sent at this time and at no time before. Returns its payload.
+    #[track_caller]
+    pub fn pings(&mut self, time: Duration) -> Vec<u8> {
+        assert!(self.out.is_empty());
+        self.waits(time - NANO, time);
+        assert!(self.out.is_empty());
+        assert!(matches!(self.tick(time), Tick::Wait(_)));
+        let mut sent = self.sent(time);
+        assert_eq!((sent.len(), sent[0].opcode, sent[0].fin), (1, 9, true));
+        sent.remove(0).payload
+    }
+
+    /// The transport ends. Returns how it all ended.
+    #[track_caller]
+    pub fn done_after_eof(&mut self, now: Duration) -> End {
+        self.endpoint.receive_eof();
+        let mut tick = self.tick(now);
+        if !matches!(tick, Tick::Done(_)) {
+            assert!(!self.out.is_empty(), "something is still to be written");
+            self.write_all(now);
+            tick = self.tick(now);
+        }
+        match tick {
+            Tick::Done(end) => end,
+            tick => panic!("{tick:?} after the end of the transport"),
+        }
+    }
+
+    /// Ticks when it is told to and writes everything, until it is over, which it is this much
+    /// later at the latest. Returns how it ended.
+    #[track_caller]
+    pub fn done_in(&mut self, mut now: Duration, within: Duration) -> End {
+        let last = now + within;
+        loop {
+            let wake = match self.tick(now) {
+                Tick::Done(end) => return end,
+                Tick::Wait(wake) | Tick::ShutDown(wake) => wake,
+            };
+            if !self.out.is_empty() {
+                self.write_all(now);
+                continue;
+            }
+            now = wake.expect("it ends");
+            assert!(now <= last, "over by {last:?}");
+        }
     }
 }
 
-impl Driver for ByHand {
-    fn receive<'b>(&mut self, input: &mut Input<'b>, now: Duration) -> Option<Event<'b>> {
-        if self.handshake.is_some() {
-            return None;
-        }
-        let Some(ws) = &mut self.ws else {
-            input.take_rest();
-            return None;
-        };
-        if !input.is_empty() {
-            self.deadlines.received(now);
-        }
-        let event = ws.receive(input, &mut self.out)?;
-        let latency = self.deadlines.event(&event, now);
-        if matches!(event, Event::Pong(_)) {
-            self.latency = latency;
-        }
-        Some(event)
-    }
+/// The end of a connection that failed.
+pub const fn failed(error: ProtocolError) -> End {
+    End::Failed(error)
+}
 
-    fn receive_eof(&mut self) -> Result<(), ProtocolError> {
-        (self.handshake, self.transport_ended) = (None, true);
-        self.ws.as_mut().map_or(Ok(()), Connection::receive_eof)
-    }
-
-    fn failure(&self) -> Option<String> {
-        Some(format!("{:?}", self.error?))
-    }
-
-    fn connection(&mut self) -> Option<(&mut Connection, &mut BytesMut)> {
-        Some((self.ws.as_mut()?, &mut self.out))
-    }
-
-    fn wrote(&mut self, written: usize, left: usize, now: Duration) {
-        self.deadlines.wrote(written, left, now);
-    }
-
-    fn check(&mut self, now: Duration) -> Checked {
-        if self.transport_ended {
-            return Ok(None);
-        }
-        let checked = self.deadlines.check(self.ws.as_mut(), now, &mut self.out);
-        let Err(expired) = checked else {
-            return checked;
-        };
-        self.expired = self.expired.or(Some(expired));
-        if let Some(status) = expired.http_status()
-            && self.handshake.take().is_some()
-        {
-            Rejection::new(status).unwrap().send(&mut self.out);
-            self.deadlines.refused(now);
-        } else if expired.close_code().is_none() {
-            self.handshake = None;
-            return checked;
-        }
-        self.check(now)
-    }
-
-    fn said(&self) -> Said {
-        let refused = self.handshake.is_none() && self.ws.is_none();
-        let ws = self.ws.as_ref();
-        let closes = refused || ws.is_some_and(Connection::must_close_transport);
-        (self.expired, self.latency, closes)
-    }
-
-    fn out(&mut self) -> &mut BytesMut {
-        &mut self.out
-    }
+/// The end after both Close frames.
+pub fn closed(code: u16, by_peer: bool) -> End {
+    let code = CloseCode(code);
+    End::Closed { code, by_peer }
 }

@@ -1,22 +1,26 @@
 //! What the tests share: frames made and read by hand (not by the crate), and a connection
 //! that is fed in any cuts.
+//!
+//! Invariant: what is expected is never computed by the code under test.
 #![allow(
     dead_code,
     unreachable_pub,
     reason = "each test file uses a part of it"
 )]
 
+// Two more files lie beside this one, which only some tests include, by their path: `allocator.rs`
+// (it replaces the allocator of the whole binary) and `endpoint.rs`.
 pub mod deflate;
-pub mod endpoint;
 pub mod example;
 
 use bytes::BytesMut;
 use proptest::test_runner::{Config as ProptestConfig, FileFailurePersistence};
 use sansocket::negotiation::accept_key;
 use sansocket::{
-    ClientHandshake, ClientRequest, Config, Connection, Deflate, DeflateParams, Event,
-    HandshakeConfig, Input, Opened, Request, RequestError, ResponseError, Role, ServerHandshake,
+    Binary, ClientRequest, CloseCode, Config, Connection, Deflate, Deliver, End, Endpoint, Event,
+    Extension, HandshakeError, Input, Request, Response, Role, SendError, Settings, Text, Tick,
 };
+use std::time::Duration;
 
 /// The key with which the tests mask.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -31,11 +35,11 @@ pub fn unhex(hex: &str) -> Vec<u8> {
         .collect()
 }
 
-pub fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|b| format!("{b:02x}")).collect()
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// So many cases of a property; those that have failed once are kept in this file.
+/// A property with this number of cases. Those that have failed once are kept in this file.
 pub fn proptest_config(cases: u32, regressions: &'static str) -> ProptestConfig {
     ProptestConfig {
         cases,
@@ -63,7 +67,7 @@ pub fn frame(receiver: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Such frames, one behind the other.
+/// Such frames, one after the other.
 pub fn frames(receiver: Role, frames: &[(u8, &[u8])]) -> Vec<u8> {
     let frames = frames
         .iter()
@@ -71,9 +75,61 @@ pub fn frames(receiver: Role, frames: &[(u8, &[u8])]) -> Vec<u8> {
     frames.collect::<Vec<_>>().concat()
 }
 
+/// The settings, changed.
+pub fn settings(change: impl FnOnce(&mut Settings)) -> Settings {
+    let mut settings = Settings::default();
+    change(&mut settings);
+    settings
+}
+
+/// The configuration, changed.
+pub fn config(change: impl FnOnce(&mut Config)) -> Config {
+    let mut config = Config::default();
+    change(&mut config);
+    config
+}
+
 /// The event of a text message.
 pub fn text(text: &str) -> Event<'static> {
-    Event::Text(text.to_owned().into())
+    Event::Text(Text::from(text).into_owned())
+}
+
+/// The event of a binary message.
+pub fn binary(data: &[u8]) -> Event<'static> {
+    Event::Binary(Binary::from(data).into_owned())
+}
+
+/// The event of a Ping.
+pub fn ping(payload: &[u8]) -> Event<'static> {
+    Event::Ping(Binary::from(payload).into_owned())
+}
+
+/// The event of a Pong.
+pub fn pong(payload: &[u8]) -> Event<'static> {
+    Event::Pong(Binary::from(payload).into_owned())
+}
+
+/// The event of a Close frame; the code is 1005 if it has no body.
+pub fn close(code: u16, reason: &str) -> Event<'static> {
+    Event::Close {
+        code: CloseCode(code),
+        reason: Text::from(reason).into_owned(),
+    }
+}
+
+/// The same event again. Only requests cannot be copied, and pieces have no need to.
+pub fn copied(event: &Event<'_>) -> Event<'static> {
+    match event {
+        Event::Text(data) => text(data),
+        Event::Binary(data) => binary(data),
+        Event::Ping(payload) => ping(payload),
+        Event::Pong(payload) => pong(payload),
+        Event::Close { code, reason } => close(code.0, reason),
+        Event::Failed(error) => Event::Failed(*error),
+        Event::Opened(response) => Event::Opened(response.clone()),
+        Event::Refused(error) => Event::Refused(error.clone()),
+        other => panic!("{other:?} cannot be copied"),
+    }
 }
 
 /// The header of such a frame, whatever follows it.
@@ -116,8 +172,8 @@ impl Sent {
 }
 
 /// Reads what an endpoint in the role of `sender` has written, in which no bit is reserved.
-pub fn sent_frames(octets: &[u8], sender: Role) -> Vec<Sent> {
-    let frames = raw_frames(octets, sender).into_iter();
+pub fn sent_frames(bytes: &[u8], sender: Role) -> Vec<Sent> {
+    let frames = raw_frames(bytes, sender).into_iter();
     let sent = frames.map(|(first, payload)| {
         assert_eq!(first & 0x70, 0, "no reserved bits");
         Sent {
@@ -129,44 +185,39 @@ pub fn sent_frames(octets: &[u8], sender: Role) -> Vec<Sent> {
     sent.collect()
 }
 
-/// As [`sent_frames`], whatever the reserved bits: the first octet of each frame, and its payload.
-pub fn raw_frames(mut octets: &[u8], sender: Role) -> Vec<(u8, Vec<u8>)> {
+/// As [`sent_frames`], whatever the reserved bits: the first byte of each frame, and its payload.
+pub fn raw_frames(mut bytes: &[u8], sender: Role) -> Vec<(u8, Vec<u8>)> {
     let mut frames = Vec::new();
-    while let [first, len, ..] = *octets {
+    while let [first, len, ..] = *bytes {
         let is_masked = len & 0x80 != 0;
         assert_eq!(is_masked, sender == Role::Client, "masked by clients only");
         let (len, at) = match len & 0x7f {
             126 => (
-                u16::from_be_bytes(octets[2..4].try_into().unwrap()) as usize,
+                u16::from_be_bytes(bytes[2..4].try_into().unwrap()) as usize,
                 4,
             ),
             127 => (
-                u64::from_be_bytes(octets[2..10].try_into().unwrap()) as usize,
+                u64::from_be_bytes(bytes[2..10].try_into().unwrap()) as usize,
                 10,
             ),
             len => (usize::from(len), 2),
         };
         let (key, at) = match sender {
-            Role::Client => (octets[at..at + 4].try_into().unwrap(), at + 4),
+            Role::Client => (bytes[at..at + 4].try_into().unwrap(), at + 4),
             Role::Server => ([0; 4], at),
         };
-        frames.push((first, xor(&octets[at..at + len], key)));
-        octets = &octets[at + len..];
+        frames.push((first, xor(&bytes[at..at + len], key)));
+        bytes = &bytes[at + len..];
     }
-    assert!(octets.is_empty(), "whole frames");
+    assert!(bytes.is_empty(), "complete frames");
     frames
 }
 
-/// The octets as if the client had used [`KEY`] for each frame.
-pub fn with_fixed_key(octets: &[u8], sender: Role) -> Vec<u8> {
-    let other = if sender == Role::Client {
-        Role::Server
-    } else {
-        Role::Client
-    };
-    sent_frames(octets, sender)
+/// The bytes as if the client had used [`KEY`] for each frame.
+pub fn with_fixed_key(bytes: &[u8], sender: Role) -> Vec<u8> {
+    sent_frames(bytes, sender)
         .iter()
-        .flat_map(|f| frame(other, u8::from(f.fin) << 7 | f.opcode, &f.payload))
+        .flat_map(|f| frame(other(sender), u8::from(f.fin) << 7 | f.opcode, &f.payload))
         .collect()
 }
 
@@ -174,28 +225,28 @@ pub fn with_fixed_key(octets: &[u8], sender: Role) -> Vec<u8> {
 #[derive(Clone, Copy, Debug)]
 pub enum Cuts {
     Whole,
-    Octets,
+    Bytes,
     Random(u64),
 }
 
 impl Cuts {
     pub const ALL: [Self; 6] = [
         Self::Whole,
-        Self::Octets,
+        Self::Bytes,
         Self::Random(1),
         Self::Random(2),
         Self::Random(3),
         Self::Random(4),
     ];
 
-    pub fn cut(self, octets: &[u8]) -> Vec<Vec<u8>> {
+    pub fn cut(self, bytes: &[u8]) -> Vec<Vec<u8>> {
         match self {
-            Self::Whole => vec![octets.to_vec()],
-            Self::Octets => octets.chunks(1).map(<[u8]>::to_vec).collect(),
+            Self::Whole => vec![bytes.to_vec()],
+            Self::Bytes => bytes.chunks(1).map(<[u8]>::to_vec).collect(),
             Self::Random(seed) => {
                 let mut random = Random(seed);
                 let mut pieces = Vec::new();
-                let mut rest = octets;
+                let mut rest = bytes;
                 while !rest.is_empty() {
                     let most = [3, 20, 200, 5_000][random.below(4)];
                     let (piece, after) = rest.split_at(rest.len().min(random.below(most)));
@@ -222,22 +273,66 @@ impl Random {
     }
 }
 
-pub fn connection(role: Role, config: &Config) -> Connection {
+pub fn connection(role: Role, settings: Settings) -> Connection {
     match role {
-        Role::Server => Connection::server(config),
-        Role::Client => Connection::client(config, [7; 32]),
+        Role::Server => Connection::server(settings),
+        Role::Client => Connection::client(settings, [7; 32]),
     }
 }
 
 /// The connection with permessage-deflate, as plain `permessage-deflate` is agreed on.
 pub fn with_deflate(ws: Connection) -> Connection {
-    ws.with_deflate(&Deflate::default(), &DeflateParams::default())
+    let agreed = Extension::new("permessage-deflate").unwrap();
+    ws.with_deflate(&Deflate::default(), &agreed).unwrap()
 }
 
 pub fn other(role: Role) -> Role {
     match role {
         Role::Server => Role::Client,
         Role::Client => Role::Server,
+    }
+}
+
+/// Joins messages that come in pieces. A message comes in one way, from its first piece to its last.
+#[derive(Debug, Default)]
+pub struct Joining(Option<(bool, Vec<u8>)>);
+
+impl Joining {
+    /// Takes the next event. Returns the message that it completes, or the event itself if it is no
+    /// piece; `None` if the message goes on.
+    #[track_caller]
+    pub fn push(&mut self, event: Event<'_>) -> Option<Event<'static>> {
+        let piece = match event {
+            Event::Piece(piece) => piece,
+            event => {
+                let is_message = matches!(event, Event::Text(_) | Event::Binary(_));
+                assert!(!is_message || self.0.is_none(), "a message in two ways");
+                return Some(event.into_owned());
+            }
+        };
+        let (is_text, bytes) = (piece.as_text().is_some(), piece.as_bytes());
+        assert!(
+            piece.is_last() || !bytes.is_empty(),
+            "only the last is empty"
+        );
+        assert_eq!(piece.is_first(), self.0.is_none(), "one message at a time");
+        let (begun_as_text, mut begun) = self.0.take().unwrap_or((is_text, Vec::new()));
+        assert_eq!(is_text, begun_as_text, "a message of one type");
+        assert!(piece.as_text().is_none_or(|text| text.as_bytes() == bytes));
+        begun.extend_from_slice(bytes);
+        if !piece.is_last() {
+            self.0 = Some((is_text, begun));
+            return None;
+        }
+        Some(match is_text {
+            true => text(std::str::from_utf8(&begun).unwrap()),
+            false => binary(&begun),
+        })
+    }
+
+    /// What has come of the message under way.
+    pub fn begun(&self) -> Option<&[u8]> {
+        self.0.as_ref().map(|(_, begun)| &begun[..])
     }
 }
 
@@ -249,54 +344,57 @@ pub struct Run {
     /// Messages that came in pieces are joined.
     pub events: Vec<Event<'static>>,
     /// What has come of a message in pieces.
-    begun: Option<Event<'static>>,
+    pub joining: Joining,
+    /// Whether `feed` chooses how messages are delivered.
+    chooses: bool,
+    /// What waits in the input (`Deliver::InPlace`).
+    pub left: Vec<u8>,
 }
 
 impl Run {
     pub fn new(role: Role) -> Self {
-        Self::with_config(role, &Config::default())
+        Self::with_settings(role, Settings::default())
     }
 
-    pub fn with_config(role: Role, config: &Config) -> Self {
-        Self::of(connection(role, config))
+    pub fn with_settings(role: Role, settings: Settings) -> Self {
+        Self::of(connection(role, settings))
     }
 
-    pub fn of(ws: Connection) -> Self {
+    pub fn of(mut ws: Connection) -> Self {
         Self {
+            chooses: ws.settings().deliver == Deliver::Complete,
             ws,
             out: BytesMut::new(),
             events: Vec::new(),
-            begun: None,
+            joining: Joining::default(),
+            left: Vec::new(),
         }
     }
 
-    /// Feeds the connection, in one of the ways to receive, which the octets themselves decide on:
-    /// no event depends on it.
-    pub fn feed(&mut self, octets: &[u8]) -> &mut Self {
-        let mut octets = octets.to_vec();
-        let receive = match octets.iter().map(|&octet| u64::from(octet)).sum::<u64>() % 2 {
-            0 => Connection::receive,
-            _ => Connection::receive_pieces,
-        };
-        let mut input = Input::new(&mut octets);
-        while let Some(event) = receive(&mut self.ws, &mut input, &mut self.out) {
-            let event = event.into_owned();
-            match &event {
-                Event::TextPiece(_) | Event::BinaryPiece(_) => {
-                    self.begun = Some(joined(self.begun.take(), event));
-                }
-                Event::Text(_) | Event::Binary(_) => {
-                    self.events.push(joined(self.begun.take(), event));
-                }
-                _ => self.events.push(event),
-            }
+    /// Feeds the connection. If its settings say nothing else, the bytes themselves decide whether
+    /// messages are delivered complete or in pieces: no event depends on it.
+    pub fn feed(&mut self, bytes: &[u8]) -> &mut Self {
+        if self.chooses {
+            let sum: u64 = bytes.iter().map(|&byte| u64::from(byte)).sum();
+            self.ws.settings().deliver = match sum % 2 {
+                0 => Deliver::Complete,
+                _ => Deliver::Pieces,
+            };
         }
-        assert!(input.is_empty(), "every octet is taken");
+        self.left.extend_from_slice(bytes);
+        let mut input = Input(&mut self.left);
+        while let Some(event) = self.ws.receive(&mut input, &mut self.out) {
+            self.events.extend(self.joining.push(event));
+        }
+        let left = input.0.len();
+        let in_place = self.ws.settings().deliver == Deliver::InPlace;
+        assert!(left == 0 || in_place, "every byte is taken");
+        self.left.drain(..self.left.len() - left);
         self
     }
 
-    pub fn feed_cut(&mut self, octets: &[u8], cuts: Cuts) -> &mut Self {
-        for piece in cuts.cut(octets) {
+    pub fn feed_cut(&mut self, bytes: &[u8], cuts: Cuts) -> &mut Self {
+        for piece in cuts.cut(bytes) {
             self.feed(&piece);
         }
         self
@@ -305,36 +403,21 @@ impl Run {
     pub fn sent(&self) -> Vec<Sent> {
         sent_frames(&self.out, self.ws.role())
     }
-}
 
-/// A piece of a message behind what has come of it before.
-pub fn joined(begun: Option<Event<'static>>, piece: Event<'static>) -> Event<'static> {
-    match (begun, piece) {
-        (None, piece) => piece,
-        (Some(Event::TextPiece(text)), Event::TextPiece(more)) => {
-            assert!(!more.is_empty());
-            Event::TextPiece(text + more)
-        }
-        (Some(Event::TextPiece(text)), Event::Text(more)) => Event::Text(text + more),
-        (Some(Event::BinaryPiece(data)), Event::BinaryPiece(more)) => {
-            assert!(!more.is_empty());
-            Event::BinaryPiece([data, more].concat().into())
-        }
-        (Some(Event::BinaryPiece(data)), Event::Binary(more)) => {
-            Event::Binary([data, more].concat().into())
-        }
-        (begun, piece) => panic!("{piece:?} goes on with {begun:?}"),
+    /// The transport ends. Returns how it all ended.
+    pub fn eof(&mut self) -> End {
+        self.ws.receive_eof();
+        self.ws.end().expect("it is over")
     }
 }
 
-/// A client's handshake whose request has gone out, and its key.
-pub fn client_handshake(
-    request: &ClientRequest,
-    config: &HandshakeConfig,
-) -> (ClientHandshake, String) {
+/// A client's endpoint whose request has gone out, and its key.
+pub fn client_handshake(request: &ClientRequest, config: &Config) -> (Endpoint, String) {
     let mut out = BytesMut::new();
-    let handshake = ClientHandshake::with_seed(request, config, [9; 32], &mut out);
+    let mut endpoint = Endpoint::client(request, config, [9; 32], Duration::ZERO, &mut out);
     let text = String::from_utf8(out.to_vec()).unwrap();
+    let all = endpoint.wrote(out.len(), Duration::ZERO, &mut out);
+    assert!(all == 0 && out.is_empty(), "all of it is drained");
     let key = text
         .split("Sec-WebSocket-Key: ")
         .nth(1)
@@ -342,15 +425,15 @@ pub fn client_handshake(
         .split("\r\n")
         .next()
         .unwrap();
-    (handshake, key.into())
+    (endpoint, key.into())
 }
 
 /// The last event there can be is a Close or a failure: whether this is one.
 pub fn is_last(event: &Event<'_>) -> bool {
-    matches!(event, Event::Close(_) | Event::Failed(_))
+    matches!(event, Event::Close { .. } | Event::Failed(_))
 }
 
-/// A request that a server takes.
+/// A request that a server accepts.
 pub const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
@@ -367,54 +450,106 @@ pub fn replaced(head: &str, from: &str, to: &str) -> String {
     head.replacen(from, to, 1)
 }
 
-/// What came out of a server's handshake.
+/// What came out of a server's opening handshake.
 #[derive(Debug)]
 pub struct Served {
-    /// `None` if more is needed.
-    pub result: Option<Result<Request, RequestError>>,
+    pub endpoint: Endpoint,
+    /// `None` if more is needed. A request that was refused had no other answer, so it got the
+    /// default one, which is in `out`.
+    pub result: Option<Result<Request, HandshakeError>>,
     pub out: BytesMut,
     /// What was left in the input for the connection.
     pub rest: Vec<u8>,
 }
 
 impl Served {
-    pub fn error(&self) -> Option<RequestError> {
-        self.result.as_ref()?.as_ref().err().copied()
+    pub fn error(&self) -> Option<HandshakeError> {
+        self.result.as_ref()?.as_ref().err().cloned()
     }
 
+    #[track_caller]
     pub fn request(&self) -> &Request {
         self.result.as_ref().unwrap().as_ref().unwrap()
     }
+
+    #[track_caller]
+    pub fn request_mut(&mut self) -> &mut Request {
+        self.result.as_mut().unwrap().as_mut().unwrap()
+    }
+
+    /// Accepts the request.
+    #[track_caller]
+    pub fn accept(&mut self) {
+        let request = self.result.take().unwrap().unwrap();
+        self.endpoint.accept(request, &mut self.out).unwrap();
+        assert!(self.endpoint.is_open());
+    }
+
+    /// Answers the request with a page or a refusal.
+    #[track_caller]
+    pub fn respond(&mut self, response: Response) {
+        self.endpoint.respond(response, &mut self.out).unwrap();
+        assert!(!self.endpoint.is_open());
+    }
 }
 
-/// Feeds a server's handshake; also what comes behind its end.
-pub fn serve(octets: &[u8], cuts: Cuts, config: &HandshakeConfig) -> Served {
-    let mut handshake = ServerHandshake::new(config);
+/// Feeds a server's opening handshake; also what comes after its end. A request that passes every
+/// check is not answered; any other gets the default answer.
+#[track_caller]
+pub fn serve(bytes: &[u8], cuts: Cuts, config: &Config) -> Served {
     let mut served = Served {
+        endpoint: Endpoint::server(config, Duration::ZERO),
         result: None,
         out: BytesMut::new(),
         rest: Vec::new(),
     };
-    for mut piece in cuts.cut(octets) {
-        let mut input = Input::new(&mut piece);
-        let result = handshake.receive(&mut input, &mut served.out);
-        match (&served.result, result) {
-            (None, Ok(None)) => assert!(input.is_empty()),
-            (None, result) => served.result = Some(result.map(|r| r.unwrap())),
-            (Some(Ok(_)), result) => assert!(matches!(result, Ok(None)), "{result:?}"),
-            (Some(Err(error)), result) => assert_eq!(result.as_ref().err(), Some(error)),
+    let mut http = None;
+    for mut piece in cuts.cut(bytes) {
+        let (mut input, out) = (Input(&mut piece), &mut served.out);
+        // While the application decides on a request it reads nothing.
+        while !matches!(served.result, Some(Ok(_))) {
+            let Some(event) = served.endpoint.receive(&mut input, Duration::ZERO, out) else {
+                assert!(input.0.is_empty(), "every byte is taken");
+                break;
+            };
+            assert!(served.result.is_none(), "nothing follows, but {event:?}");
+            match event {
+                Event::Request(request) => {
+                    assert!(request.error().is_none() && http.is_none() && out.is_empty());
+                    served.result = Some(Ok(request));
+                }
+                Event::Http(request) => {
+                    assert!(http.is_none() && out.is_empty(), "nothing was answered");
+                    http = Some(request.error().expect("it is no handshake").clone());
+                }
+                Event::Refused(error) => {
+                    assert!(http.take().is_none_or(|http| http == *error));
+                    served.result = Some(Err(*error));
+                }
+                other => panic!("{other:?} in an opening handshake"),
+            }
         }
-        served.rest.extend_from_slice(input.take_rest());
+        served.rest.extend_from_slice(input.0);
+        assert_eq!(served.endpoint.send("", out), Err(not_open(&served.result)));
     }
+    assert!(http.is_none(), "the next `receive` has answered it");
     served
 }
 
-/// What came out of a client's handshake.
+/// Why nothing can be sent before an opening handshake has succeeded.
+fn not_open<T>(result: &Option<Result<T, HandshakeError>>) -> SendError {
+    match result {
+        Some(Err(_)) => SendError::Closed,
+        _ => SendError::NotYetOpen,
+    }
+}
+
+/// What came out of a client's opening handshake.
 #[derive(Debug)]
 pub struct Asked {
-    pub handshake: ClientHandshake,
+    pub endpoint: Endpoint,
     /// `None` if more is needed.
-    pub result: Option<Result<Opened, ResponseError>>,
+    pub result: Option<Result<Response, HandshakeError>>,
     /// Without the request.
     pub out: BytesMut,
     /// What was left in the input for the connection.
@@ -422,12 +557,35 @@ pub struct Asked {
 }
 
 impl Asked {
-    pub fn error(&self) -> Option<&ResponseError> {
-        self.result.as_ref()?.as_ref().err()
+    pub fn error(&self) -> Option<HandshakeError> {
+        self.result.as_ref()?.as_ref().err().cloned()
     }
 
-    pub fn opened(&mut self) -> &mut Opened {
-        self.result.as_mut().unwrap().as_mut().unwrap()
+    #[track_caller]
+    pub fn opened(&self) -> &Response {
+        self.result.as_ref().unwrap().as_ref().unwrap()
+    }
+
+    /// The transport ends. Returns why there is no connection.
+    #[track_caller]
+    pub fn eof(&mut self) -> HandshakeError {
+        refused_at_eof(&mut self.endpoint)
+    }
+}
+
+/// The transport of an endpoint ends before it was open. Returns why there is no connection.
+#[track_caller]
+pub fn refused_at_eof(endpoint: &mut Endpoint) -> HandshakeError {
+    endpoint.receive_eof();
+    let mut out = BytesMut::new();
+    let Tick::Done(end) = endpoint.tick(Duration::ZERO, &mut out) else {
+        panic!("it is over");
+    };
+    assert!(out.is_empty());
+    assert_eq!(endpoint.end(), Some(end.clone()));
+    match end {
+        End::Refused(error) => error,
+        end => panic!("it ended otherwise: {end:?}"),
     }
 }
 
@@ -436,37 +594,52 @@ pub const RESPONSE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websock
     Connection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n";
 
 pub fn client_request() -> ClientRequest {
-    ClientRequest::new("ws://example.com/chat".parse().unwrap())
+    ClientRequest::new("ws://example.com/chat").unwrap()
 }
 
-/// Feeds a client's handshake with the response, in which `ACCEPT` is replaced by the answer
-/// to its key, and then with `behind`.
+/// Feeds a client's opening handshake with the response, in which `ACCEPT` is replaced by the answer
+/// to its key, and then with `after`. Of that the connection gets nothing.
+#[track_caller]
 pub fn ask(
     request: &ClientRequest,
     response: &str,
-    behind: &[u8],
+    after: &[u8],
     cuts: Cuts,
-    config: &HandshakeConfig,
+    config: &Config,
 ) -> Asked {
-    let (handshake, key) = client_handshake(request, config);
-    let mut octets = response.replace("ACCEPT", &accept_key(&key)).into_bytes();
-    octets.extend_from_slice(behind);
+    let (endpoint, key) = client_handshake(request, config);
+    let mut bytes = response.replace("ACCEPT", &accept_key(&key)).into_bytes();
+    bytes.extend_from_slice(after);
+    receive_response(endpoint, &cuts.cut(&bytes))
+}
+
+/// Feeds a client's opening handshake with what came from the server.
+#[track_caller]
+pub fn receive_response(endpoint: Endpoint, pieces: &[Vec<u8>]) -> Asked {
     let mut asked = Asked {
-        handshake,
+        endpoint,
         result: None,
         out: BytesMut::new(),
         rest: Vec::new(),
     };
-    for mut piece in cuts.cut(&octets) {
-        let mut input = Input::new(&mut piece);
-        let result = asked.handshake.receive(&mut input, &mut asked.out);
-        match (&asked.result, result) {
-            (None, Ok(None)) => assert!(input.is_empty()),
-            (None, result) => asked.result = Some(result.map(|r| r.unwrap())),
-            (Some(Ok(_)), result) => assert!(matches!(result, Ok(None)), "{result:?}"),
-            (Some(Err(error)), result) => assert_eq!(result.as_ref().err(), Some(error)),
+    for mut piece in pieces.iter().cloned() {
+        let mut input = Input(&mut piece);
+        // What follows an opening is for the connection.
+        while !matches!(asked.result, Some(Ok(_))) {
+            let (endpoint, out) = (&mut asked.endpoint, &mut asked.out);
+            assert_eq!(endpoint.send("", out), Err(not_open(&asked.result)));
+            let Some(event) = endpoint.receive(&mut input, Duration::ZERO, out) else {
+                assert!(input.0.is_empty(), "every byte is taken");
+                break;
+            };
+            assert!(asked.result.is_none(), "nothing follows, but {event:?}");
+            asked.result = Some(match event {
+                Event::Opened(response) => Ok(*response),
+                Event::Refused(error) => Err(*error),
+                other => panic!("{other:?} in an opening handshake"),
+            });
         }
-        asked.rest.extend_from_slice(input.take_rest());
+        asked.rest.extend_from_slice(input.0);
     }
     asked
 }

@@ -1,11 +1,13 @@
-//! The generator: connections that keep messages in flight. Its law: frames are made before the time is
-//! taken; each connection's first answer is compared octet by octet, of all others the octets are counted.
+//! The generator: connections that keep messages in flight.
+//!
+//! Invariant: frames are made before the time is taken; each connection's first answer is compared byte by byte,
+//! of all others the bytes are counted.
 
 use crate::server::{Kind, Server};
 use bytes::BytesMut;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use sansocket::{Config, Connection};
+use sansocket::{Connection, Settings};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::thread::sleep;
@@ -13,11 +15,11 @@ use std::time::{Duration, Instant};
 
 const WARM_UP: Duration = Duration::from_millis(50);
 const ROUND: Duration = Duration::from_millis(300);
-/// So long a server may say nothing.
+/// The longest time that a server may say nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// When nothing is left to be answered, a server soon waits, and its times are written down.
 const PAUSE: Duration = Duration::from_millis(5);
-/// So many octets a stream of frames has at least before it begins again.
+/// The bytes that a stream of frames has at least before it starts again.
 const CIRCLE: usize = 64 << 10;
 
 /// The key is that of RFC 6455, section 1.3, and so is the answer to it.
@@ -26,7 +28,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const ACCEPTED: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// Connections, messages in flight on each, and octets of a message.
+/// Connections, messages in flight on each, and bytes of a message.
 #[derive(Clone, Copy)]
 pub struct Scenario(pub usize, pub usize, pub usize);
 
@@ -36,17 +38,17 @@ pub struct Figures {
     pub cpu: f64,
     /// Messages in a second.
     pub rate: f64,
-    /// Microseconds until the last octet of an answer was there, in half of the cases and in 99 of 100.
+    /// Microseconds until the last byte of an answer was there, in half of the cases and in 99 of 100.
     pub p50: f64,
     pub p99: f64,
 }
 
-/// A scenario as the octets that it needs.
+/// A scenario as the bytes that it needs.
 pub struct Load<'a> {
     server: &'a Server,
     connections: usize,
     in_flight: usize,
-    /// What is sent, over and over: whole frames.
+    /// What is sent, over and over: complete frames.
     frames: Vec<u8>,
     frame_len: usize,
     /// What comes back for the first of them.
@@ -57,17 +59,17 @@ impl<'a> Load<'a> {
     pub fn new(server: &'a Server, scenario: Scenario) -> Self {
         let Scenario(connections, in_flight, len) = scenario;
         let payload: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
-        let mut client = Connection::client(&Config::default(), [7; 32]);
+        let mut client = Connection::client(Settings::default(), [7; 32]);
         let mut frames = BytesMut::new();
         let mut send = || {
-            let sent = client.send_binary(&payload, &mut frames);
+            let sent = client.send(&payload, &mut frames);
             sent.expect("it is open");
             frames.len()
         };
         let frame_len = send();
         while send() < CIRCLE.max(in_flight * frame_len) {}
         let mut answer = BytesMut::new();
-        let answered = Connection::server(&Config::default()).send_binary(&payload, &mut answer);
+        let answered = Connection::server(Settings::default()).send(&payload, &mut answer);
         answered.expect("it is open");
         if server.kind == Kind::Bare {
             answer = frames[..frame_len].into();
@@ -173,9 +175,9 @@ impl<'a> Load<'a> {
         stream.write_all(REQUEST)?;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            let mut octet = [0];
-            stream.read_exact(&mut octet)?;
-            head.extend(octet);
+            let mut byte = [0];
+            stream.read_exact(&mut byte)?;
+            head.extend(byte);
         }
         let head = String::from_utf8_lossy(&head);
         assert!(
@@ -185,8 +187,8 @@ impl<'a> Load<'a> {
         Ok(stream)
     }
 
-    /// Octets of memory that each idle connection costs which has sent one message. What a server has
-    /// once for all is there after the first hundred.
+    /// The bytes of memory that an idle connection costs which has sent one message. What a server has once for
+    /// all connections is there after the first hundred.
     pub fn memory(&self) -> io::Result<f64> {
         let (mut streams, mut answer, mut before) = (Vec::new(), self.answer.clone(), 0.0);
         for n in 0..self.connections {
@@ -208,10 +210,10 @@ impl<'a> Load<'a> {
 
 struct Client {
     stream: TcpStream,
-    /// Octets that the socket has not taken yet, and where they lie in the frames.
+    /// The bytes that the socket has not taken yet, and where they are in the frames.
     to_write: usize,
     at: usize,
-    /// Octets of answers.
+    /// The bytes of answers.
     received: usize,
     /// When each message in flight was sent.
     sent: VecDeque<Instant>,
@@ -238,12 +240,12 @@ impl Client {
         Ok(())
     }
 
-    /// Returns how many answers are there as a whole now.
-    fn receive(&mut self, load: &Load<'_>, octets: &[u8]) -> usize {
+    /// Returns how many answers are complete now.
+    fn receive(&mut self, load: &Load<'_>, bytes: &[u8]) -> usize {
         let before = self.received;
-        self.received += octets.len();
+        self.received += bytes.len();
         if let Some(first) = load.answer.get(before..) {
-            let same = first.iter().zip(octets).all(|(one, other)| one == other);
+            let same = first.iter().zip(bytes).all(|(one, other)| one == other);
             assert!(same, "{}: another message came back", load.server.name);
         }
         self.received / load.answer.len() - before / load.answer.len()

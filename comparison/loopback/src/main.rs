@@ -1,8 +1,9 @@
 //! Measures echo servers over loopback, our examples beside other crates, and writes the README's tables.
 //! `cargo run --release --manifest-path comparison/loopback/Cargo.toml`
 //!
-//! With an argument it is the rival of that name. Its law: all servers get the same octets and take turns,
-//! so that a busy machine slows all of them alike.
+//! With an argument it is the rival of that name.
+//!
+//! Invariant: all servers get the same bytes and take turns, so that a busy machine slows all of them alike.
 
 mod load;
 #[path = "../../src/readme.rs"]
@@ -33,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         return rivals::serve(&name);
     }
     server::build()?;
-    let machine = readme::machine(); // as it is before this has but one core
+    let machine = readme::machine(); // before this process has only one core
     let is_pinned = server::pin();
 
     // Each has a process for its memory, which no load has changed, and another one for its time.
@@ -64,7 +65,7 @@ fn measure(scenario: Scenario, servers: &[Server], rows: &mut [Row]) -> io::Resu
     let mut loads: Vec<_> = servers.iter().map(load).collect();
     for round in 0..ROUNDS {
         for turn in 0..loads.len() {
-            let turn = (turn + round) % loads.len(); // another one begins
+            let turn = (turn + round) % loads.len(); // another one starts
             let (load, figures) = &mut loads[turn];
             let named = |error| io::Error::other(format!("{}: {error}", servers[turn].name));
             figures.push(load.round().map_err(named)?);

@@ -1,4 +1,6 @@
-//! What the README shows of it: two tables. Its law: all of it was measured in this run.
+//! What the README shows of it: two tables.
+//!
+//! Invariant: all of it was measured in this run.
 
 use crate::SCENARIOS;
 use crate::load::{Figures, Scenario};
@@ -11,7 +13,7 @@ use std::fs;
 pub struct Row {
     title: String,
     kind: Kind,
-    /// Octets for each idle connection.
+    /// The bytes of each idle connection.
     memory: f64,
     /// The medians, one of each scenario.
     figures: Vec<Figures>,
@@ -68,7 +70,7 @@ impl Display for Scenario {
     }
 }
 
-/// A row for each server, a column for each of these; the least of the WebSockets stands out.
+/// A row for each server, a column for each of these; the least of the WebSockets is in bold.
 fn table(title: &str, rows: &[Row], columns: &[Column<'_>]) -> String {
     let mut table = format!("| {title} |");
     columns
@@ -94,7 +96,7 @@ fn table(title: &str, rows: &[Row], columns: &[Column<'_>]) -> String {
     table
 }
 
-/// Its name, and the figures that stand in it.
+/// Its name, and the figures in it.
 type Column<'a> = (String, Vec<Box<dyn Fn(&Row) -> f64 + 'a>>);
 
 /// What the README says between its marks.

@@ -1,5 +1,6 @@
-//! The rivals: echo servers, and two bare echoes that know nothing of WebSocket. Their law: each as its
-//! own crate shows it, by its best way, on one thread.
+//! The rivals: echo servers, and two bare echoes that know nothing of WebSocket.
+//!
+//! Invariant: each is written as its own crate shows it, in its fastest way, on one thread.
 
 use bytes::{Buf, BytesMut};
 use futures::{SinkExt, StreamExt, TryStreamExt, future};
@@ -16,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const ANY_PORT: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
-/// A bare echo reads at most so much at once: as `echo_mio` does of large messages.
+/// The most that a bare echo reads at once: as much as `echo_mio` does of large messages.
 const MAX_READ: usize = (2 << 20) + 64;
 
 /// Is the server of this name for as long as the process lives.
@@ -162,10 +163,10 @@ fn bare_turn(
 }
 
 /// How much of it the socket takes.
-fn write(stream: &mut mio::net::TcpStream, octets: &[u8]) -> io::Result<usize> {
+fn write(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
     let mut written = 0;
-    while written < octets.len() {
-        match stream.write(&octets[written..]) {
+    while written < bytes.len() {
+        match stream.write(&bytes[written..]) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             result => written += result?,
         }

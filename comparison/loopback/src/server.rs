@@ -1,5 +1,6 @@
-//! The servers as processes: what is started, where it runs, and what it has used. Its law: who starts a
-//! process ends it, by its own id.
+//! The servers as processes: what is started, where it runs, and what it has used.
+//!
+//! Invariant: whoever starts a process ends it, by its own id.
 
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
@@ -38,7 +39,7 @@ pub const ALL: [(&str, Kind); 9] = [
 /// Where cargo put this program: `TARGET/release`.
 fn folder() -> io::Result<PathBuf> {
     let program = env::current_exe()?;
-    Ok(program.parent().expect("a file lies in a folder").into())
+    Ok(program.parent().expect("a file is in a folder").into())
 }
 
 /// Builds the examples in release, beside this program.
@@ -117,7 +118,7 @@ impl Server {
         Ok(sum)
     }
 
-    /// Octets of its resident memory.
+    /// The bytes of its resident memory.
     pub fn memory(&self) -> io::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = |line: &str| {

@@ -1,4 +1,4 @@
-//! fastwebsockets: async, over tokio's traits; its `FragmentCollector` gives whole messages. Its opening
+//! fastwebsockets: async, over tokio's traits; its `FragmentCollector` gives complete messages. Its opening
 //! handshake is hyper's.
 
 use super::{Connection, Peer, Sink};

@@ -1,5 +1,7 @@
-//! The peers, one file each. Their law: each by the cheapest public way that it has, for an application
-//! that gets whole messages and writes each of its own at once.
+//! The peers, one file each.
+//!
+//! Invariant: each is driven by the cheapest public way that it has, for an application that gets complete
+//! messages and writes each of its own at once.
 
 use crate::transport::Transport;
 use crate::work::{Task, Work};
@@ -23,7 +25,7 @@ pub trait Connection {
     fn echo(&mut self, n: usize);
 }
 
-/// How a peer is begun.
+/// How a peer is started.
 pub struct Peer {
     pub name: &'static str,
     /// A connection after the opening handshake.
@@ -49,15 +51,15 @@ pub const PLOTTED: &[Peer] = ALL.split_at(4).0;
 pub struct Sink {
     /// What each message must be; `None` while the time is taken.
     pub expected: Option<Bytes>,
-    /// The octets of all messages so far.
-    pub octets: usize,
+    /// The bytes of all messages so far.
+    pub bytes: usize,
 }
 
 impl Sink {
     /// A message; text has been checked.
     #[inline]
     pub fn take(&mut self, message: &[u8]) {
-        self.octets += black_box(message).len();
+        self.bytes += black_box(message).len();
         if let Some(expected) = &self.expected {
             assert!(message == expected, "another message than was sent");
         }
@@ -85,7 +87,7 @@ impl<'a> Session<'a> {
             connection: (peer.open)(work, transport),
             sink: Sink {
                 expected: None,
-                octets: 0,
+                bytes: 0,
             },
         })
     }

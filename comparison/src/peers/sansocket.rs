@@ -1,20 +1,23 @@
 //! This crate: a read buffer that grows with the message that waits in it, and large payloads written
-//! from where they lie.
+//! from where they are.
+//!
+//! Invariant: what is left of a read is in `read[from..to]`.
 
 use super::{Connection, Peer, Sink};
 use crate::transport::Transport;
 use crate::work::Role;
 use bytes::{Bytes, BytesMut};
-use sansocket::{Config, Event, HandshakeConfig, Input, ServerHandshake};
+use sansocket::{Config, Deliver, Endpoint, Event, Input, Settings};
 use std::hint::black_box;
 use std::io::{IoSlice, Read};
+use std::time::Duration;
 
 pub const PEER: Peer = Peer {
     name: "sansocket",
     open: |work, transport| {
         Box::new(Sansocket {
             transport,
-            ws: connection(work.role),
+            ws: connection(work.role, Deliver::InPlace),
             read: vec![0; 2 * READ],
             from: 0,
             to: 0,
@@ -24,29 +27,28 @@ pub const PEER: Peer = Peer {
     accept: Some(accept),
 };
 
-/// A read asks for so much, but for the end of a long message.
+/// The size of a read, except at the end of a long message.
 const READ: usize = 16 << 10;
 
-/// From so many octets on a payload is not copied into the output.
+/// A payload of at least this many bytes is not copied into the output.
 const APART: usize = 512;
 
 struct Sansocket {
     transport: Transport,
     ws: sansocket::Connection,
     read: Vec<u8>,
-    /// Where in `read` that lies which is not used yet.
     from: usize,
     to: usize,
     out: BytesMut,
 }
 
-pub fn connection(role: Role) -> sansocket::Connection {
-    let mut config = Config::default();
-    config.max_message_size = usize::MAX;
-    config.max_frame_size = usize::MAX;
+pub fn connection(role: Role, deliver: Deliver) -> sansocket::Connection {
+    let mut settings = Settings::default();
+    settings.deliver = deliver;
+    settings.max_message_size = u64::MAX;
     match role {
-        Role::Server => sansocket::Connection::server(&config),
-        Role::Client => sansocket::Connection::client(&config, [7; 32]),
+        Role::Server => sansocket::Connection::server(settings),
+        Role::Client => sansocket::Connection::client(settings, [7; 32]),
     }
 }
 
@@ -59,8 +61,8 @@ impl Sansocket {
         mut then: impl FnMut(&[u8], &mut sansocket::Connection, &mut BytesMut, &mut Transport),
     ) {
         loop {
-            let mut input = Input::new(&mut self.read[self.from..self.to]);
-            while let Some(event) = self.ws.receive_whole(&mut input, &mut self.out) {
+            let mut input = Input(&mut self.read[self.from..self.to]);
+            while let Some(event) = self.ws.receive(&mut input, &mut self.out) {
                 let message = match &event {
                     Event::Text(text) => text.as_bytes(),
                     Event::Binary(data) => data,
@@ -69,17 +71,17 @@ impl Sansocket {
                 then(message, &mut self.ws, &mut self.out, &mut self.transport);
                 n -= 1;
                 if n == 0 {
-                    self.from = self.to - input.len();
+                    self.from = self.to - input.0.len();
                     return;
                 }
             }
             let missing = self.ws.missing(&input).unwrap_or(0);
-            self.from = self.to - input.len();
+            self.from = self.to - input.0.len();
             self.fill(missing);
         }
     }
 
-    /// Reads on: a long message to its end, so that the next one begins at the front.
+    /// Reads: a long message to its end, so that the next one starts at the front.
     fn fill(&mut self, missing: usize) {
         let waiting = self.to - self.from;
         let wanted = if waiting + missing > READ {
@@ -108,7 +110,7 @@ fn send(
     transport: &mut Transport,
 ) {
     if data.len() < APART {
-        ws.send_binary(data, out).expect("it is open");
+        ws.send(data, out).expect("it is open");
         transport.put(&[IoSlice::new(out)]);
     } else {
         let payload = ws.send_apart(data, out).expect("it is open");
@@ -134,11 +136,15 @@ impl Connection for Sansocket {
 }
 
 fn accept(mut transport: Transport) {
-    let mut handshake = ServerHandshake::new(&HandshakeConfig::default());
+    let mut ws = Endpoint::server(&Config::default(), Duration::ZERO);
     let (mut read, mut out) = ([0; 4 << 10], BytesMut::new());
     let len = transport.read(&mut read).expect("it never fails");
-    let request = handshake.receive(&mut Input::new(&mut read[..len]), &mut out);
-    let request = request.expect("it is good").expect("it is whole");
-    black_box(request.accept().send(&mut out));
+    let mut input = Input(&mut read[..len]);
+    let Some(Event::Request(request)) = ws.receive(&mut input, Duration::ZERO, &mut out) else {
+        panic!("it is a good request");
+    };
+    ws.accept(request, &mut out)
+        .expect("it waits for the answer");
+    black_box(ws);
     transport.put(&[IoSlice::new(&out)]);
 }

@@ -6,7 +6,7 @@ use super::key::accept_of;
 use super::list::{Once, has_token};
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extension::{Extension, ExtensionList};
-use alloc::boxed::Box;
+use crate::handshake::token::is_token;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -47,7 +47,7 @@ impl Agreement {
         }
         let subprotocol = match chosen {
             Once::Absent => None,
-            Once::Found(name) => Some(name.map_err(HandshakeError::SubprotocolNotOffered)?),
+            Once::Found(name) => Some(name?),
             Once::Repeated => return Err(HandshakeError::Subprotocol),
         };
         let agreed = agreed.finish();
@@ -68,12 +68,16 @@ impl Agreement {
     }
 }
 
-/// The one that was offered and has this name; if there is none, the name.
-fn among(offered: &[impl AsRef<str>], name: &[u8]) -> Result<String, Box<str>> {
+/// The one that was offered and has this name.
+fn among(offered: &[impl AsRef<str>], name: &[u8]) -> Result<String, HandshakeError> {
     let mut offered = offered.iter().map(AsRef::as_ref);
     match offered.find(|offered: &&str| offered.as_bytes() == name) {
         Some(offered) => Ok(offered.into()),
-        None => Err(String::from_utf8_lossy(name).into()),
+        None if is_token(name) => {
+            let name = String::from_utf8_lossy(name).into();
+            Err(HandshakeError::SubprotocolNotOffered(name))
+        }
+        None => Err(HandshakeError::Subprotocol),
     }
 }
 

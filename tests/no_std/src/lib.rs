@@ -1,11 +1,14 @@
 //! An echo with no operating system below it: its own allocator and its own panic handler.
+//!
+//! Invariant: every room that works without `std` is linked.
 #![no_std]
 
 use bytes::BytesMut;
 use core::alloc::{GlobalAlloc, Layout};
 use core::panic::PanicInfo;
+use core::time::Duration;
 use sansocket::{
-    ClientHandshake, ClientRequest, Connection, Event, HandshakeConfig, Input, Prepared,
+    Backoff, ClientRequest, Config, Connection, End, Endpoint, Event, Input, Prepared, Tick,
 };
 
 struct NoMemory;
@@ -26,25 +29,57 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// A handshake and an echo: both halves of the crate are linked.
-pub fn echo(ws: &mut Connection, octets: &mut [u8], out: &mut BytesMut) {
-    let mut input = Input::new(octets);
+/// One turn of a server: what was read is answered. `Err` is how it ended.
+pub fn turn(
+    ws: &mut Endpoint,
+    bytes: &mut [u8],
+    now: Duration,
+    out: &mut BytesMut,
+) -> Result<Option<Duration>, End> {
+    let mut input = Input(bytes);
+    while let Some(event) = ws.receive(&mut input, now, out) {
+        let _ = match event {
+            Event::Request(request) => ws.accept(request, out),
+            Event::Text(text) => ws.send(&text, out),
+            Event::Binary(data) => ws.send(&data, out),
+            _ => Ok(()),
+        };
+    }
+    match ws.tick(now, out) {
+        Tick::Wait(wake) | Tick::ShutDown(wake) => Ok(wake),
+        Tick::Done(end) => Err(end),
+    }
+}
+
+/// The same without handshake and deadlines.
+pub fn echo(ws: &mut Connection, bytes: &mut [u8], out: &mut BytesMut) {
+    let mut input = Input(bytes);
     while let Some(event) = ws.receive(&mut input, out) {
         if let Event::Text(text) = event {
-            let _ = ws.send_text(&text, out);
+            let _ = ws.send(&text, out);
         }
     }
 }
 
 /// One message to many.
 pub fn broadcast(room: &mut [Connection], news: &str, out: &mut BytesMut) {
-    let news = Prepared::text(news);
+    let news = Prepared::new(news);
     for ws in room {
-        let _ = ws.send_prepared(&news, out);
+        let _ = ws.send(&news, out);
     }
 }
 
 /// The client's side, with a seed from the device.
-pub fn connect(request: &ClientRequest, seed: [u8; 32], out: &mut BytesMut) -> ClientHandshake {
-    ClientHandshake::with_seed(request, &HandshakeConfig::default(), seed, out)
+pub fn connect(
+    request: &ClientRequest,
+    seed: [u8; 32],
+    now: Duration,
+    out: &mut BytesMut,
+) -> Endpoint {
+    Endpoint::client(request, &Config::default(), seed, now, out)
+}
+
+/// When a client tries again.
+pub fn retry(backoff: &mut Backoff, end: &End, lasted: Duration) -> Option<Duration> {
+    backoff.after(end, lasted)
 }
