@@ -2708,7 +2708,7 @@ fn an_answer_that_breaks_a_rule_ends_the_handshake() {
         assert!(asked.out.is_empty(), "nothing is sent");
     }
     // Offered without `client_max_window_bits`.
-    let list = |list: &str| Extension::parse_list([list.as_bytes()].into_iter()).unwrap();
+    let list = |list: &str| Extension::parse_list([list]).unwrap();
     let (offer, answer) = (
         list("permessage-deflate"),
         list("permessage-deflate; client_max_window_bits=10"),
