@@ -627,3 +627,19 @@ pub fn receive_response(endpoint: Endpoint, pieces: &[Vec<u8>]) -> Asked {
         // What follows an opening is for the connection.
         while !matches!(asked.result, Some(Ok(_))) {
             let (endpoint, out) = (&mut asked.endpoint, &mut asked.out);
+            assert_eq!(endpoint.send("", out), Err(not_open(&asked.result)));
+            let Some(event) = endpoint.receive(&mut input, Duration::ZERO, out) else {
+                assert!(input.0.is_empty(), "every byte is taken");
+                break;
+            };
+            assert!(asked.result.is_none(), "nothing follows, but {event:?}");
+            asked.result = Some(match event {
+                Event::Opened(response) => Ok(*response),
+                Event::Refused(error) => Err(*error),
+                other => panic!("{other:?} in an opening handshake"),
+            });
+        }
+        asked.rest.extend_from_slice(input.0);
+    }
+    asked
+}
