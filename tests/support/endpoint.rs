@@ -49,7 +49,7 @@ pub fn nothing() -> Times {
 
 /// The default configuration with these times.
 pub fn config_of(times: Times) -> Config {
-    support::config(|config| config.times = times)
+    config(|config| config.times = times)
 }
 
 /// An endpoint, its output, and the request that it has yielded.
