@@ -178,17 +178,12 @@ fn frames_in_one_write_with_the_request_are_not_lost() {
 }
 
 #[test]
-fn the_readme_says_how_long_each_example_is() {
+fn the_readme_names_each_example() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
     let readme = include_str!("../README.md");
     for entry in std::fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        let lines = std::fs::read_to_string(entry.path())
-            .unwrap()
-            .lines()
-            .count();
-        let cell = format!("| [`{name}`](examples/{name}) | {lines} |");
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let cell = format!("| [`{name}`](examples/{name}) | ");
         assert!(readme.contains(&cell), "the table has {cell}");
     }
 }
