@@ -549,7 +549,7 @@ impl Conversation<'_, '_> {
             End::Expired(Expired::Handshake) => no_response(ErrorKind::TimedOut.to_string()),
             End::Refused(HandshakeError::TransportEnded) => {
                 let error = self.read_error.take();
-                no_response(error.map_or("it ended".into(), |error| error.to_string()))
+                no_response(error.map_or_else(|| "it ended".into(), |error| error.to_string()))
             }
             End::Refused(error) => refusal(error),
             _ => end.to_string(),
