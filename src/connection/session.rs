@@ -248,21 +248,6 @@ impl Session {
     pub(crate) fn outcome(&self) -> Outcome {
         self.closing.outcome(self.receiver.error())
     }
-
-    /// Whether a payload apart is still to be written.
-    pub(crate) const fn is_apart_left(&self) -> bool {
-        self.sender.is_apart_left()
-    }
-
-    /// This many bytes of payloads apart were written.
-    pub(crate) fn wrote_apart(&mut self, n: usize) {
-        self.sender.wrote_apart(n);
-    }
-
-    /// What waits to be written will never be.
-    pub(crate) const fn drop_apart(&mut self) {
-        self.sender.drop_apart();
-    }
 }
 
 /// What the application does with it.
@@ -296,10 +281,12 @@ impl Session {
     /// Appends a message to `out` except its payload, which you write right after `out`: for a large
     /// one that need not be copied (RFC 6455, section 5.6).
     ///
-    /// Write both at once (a vectored write), and append nothing to `out` in between. Below about
-    /// 2 KiB [`send`](Self::send) is as fast. What is returned is empty if the payload cannot go as
-    /// it is: a client's, which is masked, and a compressed one are in `out`.
-    /// [`Endpoint::wrote`](crate::Endpoint::wrote) tells how much of the payload was written.
+    /// Write both at once (a vectored write), and append nothing to `out` in between.
+    /// [`Endpoint::wrote`](crate::Endpoint::wrote) tells how much of the payload was written; append
+    /// the rest, which the transport does not take now, to `out` before the next
+    /// [`tick`](crate::Endpoint::tick), or say by [`flushed`](crate::Endpoint::flushed) that you hold
+    /// it. Below about 2 KiB [`send`](Self::send) is as fast. What is returned is empty if the
+    /// payload cannot go as it is: a client's, which is masked, and a compressed one are in `out`.
     ///
     /// ```
     /// # use bytes::BytesMut;

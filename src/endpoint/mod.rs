@@ -390,14 +390,13 @@ impl Endpoint {
     fn done(&mut self, end: End) -> Tick {
         self.is_done = true;
         self.session.receive_eof();
-        self.session.drop_apart();
         self.phase = Phase::Over(alloc::boxed::Box::new(end.clone()));
         Tick::Done(end)
     }
 
     /// Whether something is to be written: by the caller, or by a layer below.
     fn is_left(&self) -> bool {
-        self.is_out_left || self.session.is_apart_left() || self.holds_more == Some(true)
+        self.is_out_left || self.holds_more == Some(true)
     }
 
     /// Whether nothing is left to be done: the transport has ended, or a client was refused.
@@ -448,14 +447,12 @@ impl Endpoint {
         } else {
             out.advance(of_out);
         }
-        let apart = n - of_out;
-        self.session.wrote_apart(apart);
         self.is_out_left = !out.is_empty();
         // What a layer below has taken has not left yet: `flushed` tells.
         if self.holds_more.is_none() {
             self.deadlines.wrote(n, self.is_left(), Moment::new(now));
         }
-        apart
+        n - of_out
     }
 
     /// A layer below `out` wrote `n` bytes of what it had taken, and holds more of it or not.
