@@ -215,7 +215,10 @@ fn a_bomb_fails_at_the_limit_and_no_later() {
                     is_too_big(&mut run, limit, 16 << 20);
                     run.events
                 });
-                assert!(said.iter().all(|events| *events == said[0]), "whatever the cuts");
+                assert!(
+                    said.iter().all(|events| *events == said[0]),
+                    "whatever the cuts"
+                );
             }
             // Its end is not waited for: neither that of the frame nor that of the message.
             let begun = frame(role, first, &bomb);

@@ -14,17 +14,21 @@ use core::ops::Deref;
 #[derive(Clone)]
 pub struct Text<'b>(TextRepr<'b>);
 
+/// Boxed, so that an event stays small and dropping one that is lent costs nothing.
 #[derive(Clone)]
 enum TextRepr<'b> {
     Lent(&'b str),
-    Owned(String),
+    Owned(Box<String>),
 }
 
 impl Text<'_> {
     /// The same, borrowing nothing: to keep it, or to hand it to another thread.
     #[must_use]
     pub fn into_owned(self) -> Text<'static> {
-        Text(TextRepr::Owned(self.into_string()))
+        match self.0 {
+            TextRepr::Lent(text) => Text::from(String::from(text)),
+            TextRepr::Owned(text) => Text(TextRepr::Owned(text)),
+        }
     }
 
     /// The text as a `String`; copied only if it is lent.
@@ -32,7 +36,7 @@ impl Text<'_> {
     pub fn into_string(self) -> String {
         match self.0 {
             TextRepr::Lent(text) => text.into(),
-            TextRepr::Owned(text) => text,
+            TextRepr::Owned(text) => *text,
         }
     }
 
@@ -41,7 +45,7 @@ impl Text<'_> {
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             TextRepr::Lent(text) => Bytes::copy_from_slice(text.as_bytes()),
-            TextRepr::Owned(text) => text.into(),
+            TextRepr::Owned(text) => Bytes::from(*text),
         }
     }
 }
@@ -66,9 +70,8 @@ impl<'b> From<&'b str> for Text<'b> {
 }
 
 impl From<String> for Text<'_> {
-    #[inline]
     fn from(text: String) -> Self {
-        Self(TextRepr::Owned(text))
+        Self(TextRepr::Owned(Box::new(text)))
     }
 }
 
@@ -113,20 +116,24 @@ pub struct Binary<'b>(BinaryRepr<'b>);
 #[derive(Clone)]
 enum BinaryRepr<'b> {
     Lent(&'b [u8]),
-    Owned(Vec<u8>),
-    /// Boxed, so that an event stays small.
-    View(Box<Bytes>),
+    /// Boxed, so that an event stays small and dropping one that is lent costs nothing.
+    Owned(Box<OwnedBytes>),
+}
+
+#[derive(Clone)]
+enum OwnedBytes {
+    Gathered(Vec<u8>),
+    View(Bytes),
 }
 
 impl Binary<'_> {
     /// The same, borrowing nothing: to keep it, or to hand it to another thread.
     #[must_use]
     pub fn into_owned(self) -> Binary<'static> {
-        Binary(match self.0 {
-            BinaryRepr::Lent(data) => BinaryRepr::Owned(data.into()),
-            BinaryRepr::Owned(data) => BinaryRepr::Owned(data),
-            BinaryRepr::View(data) => BinaryRepr::View(data),
-        })
+        match self.0 {
+            BinaryRepr::Lent(data) => Binary::from(Vec::from(data)),
+            BinaryRepr::Owned(data) => Binary(BinaryRepr::Owned(data)),
+        }
     }
 
     /// The bytes; copied only if they are lent.
@@ -134,8 +141,10 @@ impl Binary<'_> {
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             BinaryRepr::Lent(data) => Bytes::copy_from_slice(data),
-            BinaryRepr::Owned(data) => data.into(),
-            BinaryRepr::View(data) => *data,
+            BinaryRepr::Owned(data) => match *data {
+                OwnedBytes::Gathered(data) => data.into(),
+                OwnedBytes::View(data) => data,
+            },
         }
     }
 }
@@ -147,8 +156,10 @@ impl Deref for Binary<'_> {
     fn deref(&self) -> &[u8] {
         match &self.0 {
             BinaryRepr::Lent(data) => data,
-            BinaryRepr::Owned(data) => data,
-            BinaryRepr::View(data) => data,
+            BinaryRepr::Owned(data) => match &**data {
+                OwnedBytes::Gathered(data) => data,
+                OwnedBytes::View(data) => data,
+            },
         }
     }
 }
@@ -167,15 +178,14 @@ impl<'b, const N: usize> From<&'b [u8; N]> for Binary<'b> {
 }
 
 impl From<Vec<u8>> for Binary<'_> {
-    #[inline]
     fn from(data: Vec<u8>) -> Self {
-        Self(BinaryRepr::Owned(data))
+        Self(BinaryRepr::Owned(Box::new(OwnedBytes::Gathered(data))))
     }
 }
 
 impl From<Bytes> for Binary<'_> {
     fn from(data: Bytes) -> Self {
-        Self(BinaryRepr::View(Box::new(data)))
+        Self(BinaryRepr::Owned(Box::new(OwnedBytes::View(data))))
     }
 }
 
