@@ -57,6 +57,12 @@ impl Closing {
     /// Nothing has ended yet.
     pub(super) const NEW: Self = Self(None);
 
+    /// Whether anything has.
+    #[inline]
+    pub(super) const fn has_started(&self) -> bool {
+        self.0.is_some()
+    }
+
     fn start(&mut self, cause: Cause) -> &mut State {
         self.0.get_or_insert_with(|| {
             Box::new(State {

@@ -228,6 +228,12 @@ impl Session {
         self.sender.stop();
     }
 
+    /// Whether anything has happened that ends the connection.
+    #[inline]
+    pub(crate) const fn is_ending(&self) -> bool {
+        self.closing.has_started()
+    }
+
     pub(crate) fn closing_state(&self) -> ClosingState {
         self.closing.state()
     }
@@ -250,6 +256,7 @@ impl Session {
     }
 
     /// Whether a payload apart is still to be written.
+    #[inline]
     pub(crate) const fn is_apart_left(&self) -> bool {
         self.sender.is_apart_left()
     }

@@ -59,6 +59,7 @@ impl Sender {
     }
 
     /// Whether a payload apart is still to be written.
+    #[inline]
     pub(crate) const fn is_apart_left(&self) -> bool {
         self.apart > 0
     }
