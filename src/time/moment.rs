@@ -53,8 +53,9 @@ impl Span {
 
     /// Rounded up, so that nothing but zero becomes zero.
     pub(crate) const fn new(duration: Duration) -> Self {
-        let millis = duration.as_nanos().div_ceil(1_000_000);
-        if millis < Self::ENDLESS.0 as u128 {
+        let millis = duration.as_secs().saturating_mul(1_000);
+        let millis = millis.saturating_add(duration.subsec_nanos().div_ceil(1_000_000) as u64);
+        if millis < Self::ENDLESS.0 as u64 {
             Self(millis as u32)
         } else {
             Self::ENDLESS
