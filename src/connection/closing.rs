@@ -60,6 +60,12 @@ impl Closing {
         received: None,
     };
 
+    /// Whether anything has happened that ends the connection.
+    #[inline]
+    pub(super) const fn has_started(&self) -> bool {
+        self.cause.is_some()
+    }
+
     /// A Close frame of ours goes into the output, for this cause.
     pub(super) fn send(&mut self, cause: Cause) {
         self.is_sent = true;

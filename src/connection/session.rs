@@ -228,6 +228,12 @@ impl Session {
         self.sender.stop();
     }
 
+    /// Whether anything has happened that ends the connection.
+    #[inline]
+    pub(crate) const fn is_ending(&self) -> bool {
+        self.closing.has_started()
+    }
+
     pub(crate) fn closing_state(&self) -> ClosingState {
         self.closing.state()
     }

@@ -310,10 +310,25 @@ impl Endpoint {
     /// the peer the time again, once, so that what has arrived meanwhile is read before it is judged.
     #[inline]
     pub fn tick(&mut self, now: Duration, out: &mut BytesMut) -> Tick {
+        self.is_out_left = !out.is_empty();
+        if self.is_plainly_open()
+            && let Some(wake) = self.deadlines.calm(self.is_left(), Moment::new(now))
+        {
+            return Tick::Wait(wake.duration());
+        }
+        self.tick_any(now, out)
+    }
+
+    /// Whether the connection is open in both directions.
+    #[inline]
+    fn is_plainly_open(&self) -> bool {
+        matches!(self.phase, Phase::Open) && !self.session.is_ending()
+    }
+
+    fn tick_any(&mut self, now: Duration, out: &mut BytesMut) -> Tick {
         if self.is_done {
             return Tick::Done(self.verdict());
         }
-        self.is_out_left = !out.is_empty();
         if self.is_over() {
             return self.done(self.verdict());
         }
@@ -395,6 +410,7 @@ impl Endpoint {
     }
 
     /// Whether something is to be written: by the caller, or by a layer below.
+    #[inline]
     fn is_left(&self) -> bool {
         self.is_out_left || self.holds_more == Some(true)
     }

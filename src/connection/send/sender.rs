@@ -163,7 +163,15 @@ impl Sender {
         if self.keys.is_some() {
             return None;
         }
-        if !self.may_compress(prepared.payload().len(), compress) {
+        if self.compresses() {
+            return self.shared_compressed(prepared, compress);
+        }
+        Some(prepared.plain())
+    }
+
+    #[cold]
+    fn shared_compressed<'p>(&self, prepared: &'p Prepared, compress: bool) -> Option<&'p Bytes> {
+        if !self.may_compress(prepared.payload_len(), compress) {
             return Some(prepared.plain());
         }
         match prepared.compressed(&self.compression) {
