@@ -73,8 +73,6 @@
 //! ```
 
 pub(in crate::handshake) mod agreement;
-#[cfg(feature = "deflate")]
-pub(in crate::handshake) mod deflate;
 pub(in crate::handshake) mod key;
 pub(in crate::handshake) mod list;
 pub(in crate::handshake) mod offer;
