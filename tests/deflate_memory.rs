@@ -577,8 +577,8 @@ fn a_large_received_message_is_a_few_allocations() {
                 });
                 assert_eq!(events, 1);
                 assert!(
-                    count <= 20,
-                    "{count} allocations for {len}: twice as much each time"
+                    count <= 21,
+                    "{count} allocations for {len}: twice as much each time, and the rest given back"
                 );
                 assert!(
                     most <= 2 * len as isize + INFLATER,

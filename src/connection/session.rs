@@ -89,10 +89,20 @@ impl Session {
             Some(Ok(message)) => Some(message.into()),
             Some(Err(error)) => Some(self.fail(error, out).into()),
             None if input.is_empty() && !self.receiver.may_have_more() => None,
-            None => self
-                .receive_other(&self.settings.clone(), input, out)
-                .map(E::from),
+            None => self.receive_any(input, out),
         }
+    }
+
+    /// The slow path, which all callers share: inlined, it would crowd the fast one.
+    #[cold]
+    #[inline(never)]
+    fn receive_any<'b, E: From<Received<'b>>>(
+        &mut self,
+        input: &mut Input<'b>,
+        out: &mut BytesMut,
+    ) -> Option<E> {
+        let settings = self.settings;
+        self.receive_other(&settings, input, out).map(E::from)
     }
 
     /// As [`receive`](Self::receive) for bytes that cannot wait in the input.

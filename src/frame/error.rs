@@ -9,6 +9,8 @@ use core::fmt;
 ///
 /// By the time you see it, the Close frame with [`close_code`](Self::close_code) is in the
 /// output, unless one had been sent before.
+// A tag of four bytes: an event is moved in fewer steps than with two, and a connection stays small.
+#[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {
