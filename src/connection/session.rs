@@ -250,8 +250,8 @@ impl Session {
     }
 
     /// Whether a payload apart is still to be written.
-    pub(crate) const fn is_apart_left(&self) -> bool {
-        self.sender.is_apart_left()
+    pub(crate) const fn apart_left(&self) -> u32 {
+        self.sender.apart_left()
     }
 
     /// This many bytes of payloads apart were written.

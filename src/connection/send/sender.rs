@@ -58,9 +58,9 @@ impl Sender {
         }
     }
 
-    /// Whether a payload apart is still to be written.
-    pub(crate) const fn is_apart_left(&self) -> bool {
-        self.apart > 0
+    /// The bytes of payloads apart that are still to be written.
+    pub(crate) const fn apart_left(&self) -> u32 {
+        self.apart
     }
 
     /// This many bytes of payloads apart were written.
