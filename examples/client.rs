@@ -359,6 +359,7 @@ impl Client<'_> {
             line_in_out: false,
             unanswered: 0,
             last_activity: start,
+            latency: None,
             reason: String::new(),
             read_error: None,
             client: self,
@@ -398,6 +399,7 @@ struct Conversation<'s, 'a> {
     /// Messages sent less messages received: replies to wait for.
     unanswered: u64,
     last_activity: Instant,
+    latency: Option<Duration>,
     /// What the server's Close says.
     reason: String,
     /// How reading failed, if that was the end.
@@ -454,8 +456,9 @@ impl Conversation<'_, '_> {
                 .transport
                 .write(&mut self.ws, &mut self.out, self.start);
             if written.is_err_and(|error| !is_temporary(&error)) {
-                self.transport.is_broken = true; // the reading thread will tell its end
+                self.transport.is_broken = true; // the reading thread tells of its end
                 self.out.clear();
+                self.ws.flushed(0, false, self.start.elapsed());
             }
         }
         let is_written = !self.transport.is_broken && !self.transport.is_pending(&self.out);
@@ -507,7 +510,8 @@ impl Conversation<'_, '_> {
                 Event::Pong(_) => {
                     self.last_activity = before; // it answers a Ping, but no line
                     let latency = self.ws.latency();
-                    if let Some(time) = latency.filter(|_| self.client.options.latency) {
+                    let is_new = mem::replace(&mut self.latency, latency) != latency;
+                    if let Some(time) = latency.filter(|_| is_new && self.client.options.latency) {
                         eprintln!("client: Pong after {:.3} ms", time.as_secs_f64() * 1e3);
                     }
                 }
@@ -545,7 +549,7 @@ impl Conversation<'_, '_> {
             End::Expired(Expired::Handshake) => no_response(ErrorKind::TimedOut.to_string()),
             End::Refused(HandshakeError::TransportEnded) => {
                 let error = self.read_error.take();
-                no_response(error.map_or("it ended".into(), |error| error.to_string()))
+                no_response(error.map_or_else(|| "it ended".into(), |error| error.to_string()))
             }
             End::Refused(error) => refusal(error),
             _ => end.to_string(),

@@ -180,6 +180,7 @@ fn serve(mut tcp: TcpStream, tls: Arc<ServerConfig>, config: &Config) -> Result<
             // The client has ended the transport, or it is broken.
             Ok(0) | Err(_) => {
                 out.clear();
+                ws.flushed(0, false, now);
                 ws.receive_eof();
                 continue;
             }

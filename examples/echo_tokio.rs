@@ -359,7 +359,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         mut payload: &[u8],
         now: Duration,
     ) -> bool {
-        let (mut stream, mut has_moved) = (Pin::new(&mut self.stream), false);
+        let (mut stream, mut written) = (Pin::new(&mut self.stream), 0);
         while !self.out.is_empty() || !payload.is_empty() {
             let parts = [IoSlice::new(&self.out), IoSlice::new(payload)];
             let result = match payload {
@@ -369,10 +369,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             match result {
                 Poll::Ready(Ok(n @ 1..)) => {
                     payload = &payload[self.ws.wrote(n, now, &mut self.out)..];
-                    (has_moved, self.is_flushed) = (true, false);
+                    written += n;
                 }
                 Poll::Ready(_) => {
                     self.out.clear();
+                    self.is_flushed = true;
+                    self.ws.flushed(0, false, now);
                     self.ws.receive_eof();
                     return true;
                 }
@@ -380,12 +382,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             }
         }
         self.out.extend_from_slice(payload);
-        if self.out.is_empty() && !self.is_flushed {
-            self.is_flushed = stream.poll_flush(context).is_ready();
-            self.ws.flushed(0, !self.is_flushed, now);
-            has_moved |= self.is_flushed;
+        if written == 0 && self.is_flushed {
+            return false;
         }
-        has_moved
+        self.is_flushed = self.out.is_empty() && stream.poll_flush(context).is_ready();
+        self.ws.flushed(written, !self.is_flushed, now);
+        written > 0 || self.is_flushed
     }
 }
 

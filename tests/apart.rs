@@ -8,7 +8,8 @@ mod support;
 use bytes::BytesMut;
 use proptest::prelude::*;
 use sansocket::{
-    CloseCode, Config, Connection, Data, Deflate, Endpoint, Extension, SendError, Session, Settings,
+    CloseCode, Config, Connection, Data, Deflate, Endpoint, Event, Extension, Input, SendError,
+    Session, Settings, Tick,
 };
 use std::time::Duration;
 use support::*;
@@ -164,4 +165,29 @@ fn an_endpoint_knows_how_much_of_the_payload_was_written() {
         }
         assert!(written == expected, "{most} bytes a write");
     }
+}
+
+/// What the transport does not take goes into the output, as in the examples.
+#[test]
+fn a_payload_that_was_moved_into_the_output_is_not_waited_for() {
+    let ws = connection(sansocket::Role::Server, Settings::default());
+    let (mut endpoint, mut out) = (
+        Endpoint::open(ws, &Config::default(), Duration::ZERO),
+        BytesMut::new(),
+    );
+    for written in [0, 1, 5, 102] {
+        let payload = endpoint.send_apart(&[7; 100], &mut out).unwrap();
+        let payload = &payload[endpoint.wrote(written, Duration::ZERO, &mut out)..];
+        out.extend_from_slice(payload);
+        assert_eq!(endpoint.wrote(out.len(), Duration::ZERO, &mut out), 0);
+    }
+    let mut close = frame(sansocket::Role::Server, 0x88, b"\x03\xe8");
+    let event = endpoint.receive(&mut Input(&mut close), Duration::ZERO, &mut out);
+    assert!(matches!(event, Some(Event::Close { .. })));
+    endpoint.wrote(out.len(), Duration::ZERO, &mut out);
+    let close = Duration::from_secs(5);
+    assert_eq!(
+        endpoint.tick(Duration::ZERO, &mut out),
+        Tick::ShutDown(Some(close))
+    );
 }

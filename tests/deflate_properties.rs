@@ -1272,7 +1272,7 @@ fn said(elements: &[Extension]) -> Vec<Extension> {
     let elements: Vec<_> = elements.iter().map(Extension::to_string).collect();
     match elements.is_empty() {
         true => Vec::new(),
-        false => Extension::parse_list([elements.join(", ").as_bytes()].into_iter()).unwrap(),
+        false => Extension::parse_list([elements.join(", ")]).unwrap(),
     }
 }
 

@@ -295,7 +295,7 @@ mod protocol_error {
         let settings = settings(|all| all.max_fragments = 2);
         for role in ROLES {
             let bytes = frames(role, &[(1, b"a"), (0, b""), (0x80, b"c")]);
-            let error = ProtocolError::TooManyFragments { max: 2 };
+            let error = ProtocolError::TooManyFragments;
             fails(role, settings, &bytes, error, "10.4");
         }
     }

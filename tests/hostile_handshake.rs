@@ -8,12 +8,13 @@
 mod handshake;
 mod support;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use handshake::{Driven, Kind, handed_over};
 use sansocket::{
-    ClientRequest, Config, Endpoint, Event, Extension, HandshakeError, Headers, Input,
+    ClientRequest, Config, Deliver, Endpoint, Event, Extension, HandshakeError, Headers, Input,
     OriginPolicy, ProtocolError, Response, Role, SendError, SetupError,
 };
+use std::iter::repeat_n;
 use std::time::Duration;
 use support::*;
 
@@ -295,6 +296,155 @@ fn what_comes_after_a_request_belongs_to_the_connection() {
         assert_eq!(driven.events, wanted);
         assert_eq!(driven.sent()[0].payload, b"bird");
     }
+}
+
+#[test]
+fn no_byte_is_lost_while_the_application_decides() {
+    // Elsewhere frames that came before the answer were lost, or came twice.
+    let early = frames(
+        Role::Server,
+        &[
+            (0x01, "gr".as_bytes()),
+            (0x89, b"between"),
+            (0x80, "üße".as_bytes()),
+            (0x82, &[7; 300]),
+            (0x81, b""),
+            (0x88, b"\x03\xe8bye"),
+        ],
+    );
+    let wire = [REQUEST.as_bytes(), &early].concat();
+    let wanted = || {
+        [
+            ping(b"between"),
+            text("grüße"),
+            binary(&[7; 300]),
+            text(""),
+            close(1000, "bye"),
+        ]
+    };
+    let now = Duration::ZERO;
+    for deliver in [Deliver::Complete, Deliver::InPlace, Deliver::Pieces] {
+        let config = config(|all| all.settings.deliver = deliver);
+        for (cuts, owned) in Cuts::ALL.map(|cuts| [(cuts, false), (cuts, true)]).concat() {
+            let parts = cuts.cut(&wire);
+            // The answer comes so many reads after the request.
+            for delay in [0, 1, 2, 5, 20, parts.len()] {
+                let mut endpoint = Endpoint::server(&config, now);
+                let (mut events, mut joining) = (Vec::new(), Joining::default());
+                let (mut buffer, mut out) = (BytesMut::new(), BytesMut::new());
+                let (mut waits, mut request) = (delay, None);
+                let nothing = repeat_n(&b""[..], delay + 1);
+                for part in parts.iter().map(|part| &part[..]).chain(nothing) {
+                    buffer.extend_from_slice(part);
+                    loop {
+                        let event = if owned {
+                            endpoint.receive_owned(&mut buffer, now, &mut out)
+                        } else {
+                            let mut input = Input(&mut buffer);
+                            let event = endpoint.receive(&mut input, now, &mut out);
+                            let event = event.map(Event::into_owned);
+                            let left = input.0.len();
+                            buffer.advance(buffer.len() - left);
+                            event
+                        };
+                        match event {
+                            Some(Event::Request(new)) => request = Some(new),
+                            Some(event) => events.extend(joining.push(event)),
+                            None if waits > 0 => break,
+                            None => match request.take() {
+                                Some(request) => endpoint.accept(request, &mut out).unwrap(),
+                                None => break,
+                            },
+                        }
+                    }
+                    if request.is_some() {
+                        waits = waits.saturating_sub(1);
+                    }
+                }
+                assert_eq!(events, wanted(), "{deliver:?} {cuts:?} {delay}");
+                assert!(buffer.is_empty() && joining.begun().is_none());
+                let end = out.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+                let sent = sent_frames(&out[end..], Role::Server);
+                assert_eq!((sent.len(), &sent[0].payload[..]), (2, &b"between"[..]));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_comes_before_the_answer_has_a_limit() {
+    // Elsewhere a client could send for as long as the application took to decide.
+    let now = Duration::ZERO;
+    for max in [REQUEST.len(), 1_000] {
+        let config = config(|all| all.max_head_size = max);
+        for one in [1, 7, max] {
+            let mut served = serve(REQUEST.as_bytes(), Cuts::Whole, &config);
+            let mut sent = 0;
+            let mut send = |endpoint: &mut Endpoint, len: usize, out: &mut BytesMut| {
+                sent += len;
+                let mut bytes = vec![0; len];
+                let mut input = Input(&mut bytes);
+                let event = endpoint
+                    .receive(&mut input, now, out)
+                    .map(Event::into_owned);
+                assert!(input.0.is_empty(), "every byte is taken");
+                (event, sent)
+            };
+            for _ in 0..max / one {
+                let (event, _) = send(&mut served.endpoint, one, &mut served.out);
+                assert_eq!(event, None);
+            }
+            let (event, sent) = send(&mut served.endpoint, max % one, &mut served.out);
+            assert_eq!((event, sent), (None, max));
+            assert!(served.out.is_empty());
+            let (event, _) = send(&mut served.endpoint, 1, &mut served.out);
+            let error = HandshakeError::HeadTooLarge { max };
+            assert_eq!(event, Some(Event::Refused(error.clone().into())));
+            assert!(served.out.starts_with(b"HTTP/1.1 431 "));
+            // It comes too late to be accepted.
+            let out = served.out.clone();
+            let request = served.result.take().unwrap().unwrap();
+            let accepted = served.endpoint.accept(request, &mut served.out);
+            assert_eq!(accepted, Err(SendError::Closed));
+            assert_eq!(served.out, out);
+            assert_eq!(refused_at_eof(&mut served.endpoint), error);
+        }
+    }
+}
+
+#[test]
+fn a_request_is_answered_once() {
+    // Elsewhere a handler that answered twice wrote a response among the frames.
+    let config = Config::default();
+    let asked = || {
+        let mut served = serve(REQUEST.as_bytes(), Cuts::Whole, &config);
+        let request = served.result.take().unwrap().unwrap();
+        (served.endpoint, request)
+    };
+    let mut out = BytesMut::new();
+    let (mut accepted, request) = asked();
+    accepted.accept(request, &mut out).unwrap();
+    let (mut responded, request) = asked();
+    responded.respond(Response::new(404), &mut out).unwrap();
+    let (mut early, _) = asked();
+    let mut full = Endpoint::server(&config, Duration::ZERO);
+    full.respond(Response::new(503), &mut out).unwrap();
+    early.receive_eof();
+    let before = out.clone();
+    for mut endpoint in [accepted, responded, early, full] {
+        let (_, request) = asked();
+        assert_eq!(endpoint.accept(request, &mut out), Err(SendError::Closed));
+        let response = endpoint.respond(Response::new(404), &mut out);
+        assert_eq!(response, Err(SendError::Closed));
+        assert_eq!(out, before);
+    }
+    drop(request);
+    // And not before it has come.
+    let mut endpoint = Endpoint::server(&config, Duration::ZERO);
+    let (_, request) = asked();
+    let result = endpoint.accept(request, &mut out);
+    assert_eq!(result, Err(SendError::NotYetOpen));
+    assert_eq!(out, before);
 }
 
 /// The number of responses, whose bodies are text without status lines.

@@ -17,8 +17,9 @@
 //!
 //! An import is each path in the code that leads to a module of the crate: from `crate`, `self`,
 //! `super`, a child module, or a name that a `use` has brought in; in nested trees, types,
-//! expressions and macros alike. Unit tests keep to the rules as well. Comments, documentation and
-//! strings count for nothing: `proc_macro2` takes the tokens apart.
+//! expressions and macros alike. Comments, documentation and strings count for nothing:
+//! `proc_macro2` takes the tokens apart. Unit tests keep to the rooms; in circles they do not count,
+//! as a test may drive what stands on its file.
 //!
 //! What no path names is not seen: a method that an `impl` in another file adds to a type, and the
 //! files between here and an item that came through re-exports.
@@ -94,6 +95,8 @@ struct Import {
     line: usize,
     path: ModulePath,
     is_glob: bool,
+    /// Whether it is one of the unit tests.
+    is_test: bool,
 }
 
 /// Reads the imports of one file.
@@ -104,6 +107,8 @@ struct Reader<'a> {
     imports: Vec<Import>,
     /// What would hide imports, by line.
     hiding: Vec<(usize, &'static str)>,
+    /// Whether unit tests are being read.
+    is_test: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -116,6 +121,7 @@ impl<'a> Reader<'a> {
             names: BTreeMap::new(),
             imports: Vec::new(),
             hiding: Vec::new(),
+            is_test: false,
         };
         // A second time, as a name may be used before the `use` that brings it in.
         for _ in 0..2 {
@@ -162,7 +168,10 @@ impl<'a> Reader<'a> {
                         if let Some(TokenTree::Group(body)) = tokens.get(i + 2) {
                             let mut inner = scopes[scopes.len() - 1].clone();
                             inner.push(ident(i + 1));
+                            let is_test = self.is_test;
+                            self.is_test |= before(1).is_some_and(|i| is_for_tests(&tokens[i]));
                             self.scan(body.stream(), &[scopes, &[inner]].concat());
+                            self.is_test = is_test;
                             i += 2;
                         }
                     }
@@ -231,12 +240,7 @@ impl<'a> Reader<'a> {
                     return i + 1;
                 }
                 Some(TokenTree::Punct(punct)) if punct.as_char() == '*' => {
-                    let is_glob = true;
-                    self.imports.push(Import {
-                        line,
-                        path,
-                        is_glob,
-                    });
+                    self.import(line, path, true);
                     return i + 1;
                 }
                 _ => break, // generic arguments
@@ -254,13 +258,18 @@ impl<'a> Reader<'a> {
             };
             self.names.extend(name.map(|name| (name, path.clone())));
         }
-        let is_glob = false;
+        self.import(line, path, false);
+        i
+    }
+
+    fn import(&mut self, line: usize, path: ModulePath, is_glob: bool) {
+        let is_test = self.is_test;
         self.imports.push(Import {
             line,
             path,
             is_glob,
+            is_test,
         });
-        i
     }
 }
 
@@ -269,6 +278,12 @@ fn are_colons(tokens: &[TokenTree], i: usize) -> bool {
     let is_colon =
         |i: usize| matches!(tokens.get(i), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
     is_colon(i) && is_colon(i + 1)
+}
+
+/// Whether this is the attribute of a module of unit tests.
+fn is_for_tests(attribute: &TokenTree) -> bool {
+    let text = attribute.to_string().replace(char::is_whitespace, "");
+    text == "[cfg(test)]" || text.starts_with("[cfg(all(test,")
 }
 
 /// Whether an attribute says in which file a module is.
@@ -291,7 +306,7 @@ fn violations(files: &[(&str, &str)]) -> Vec<String> {
         .iter()
         .map(|(file, _)| (module(file), *file))
         .collect();
-    let mut imported: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut imported = Imported::new();
     for &(file, text) in files {
         let own = module(file);
         let own_room = room(&own);
@@ -312,6 +327,7 @@ fn violations(files: &[(&str, &str)]) -> Vec<String> {
             line,
             path,
             is_glob,
+            is_test,
         } in reader.imports
         {
             let its_room = room(&path);
@@ -331,7 +347,10 @@ fn violations(files: &[(&str, &str)]) -> Vec<String> {
             let Some(its_file) = its_file.filter(|its_file| **its_file != file) else {
                 continue;
             };
-            imported.entry(file).or_default().insert(its_file);
+            if !is_test {
+                let lines = imported.entry(file).or_default();
+                lines.entry(*its_file).or_insert(line);
+            }
             if is_glob && modules.contains_key(&path) {
                 found.insert(format!(
                     "{file}:{line}: a glob hides what comes from {its_file}"
@@ -343,26 +362,30 @@ fn violations(files: &[(&str, &str)]) -> Vec<String> {
     found.into_iter().collect()
 }
 
+/// From which files of its room a file imports, and in which line it does so first.
+type Imported<'a> = BTreeMap<&'a str, BTreeMap<&'a str, usize>>;
+
 /// The shortest circle through each file, from its first file on.
-fn circles(imported: &BTreeMap<&str, BTreeSet<&str>>) -> BTreeSet<String> {
+fn circles(imported: &Imported<'_>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for &start in imported.keys() {
         let (mut ways, mut seen) = (VecDeque::from([vec![start]]), BTreeSet::new());
-        while let Some(way) = ways.pop_front() {
-            for &next in imported.get(way[way.len() - 1]).into_iter().flatten() {
-                let mut longer = way.clone();
-                if next == start {
-                    let first = (0..way.len()).min_by_key(|i| way[*i]).unwrap_or_default();
-                    longer.rotate_left(first);
-                    longer.push(longer[0]);
-                    found.insert(format!("a circle: {}", longer.join(" -> ")));
-                    ways.clear();
-                    break;
-                }
-                if seen.insert(next) {
-                    longer.push(next);
-                    ways.push_back(longer);
-                }
+        while let Some(mut way) = ways.pop_front() {
+            let next = imported.get(way[way.len() - 1]).into_iter().flatten();
+            let next: Vec<&str> = next.map(|(file, _)| *file).collect();
+            if next.contains(&start) {
+                let first = (0..way.len()).min_by_key(|i| way[*i]).unwrap_or_default();
+                way.rotate_left(first);
+                way.push(way[0]);
+                let steps = way.windows(2).map(|step| {
+                    let line = imported[step[0]][step[1]];
+                    format!("{}:{line} -> ", step[0])
+                });
+                found.insert(format!("a circle: {}{}", steps.collect::<String>(), way[0]));
+                break;
+            }
+            for file in next.into_iter().filter(|file| seen.insert(*file)) {
+                ways.push_back([&way[..], &[file]].concat());
             }
         }
     }
@@ -604,7 +627,7 @@ fn nothing_is_imported_from_the_root() {
 
 #[test]
 fn a_circle_of_two_files_is_seen() {
-    let expected = ["a circle: frame/header.rs -> frame/mask.rs -> frame/header.rs"];
+    let expected = ["a circle: frame/header.rs:1 -> frame/mask.rs:1 -> frame/header.rs"];
     for text in [
         "use super::header::Header;",
         "use crate::frame::header::Header;",
@@ -622,7 +645,7 @@ fn a_circle_of_three_files_is_seen() {
             ("frame/mask.rs", "use super::opcode::Opcode;"),
             ("frame/opcode.rs", "use super::header;"),
         ],
-        &["a circle: frame/header.rs -> frame/mask.rs -> frame/opcode.rs -> frame/header.rs"],
+        &["a circle: frame/header.rs:1 -> frame/mask.rs:1 -> frame/opcode.rs:1 -> frame/header.rs"],
     );
 }
 
@@ -635,7 +658,7 @@ fn a_child_that_imports_from_its_parent_is_in_a_circle_if_the_parent_names_it() 
     ] {
         breaks(
             &[("frame/header.rs", text)],
-            &["a circle: frame/header.rs -> frame/mod.rs -> frame/header.rs"],
+            &["a circle: frame/header.rs:1 -> frame/mod.rs:1 -> frame/header.rs"],
         );
     }
     // By its code as well as by its re-exports, and over another child.
@@ -649,17 +672,32 @@ fn a_child_that_imports_from_its_parent_is_in_a_circle_if_the_parent_names_it() 
             ("connection/receive/utf8.rs", "use super::Receiver;"),
         ],
         &[
-            "a circle: connection/receive/mod.rs -> connection/receive/text.rs -> connection/receive/utf8.rs \
+            "a circle: connection/receive/mod.rs:1 -> connection/receive/text.rs:1 -> connection/receive/utf8.rs:1 \
              -> connection/receive/mod.rs",
         ],
     );
     // A file's own unit tests are the file.
+    let text = "pub struct Mask; mod tests { use super::*; use super::Mask; }";
+    breaks(&[("frame/mask.rs", text)], &[]);
+}
+
+#[test]
+fn unit_tests_keep_to_the_rooms_and_are_in_no_circle() {
+    for attribute in ["#[cfg(test)]", "#[cfg(all(test, feature = \"deflate\"))]"] {
+        let text = [attribute, "mod tests { use crate::frame::header::Header; }"].concat();
+        breaks(&[("frame/mask.rs", text.leak())], &[]);
+        let text = [attribute, "mod tests { use crate::time::Times; }"].concat();
+        breaks(
+            &[("frame/mask.rs", text.leak())],
+            &["frame/mask.rs:1: frame may not use time: `crate::time::Times`"],
+        );
+    }
     breaks(
         &[(
             "frame/mask.rs",
-            "pub struct Mask; mod tests { use super::*; use super::Mask; }",
+            "#[cfg(not(test))] mod x { use crate::frame::header::Header; }",
         )],
-        &[],
+        &["a circle: frame/header.rs:1 -> frame/mask.rs:1 -> frame/header.rs"],
     );
 }
 
@@ -678,7 +716,7 @@ fn a_circle_through_a_name_is_seen() {
             ),
         ],
         &[
-            "a circle: connection/receive/text.rs -> connection/receive/utf8.rs -> connection/receive/text.rs",
+            "a circle: connection/receive/text.rs:1 -> connection/receive/utf8.rs:1 -> connection/receive/text.rs",
         ],
     );
 }
@@ -702,7 +740,7 @@ fn what_hides_imports_is_seen() {
             "use super::header::*;\n#[cfg_attr(unix, path = \"x.rs\")] mod x;\ninclude!(\"y.rs\");\nextern crate self as s;",
         )],
         &[
-            "a circle: frame/header.rs -> frame/mask.rs -> frame/header.rs",
+            "a circle: frame/header.rs:1 -> frame/mask.rs:1 -> frame/header.rs",
             "frame/mask.rs:1: a glob hides what comes from frame/header.rs",
             "frame/mask.rs:2: `#[path]` hides imports",
             "frame/mask.rs:3: `include!` hides imports",

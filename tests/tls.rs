@@ -1,6 +1,7 @@
-//! The echo servers with TLS, `echo_tls` and `echo_tokio --tls`, with clients by hand. The law of
-//! this file: TLS changes nothing of what a WebSocket does, however it cuts the octets into
-//! records, and the deadlines hold for it, too.
+//! The echo servers with TLS, `echo_tls` and `echo_tokio --tls`, with clients by hand.
+//!
+//! Invariant: TLS changes nothing of what a WebSocket does, however it cuts the bytes into records,
+//! and the deadlines hold for it, too.
 //!
 //! Nothing here sleeps: everything waits for what the server does, with a limit only for the case
 //! that it never comes.
@@ -181,19 +182,19 @@ impl Client for Peer {
     }
 
     fn exactly(&mut self, len: usize) -> Vec<u8> {
-        let mut octets = vec![0; len];
-        self.0.read_exact(&mut octets).unwrap();
-        octets
+        let mut bytes = vec![0; len];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
     }
 }
 
 impl Peer {
-    fn write(&mut self, octets: impl AsRef<[u8]>) {
-        self.0.write_all(octets.as_ref()).unwrap();
+    fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).unwrap();
         self.0.flush().unwrap();
     }
 
-    /// These octets as records of TLS, one for each part.
+    /// These bytes as records of TLS, one for each part.
     fn records(&mut self, parts: &[Vec<u8>]) -> Vec<u8> {
         let mut records = Vec::new();
         for part in parts.iter().filter(|part| !part.is_empty()) {
@@ -217,19 +218,19 @@ impl Peer {
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
     }
 
-    /// These are the next octets.
+    /// These are the next bytes.
     #[track_caller]
-    fn gets(&mut self, octets: &[u8]) {
-        assert!(self.exactly(octets.len()) == octets);
+    fn gets(&mut self, bytes: &[u8]) {
+        assert!(self.exactly(bytes.len()) == bytes);
     }
 
-    /// Writes one octet, a record of its own; whether the connection is still there to take it.
+    /// Writes one byte, a record of its own; whether the connection is still there to take it.
     fn dribble(&mut self) -> bool {
         let record = self.records(&[vec![0]]);
         takes(&mut self.0.sock, &record)
     }
 
-    /// Begins a record, of which no octet can be used before its end.
+    /// Begins a record, of which no byte can be used before its end.
     fn begin_record(&mut self) {
         let record = self.records(&[vec![0; 16_000]]);
         self.0.sock.write_all(&record[..10]).unwrap();
@@ -257,8 +258,8 @@ impl Peer {
 }
 
 /// Whether the connection is still there to take it.
-fn takes(stream: &mut TcpStream, octets: &[u8]) -> bool {
-    match stream.write_all(octets) {
+fn takes(stream: &mut TcpStream, bytes: &[u8]) -> bool {
+    match stream.write_all(bytes) {
         Ok(()) => true,
         Err(error) => !is_reset(&error),
     }
@@ -339,12 +340,12 @@ fn a_tls_handshake_that_dribbles_or_stays_silent_ends_in_time(server: Which) {
     let mut hello = hello.iter();
     let start = Instant::now();
     let (mut silent, mut peer) = (tls.tcp(), tls.tcp());
-    // One octet whenever there is no answer yet.
+    // One byte whenever there is no answer yet.
     peer.set_read_timeout(Some(HANDSHAKE / 20)).unwrap();
     while let Err(error) = peer.peek(&mut [0]) {
         is_silence(&error);
-        let octet = hello.next().expect("it ends before all is written");
-        peer.write_all(&[*octet]).unwrap();
+        let byte = hello.next().expect("it ends before all is written");
+        peer.write_all(&[*byte]).unwrap();
         good.echo();
     }
     took(start, HANDSHAKE);
@@ -392,7 +393,7 @@ fn a_silent_peer_gets_a_ping_then_1011_then_the_end(server: Which) {
         assert_eq!(peer.close_code(), 1011);
         took(start, KEEPALIVE + PONG);
     }
-    // Octets that are no Close frame do not help them now.
+    // Bytes that are no Close frame do not help them now.
     dribbling.write(frame_header(Role::Server, 0x82, 1 << 20));
     let mut good = tls.open();
     let mut are_there = [true; 2];
@@ -407,11 +408,11 @@ fn a_silent_peer_gets_a_ping_then_1011_then_the_end(server: Which) {
     until_files(&tls, &mut good, files + 1);
 }
 
-/// Goes on until the server drops it, or until so many octets were taken; their number.
-fn send_for_ever(mut peer: Peer, octets: &[u8], most: usize) -> usize {
+/// Goes on until the server drops it, or until so many bytes were taken; their number.
+fn send_for_ever(mut peer: Peer, bytes: &[u8], most: usize) -> usize {
     let mut sent = 0;
     while sent < most {
-        match peer.0.write(&octets[sent % octets.len()..]) {
+        match peer.0.write(&bytes[sent % bytes.len()..]) {
             Ok(n) => sent += n,
             Err(error) => {
                 is_reset(&error);
@@ -439,9 +440,9 @@ fn peers_that_take_nothing_are_dropped_and_cost_little(server: Which) {
     // One sends no more than a message, and then takes nothing.
     let mut quiet = tls.open_over(tls.narrow_tcp());
     quiet.write(message);
-    let greedy = greedy.map(|octets| {
+    let greedy = greedy.map(|bytes| {
         let peer = tls.open();
-        thread::spawn(move || send_for_ever(peer, &octets, MOST))
+        thread::spawn(move || send_for_ever(peer, &bytes, MOST))
     });
     meanwhile(&mut good, || greedy.iter().all(|peer| peer.is_finished()));
     took(start, WRITE);
@@ -454,7 +455,7 @@ fn peers_that_take_nothing_are_dropped_and_cost_little(server: Which) {
     until_files(&tls, &mut good, files);
     took(start, WRITE);
     let more = tls.server.memory() - memory;
-    assert!(more < 48 << 20, "{more} octets of memory for 4 peers");
+    assert!(more < 48 << 20, "{more} bytes of memory for 4 peers");
     drop(quiet);
 }
 
@@ -480,9 +481,9 @@ fn every_end_arrives_whole(server: Which) {
 
     // Ends that the server has to make.
     let too_big = frame_header(Role::Server, 0x82, (1 << 20) + 1);
-    for (octets, code) in [(b"\x81\x01x".to_vec(), 1002_u16), (too_big, 1009)] {
+    for (bytes, code) in [(b"\x81\x01x".to_vec(), 1002_u16), (too_big, 1009)] {
         let mut peer = tls.open();
-        peer.write(octets);
+        peer.write(bytes);
         let header = peer.exactly(2);
         assert_eq!(header[0], 0x88);
         let payload = peer.exactly(header[1].into());
@@ -635,16 +636,16 @@ const STEPS: &[fn(&Tls) -> TcpStream] = &[
     |tls| ENDS[1](tls).tcp(),
 ];
 
-/// Begins a TLS handshake with so many of the first octets.
-fn hello(tls: &Tls, octets: fn(usize) -> usize) -> (ClientConnection, TcpStream) {
+/// Begins a TLS handshake with so many of the first bytes.
+fn hello(tls: &Tls, bytes: fn(usize) -> usize) -> (ClientConnection, TcpStream) {
     let (mut client, mut stream, mut hello) = (tls.client(), tls.tcp(), Vec::new());
     client.write_tls(&mut hello).unwrap();
-    stream.write_all(&hello[..octets(hello.len())]).unwrap();
+    stream.write_all(&hello[..bytes(hello.len())]).unwrap();
     (client, stream)
 }
 
-/// Does a TLS handshake with so many of the last octets.
-fn last_flight(tls: &Tls, octets: fn(usize) -> usize) -> TcpStream {
+/// Does a TLS handshake with so many of the last bytes.
+fn last_flight(tls: &Tls, bytes: fn(usize) -> usize) -> TcpStream {
     let (mut client, mut stream) = hello(tls, |len| len);
     while client.is_handshaking() {
         assert!(client.read_tls(&mut stream).unwrap() > 0);
@@ -655,7 +656,7 @@ fn last_flight(tls: &Tls, octets: fn(usize) -> usize) -> TcpStream {
         client.write_tls(&mut last).unwrap();
     }
     assert!(!last.is_empty());
-    stream.write_all(&last[..octets(last.len())]).unwrap();
+    stream.write_all(&last[..bytes(last.len())]).unwrap();
     stream
 }
 
@@ -719,9 +720,9 @@ fn an_end_without_a_close_frame_is_an_end(server: Which) {
 fn octets_that_are_no_tls_are_the_end(server: Which) {
     let tls = Tls::start(server, &[]);
     let mut good = tls.open();
-    for octets in [REQUEST.as_bytes(), &[0; 100], &[0xff; 100]] {
+    for bytes in [REQUEST.as_bytes(), &[0; 100], &[0xff; 100]] {
         let mut stream = tls.tcp();
-        stream.write_all(octets).unwrap();
+        stream.write_all(bytes).unwrap();
         is_gone(&mut stream);
     }
     // Also behind what was TLS: a record that is not authentic.
@@ -770,7 +771,7 @@ fn messages() -> (Vec<u8>, Vec<u8>) {
 fn messages_come_back_however_they_are_cut_into_records(server: Which) {
     let tls = Tls::start(server, &[]);
     let (there, back) = messages();
-    // Whole: several messages in a record. Octets: a record for each.
+    // Whole: several messages in a record. Bytes: a record for each.
     for cuts in Cuts::ALL {
         let mut peer = tls.open();
         let records = peer.records(&cuts.cut(&there));
@@ -778,8 +779,8 @@ fn messages_come_back_however_they_are_cut_into_records(server: Which) {
         peer.gets(&back);
         // The request and messages in one record, too.
         let mut peer = tls.connect();
-        let octets = [REQUEST.as_bytes(), &there].concat();
-        let records = peer.records(&cuts.cut(&octets));
+        let bytes = [REQUEST.as_bytes(), &there].concat();
+        let records = peer.records(&cuts.cut(&bytes));
         peer.0.sock.write_all(&records).unwrap();
         peer.head("101");
         peer.gets(&back);
@@ -839,7 +840,7 @@ fn every_peer_is_told_and_the_server_ends(server: Which) {
     writing.send(0x88, b"\x03\xe9");
     writing.ended();
     taking.gets(&(8_u64 << 20).to_be_bytes());
-    assert!(taking.exactly(8 << 20).iter().all(|octet| *octet == b'x'));
+    assert!(taking.exactly(8 << 20).iter().all(|byte| *byte == b'x'));
     assert_eq!(taking.close_code(), 1001);
     taking.send(0x88, b"\x03\xe9");
     taking.ended();

@@ -360,7 +360,7 @@ fn offering(offered: &Value) -> ClientRequest {
         request = request.subprotocol(name).unwrap();
     }
     let extensions = offered["extensions"].as_str().map(str::as_bytes);
-    for extension in Extension::parse_list(extensions.into_iter()).unwrap() {
+    for extension in Extension::parse_list(extensions).unwrap() {
         request = request.extension(extension, false);
     }
     request
@@ -809,7 +809,7 @@ fn deflate_offers() {
     counted_section("pmd_offer", 40 * (1 + 6), |v| {
         let (offer, server) = (str(v, "offer"), &v["server"]);
         let deflate = deflate(server, &server["min_server_bits"]);
-        let offered = Extension::parse_list([offer.as_bytes()].into_iter()).unwrap();
+        let offered = Extension::parse_list([offer.as_bytes()]).unwrap();
         let agreed = deflate.accept(&offered).map(parts);
         let is = |outcome: &Value| match outcome["accepted"].as_bool().unwrap() {
             true => agreed == Some(parts(element(&outcome["agreed"]))),
@@ -844,7 +844,7 @@ fn deflate_responses() {
         let headers = [("Sec-WebSocket-Extensions", response.as_bytes())].into_iter();
         let agreed = Agreement::read(headers, &[""; 0], &offered)
             .and_then(|agreement| deflate.agree(&offered, &agreement.extensions));
-        let accepted = Extension::parse_list([response.as_bytes()].into_iter()).unwrap();
+        let accepted = Extension::parse_list([response.as_bytes()]).unwrap();
         let is_offered = |e: &&Extension| offered.iter().any(|offer| offer.name() == e.name());
         let wrong = match accepted.iter().find(|e| !is_offered(e)) {
             Some(other) => HandshakeError::ExtensionNotOffered(other.name().into()),

@@ -3,23 +3,20 @@
 //! Invariant: only this file changes the closing state; the first cause of the end stays the cause.
 
 use crate::frame::{CloseCode, ProtocolError, Role};
-use alloc::boxed::Box;
 
-/// The closing state of a connection. One that is open has none, and takes no room for it.
+/// The closing state of a connection, without the rule that the peer broke: that stands where the
+/// receiving half has stopped, so that a connection that ends allocates nothing for it.
 #[derive(Debug)]
-pub(super) struct Closing(Option<Box<State>>);
-
-#[derive(Debug)]
-struct State {
+pub(super) struct Closing {
     /// What ended the connection first.
-    cause: Cause,
+    cause: Option<Cause>,
     /// Whether a Close frame of ours is in the output.
     is_sent: bool,
+    /// Whether the peer broke a rule.
+    has_failed: bool,
+    transport_ended: bool,
     /// The code of the peer's Close frame; 1005 if it had none.
     received: Option<CloseCode>,
-    /// The first rule that the peer broke.
-    error: Option<ProtocolError>,
-    transport_ended: bool,
 }
 
 /// What ended a connection.
@@ -55,82 +52,83 @@ pub(crate) enum Outcome {
 
 impl Closing {
     /// Nothing has ended yet.
-    pub(super) const NEW: Self = Self(None);
+    pub(super) const NEW: Self = Self {
+        cause: None,
+        is_sent: false,
+        has_failed: false,
+        transport_ended: false,
+        received: None,
+    };
 
-    fn start(&mut self, cause: Cause) -> &mut State {
-        self.0.get_or_insert_with(|| {
-            Box::new(State {
-                cause,
-                is_sent: false,
-                received: None,
-                error: None,
-                transport_ended: false,
-            })
-        })
+    /// Whether anything has happened that ends the connection.
+    #[inline]
+    pub(super) const fn has_started(&self) -> bool {
+        self.cause.is_some()
     }
 
     /// A Close frame of ours goes into the output, for this cause.
     pub(super) fn send(&mut self, cause: Cause) {
-        self.start(cause).is_sent = true;
+        self.is_sent = true;
+        self.cause.get_or_insert(cause);
     }
 
     /// The peer's Close frame has arrived; without a code its code is 1005.
     pub(super) fn receive(&mut self, code: CloseCode) {
-        self.start(Cause::Peer).received = Some(code);
+        self.received = Some(code);
+        self.cause.get_or_insert(Cause::Peer);
     }
 
     /// The peer broke a rule.
-    pub(super) fn fail(&mut self, error: ProtocolError) {
-        self.start(Cause::Fault).error.get_or_insert(error);
+    pub(super) fn fail(&mut self) {
+        self.has_failed = true;
+        self.cause.get_or_insert(Cause::Fault);
     }
 
     /// The transport has ended.
     pub(super) fn end_transport(&mut self) {
-        self.start(Cause::Peer).transport_ended = true;
+        self.transport_ended = true;
+        self.cause.get_or_insert(Cause::Peer);
     }
 
-    pub(super) fn is_sent(&self) -> bool {
-        self.0.as_ref().is_some_and(|state| state.is_sent)
+    pub(super) const fn is_sent(&self) -> bool {
+        self.is_sent
     }
 
-    pub(super) fn transport_has_ended(&self) -> bool {
-        self.0.as_ref().is_some_and(|state| state.transport_ended)
+    pub(super) const fn transport_has_ended(&self) -> bool {
+        self.transport_ended
     }
 
-    pub(super) fn state(&self) -> ClosingState {
-        match &self.0 {
-            Some(state) if state.is_sent => ClosingState::Closing,
-            Some(state) if state.received.is_some() => ClosingState::Answering,
-            _ => ClosingState::Open,
+    pub(super) const fn state(&self) -> ClosingState {
+        if self.is_sent {
+            ClosingState::Closing
+        } else if self.received.is_some() {
+            ClosingState::Answering
+        } else {
+            ClosingState::Open
         }
     }
 
     /// Whether both Close frames are there.
-    pub(super) fn is_complete(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_some_and(|state| state.is_sent && state.received.is_some())
+    pub(super) const fn is_complete(&self) -> bool {
+        self.is_sent && self.received.is_some()
     }
 
     /// Whether to close the transport once the output is written (RFC 6455, section 7.1.1): the
     /// server does so first, and the client waits for it.
-    pub(super) fn must_close_transport(&self, role: Role) -> bool {
-        let Some(state) = &self.0 else { return false };
-        let receives_nothing_more = state.received.is_some() || state.error.is_some();
-        state.transport_ended || (role == Role::Server && state.is_sent && receives_nothing_more)
+    pub(super) const fn must_close_transport(&self, role: Role) -> bool {
+        let receives_nothing_more = self.received.is_some() || self.has_failed;
+        self.transport_ended
+            || (matches!(role, Role::Server) && self.is_sent && receives_nothing_more)
     }
 
-    /// How it ended, if the transport ends now.
-    pub(super) fn outcome(&self) -> Outcome {
-        let Some(state) = &self.0 else {
-            return Outcome::Failed(ProtocolError::TransportEnded);
-        };
-        match (state.received, state.error) {
+    /// How it ended, if the transport ends now and this is the rule that the peer broke.
+    pub(super) fn outcome(&self, error: Option<ProtocolError>) -> Outcome {
+        match (self.received, error) {
             (Some(code), None) => Outcome::Closed {
                 code,
-                by_peer: state.cause == Cause::Peer,
+                by_peer: self.cause == Some(Cause::Peer),
             },
-            (received, _) if state.cause == Cause::Application => Outcome::Closed {
+            (received, _) if self.cause == Some(Cause::Application) => Outcome::Closed {
                 code: received.unwrap_or(CloseCode::ABNORMAL),
                 by_peer: false,
             },

@@ -14,17 +14,22 @@ use core::ops::Deref;
 #[derive(Clone)]
 pub struct Text<'b>(TextRepr<'b>);
 
+/// A boxed slice instead of a `String`: both are a pointer and a length then, which costs a lent one
+/// nothing to look at.
 #[derive(Clone)]
 enum TextRepr<'b> {
     Lent(&'b str),
-    Owned(String),
+    Owned(Box<str>),
 }
 
 impl Text<'_> {
     /// The same, borrowing nothing: to keep it, or to hand it to another thread.
     #[must_use]
     pub fn into_owned(self) -> Text<'static> {
-        Text(TextRepr::Owned(self.into_string()))
+        Text(TextRepr::Owned(match self.0 {
+            TextRepr::Lent(text) => text.into(),
+            TextRepr::Owned(text) => text,
+        }))
     }
 
     /// The text as a `String`; copied only if it is lent.
@@ -32,7 +37,7 @@ impl Text<'_> {
     pub fn into_string(self) -> String {
         match self.0 {
             TextRepr::Lent(text) => text.into(),
-            TextRepr::Owned(text) => text,
+            TextRepr::Owned(text) => text.into_string(),
         }
     }
 
@@ -41,7 +46,7 @@ impl Text<'_> {
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             TextRepr::Lent(text) => Bytes::copy_from_slice(text.as_bytes()),
-            TextRepr::Owned(text) => text.into(),
+            TextRepr::Owned(text) => Bytes::from(text.into_boxed_bytes()),
         }
     }
 }
@@ -66,9 +71,8 @@ impl<'b> From<&'b str> for Text<'b> {
 }
 
 impl From<String> for Text<'_> {
-    #[inline]
     fn from(text: String) -> Self {
-        Self(TextRepr::Owned(text))
+        Self(TextRepr::Owned(text.into()))
     }
 }
 
@@ -113,7 +117,7 @@ pub struct Binary<'b>(BinaryRepr<'b>);
 #[derive(Clone)]
 enum BinaryRepr<'b> {
     Lent(&'b [u8]),
-    Owned(Vec<u8>),
+    Owned(Box<[u8]>),
     /// Boxed, so that an event stays small.
     View(Box<Bytes>),
 }
@@ -167,9 +171,8 @@ impl<'b, const N: usize> From<&'b [u8; N]> for Binary<'b> {
 }
 
 impl From<Vec<u8>> for Binary<'_> {
-    #[inline]
     fn from(data: Vec<u8>) -> Self {
-        Self(BinaryRepr::Owned(data))
+        Self(BinaryRepr::Owned(data.into()))
     }
 }
 

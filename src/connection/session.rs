@@ -181,8 +181,8 @@ impl Session {
     /// RFC 6455, section 7.1.7: fail the connection.
     #[cold]
     fn fail(&mut self, error: ProtocolError, out: &mut BytesMut) -> Received<'static> {
-        self.closing.fail(error);
-        self.receiver.stop();
+        self.closing.fail();
+        self.receiver.fail(error);
         self.send_close(Cause::Fault, Some(error.close_code()), error.rule(), out);
         Received::Failed(error)
     }
@@ -228,6 +228,12 @@ impl Session {
         self.sender.stop();
     }
 
+    /// Whether anything has happened that ends the connection.
+    #[inline]
+    pub(crate) const fn is_ending(&self) -> bool {
+        self.closing.has_started()
+    }
+
     pub(crate) fn closing_state(&self) -> ClosingState {
         self.closing.state()
     }
@@ -246,22 +252,7 @@ impl Session {
 
     /// How it ended, if the transport ends now.
     pub(crate) fn outcome(&self) -> Outcome {
-        self.closing.outcome()
-    }
-
-    /// Whether a payload apart is still to be written.
-    pub(crate) const fn apart_left(&self) -> u32 {
-        self.sender.apart_left()
-    }
-
-    /// This many bytes of payloads apart were written.
-    pub(crate) fn wrote_apart(&mut self, n: usize) {
-        self.sender.wrote_apart(n);
-    }
-
-    /// What waits to be written will never be.
-    pub(crate) const fn drop_apart(&mut self) {
-        self.sender.drop_apart();
+        self.closing.outcome(self.receiver.error())
     }
 }
 
@@ -296,10 +287,12 @@ impl Session {
     /// Appends a message to `out` except its payload, which you write right after `out`: for a large
     /// one that need not be copied (RFC 6455, section 5.6).
     ///
-    /// Write both at once (a vectored write), and append nothing to `out` in between. Below about
-    /// 2 KiB [`send`](Self::send) is as fast. What is returned is empty if the payload cannot go as
-    /// it is: a client's, which is masked, and a compressed one are in `out`.
-    /// [`Endpoint::wrote`](crate::Endpoint::wrote) tells how much of the payload was written.
+    /// Write both at once (a vectored write), and append nothing to `out` in between.
+    /// [`Endpoint::wrote`](crate::Endpoint::wrote) tells how much of the payload was written; append
+    /// the rest, which the transport does not take now, to `out` before the next
+    /// [`tick`](crate::Endpoint::tick), or say by [`flushed`](crate::Endpoint::flushed) that you hold
+    /// it. Below about 2 KiB [`send`](Self::send) is as fast. What is returned is empty if the
+    /// payload cannot go as it is: a client's, which is masked, and a compressed one are in `out`.
     ///
     /// ```
     /// # use bytes::BytesMut;

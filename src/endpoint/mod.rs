@@ -310,10 +310,27 @@ impl Endpoint {
     /// the peer the time again, once, so that what has arrived meanwhile is read before it is judged.
     #[inline]
     pub fn tick(&mut self, now: Duration, out: &mut BytesMut) -> Tick {
+        self.out_len = length(out);
+        if self.is_plainly_open()
+            && let Some(wake) = self
+                .deadlines
+                .calm(!self.left().is_none(), Moment::new(now))
+        {
+            return Tick::Wait(wake.duration());
+        }
+        self.tick_any(now, out)
+    }
+
+    /// Whether the connection is open in both directions.
+    #[inline]
+    fn is_plainly_open(&self) -> bool {
+        matches!(self.phase, Phase::Open) && !self.session.is_ending()
+    }
+
+    fn tick_any(&mut self, now: Duration, out: &mut BytesMut) -> Tick {
         if self.is_done {
             return Tick::Done(self.verdict());
         }
-        self.out_len = length(out);
         if self.is_over() {
             return self.done(self.verdict());
         }
@@ -390,16 +407,16 @@ impl Endpoint {
     fn done(&mut self, end: End) -> Tick {
         self.is_done = true;
         self.session.receive_eof();
-        self.session.drop_apart();
         self.phase = Phase::Over(alloc::boxed::Box::new(end.clone()));
         Tick::Done(end)
     }
 
     /// What is to be written: by the caller, or by a layer below.
-    fn left(&self) -> Left {
+    #[inline]
+    const fn left(&self) -> Left {
         Left {
-            in_output: self.out_len.saturating_add(self.session.apart_left()),
-            is_held: self.holds_more == Some(true),
+            in_output: self.out_len,
+            is_held: matches!(self.holds_more, Some(true)),
         }
     }
 
@@ -407,7 +424,8 @@ impl Endpoint {
     fn is_over(&self) -> bool {
         let is_refused_client =
             matches!(self.phase, Phase::Over(_)) && self.session.role() == Role::Client;
-        is_refused_client || (self.transport_ended && (self.left().is_none() || !self.is_worth_writing()))
+        is_refused_client
+            || (self.transport_ended && (self.left().is_none() || !self.is_worth_writing()))
     }
 
     /// Whether a peer that has ended its half may wait for the rest: for a response, or our Close.
@@ -451,15 +469,13 @@ impl Endpoint {
         } else {
             out.advance(of_out);
         }
-        let apart = n - of_out;
-        self.session.wrote_apart(apart);
         self.out_len = length(out);
         // What a layer below has taken has not left yet: `flushed` tells.
         self.deadlines.handed_on(n);
         if self.holds_more.is_none() {
             self.deadlines.wrote(n, self.left(), Moment::new(now));
         }
-        apart
+        n - of_out
     }
 
     /// A layer below `out` wrote `n` bytes of what it had taken, and holds more of it or not.
@@ -505,6 +521,7 @@ impl DerefMut for Endpoint {
     }
 }
 
+#[inline]
 fn length(out: &BytesMut) -> u32 {
     u32::try_from(out.len()).unwrap_or(u32::MAX)
 }

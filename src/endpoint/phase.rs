@@ -18,9 +18,9 @@ use bytes::BytesMut;
 #[derive(Debug)]
 pub(super) enum Phase {
     /// Server: the head of a request is arriving.
-    Request(Box<Requesting>),
+    Request(Box<Serving>),
     /// Server: the application decides on the request.
-    Deciding(Box<Deciding>),
+    Deciding(Box<Serving>),
     /// Client: the response is arriving.
     Response(Box<ClientHandshake>),
     /// There is a connection, and these bytes came before the request was accepted.
@@ -31,20 +31,16 @@ pub(super) enum Phase {
     Over(Box<End>),
 }
 
+/// A server's opening handshake, until its request is answered.
 #[derive(Debug)]
-pub(super) struct Requesting {
+pub(super) struct Serving {
     handshake: ServerHandshake,
     max_head_size: usize,
-}
-
-/// A request that is not answered yet.
-#[derive(Debug)]
-pub(super) struct Deciding {
+    /// Whether it is a HEAD request.
     is_head: bool,
     /// Why it gets the default answer, if the application does not answer first.
     default: Option<HandshakeError>,
     early: Early,
-    max_early: usize,
 }
 
 /// What a client sent behind its request before that was accepted.
@@ -59,9 +55,12 @@ impl core::fmt::Debug for Early {
 
 impl Phase {
     pub(super) fn server(config: &Config) -> Self {
-        Self::Request(Box::new(Requesting {
+        Self::Request(Box::new(Serving {
             handshake: ServerHandshake::new(config),
             max_head_size: config.max_head_size,
+            is_head: false,
+            default: None,
+            early: Early::default(),
         }))
     }
 
@@ -78,16 +77,12 @@ impl Phase {
         out: &mut BytesMut,
     ) -> Option<Event<'b>> {
         match self {
-            Self::Request(requesting) => match requesting.handshake.receive(input)? {
+            Self::Request(serving) => match serving.handshake.receive(input)? {
                 Ok(request) => {
-                    let default = request.error().cloned();
-                    let is_handshake = default.is_none();
-                    *self = Self::Deciding(Box::new(Deciding {
-                        is_head: request.is_head(),
-                        default,
-                        early: Early::default(),
-                        max_early: requesting.max_head_size,
-                    }));
+                    serving.is_head = request.is_head();
+                    serving.default = request.error().cloned();
+                    let is_handshake = serving.default.is_none();
+                    self.decide();
                     Some(if is_handshake {
                         Event::Request(request)
                     } else {
@@ -105,8 +100,8 @@ impl Phase {
                 if let Some(error) = deciding.default.take() {
                     return Some(self.refuse(error, is_head, out));
                 }
-                if deciding.early.0.len().saturating_add(early.len()) > deciding.max_early {
-                    let max = deciding.max_early;
+                let max = deciding.max_head_size;
+                if deciding.early.0.len().saturating_add(early.len()) > max {
                     return Some(self.refuse(HandshakeError::HeadTooLarge { max }, is_head, out));
                 }
                 deciding.early.0.extend_from_slice(early);
@@ -142,6 +137,14 @@ impl Phase {
                 None
             }
         }
+    }
+
+    /// The request has come.
+    fn decide(&mut self) {
+        *self = match core::mem::replace(self, Self::Open) {
+            Self::Request(serving) => Self::Deciding(serving),
+            other => other,
+        };
     }
 
     /// Accepts the request; one that failed its checks gets its refusal.

@@ -44,10 +44,7 @@ pub enum ProtocolError {
     },
     /// RFC 6455, section 10.4: the message has more fragments than
     /// [`Settings::max_fragments`](crate::Settings::max_fragments).
-    TooManyFragments {
-        /// The limit.
-        max: u32,
-    },
+    TooManyFragments,
     /// RFC 6455, section 8.1: text is UTF-8.
     TextNotUtf8,
     /// RFC 7692, section 7.2.2: the payload of a compressed message is DEFLATE data (RFC 1951),
@@ -74,7 +71,7 @@ impl ProtocolError {
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
-            Self::TooManyFragments { .. } => CloseCode::POLICY_VIOLATION,
+            Self::TooManyFragments => CloseCode::POLICY_VIOLATION,
             Self::TextNotUtf8
             | Self::CompressedDataInvalid
             | Self::CompressedDataCut
@@ -98,7 +95,7 @@ impl ProtocolError {
             Self::ContinuationUnexpected => "a continuation frame without a message",
             Self::ContinuationExpected => "a new message before the previous one ended",
             Self::MessageTooBig { .. } => "the message is too big",
-            Self::TooManyFragments { .. } => "the message has too many fragments",
+            Self::TooManyFragments => "the message has more fragments than `max_fragments`",
             Self::TextNotUtf8 => "text must be UTF-8",
             Self::CompressedDataInvalid => "the compressed data is invalid",
             Self::CompressedDataCut => "the compressed data is cut off",
@@ -125,7 +122,7 @@ impl ProtocolError {
             Self::TransportEnded => "RFC 6455, section 7.1.5",
             Self::CloseCodeInvalid(_) => "RFC 6455, section 7.4",
             Self::TextNotUtf8 => "RFC 6455, section 8.1",
-            Self::MessageTooBig { .. } | Self::TooManyFragments { .. } => "RFC 6455, section 10.4",
+            Self::MessageTooBig { .. } | Self::TooManyFragments => "RFC 6455, section 10.4",
         }
     }
 }
@@ -137,9 +134,6 @@ impl fmt::Display for ProtocolError {
                 f,
                 "message of at least {len} bytes exceeds `max_message_size` ({max})"
             )?,
-            Self::TooManyFragments { max } => {
-                write!(f, "message has more fragments than `max_fragments` ({max})")?
-            }
             Self::CloseCodeInvalid(code) => write!(f, "{}: {code}", self.rule())?,
             _ => f.write_str(self.rule())?,
         }

@@ -5,6 +5,7 @@
 
 use super::setup_error::SetupError;
 use super::token::is_token;
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -40,6 +41,13 @@ pub struct Headers {
 pub(crate) struct Field {
     pub(crate) name: Range<usize>,
     pub(crate) value: Range<usize>,
+}
+
+/// Where a text of the head stands.
+pub(crate) enum Place {
+    Head(Range<usize>),
+    /// It is not of there.
+    Own(Box<str>),
 }
 
 impl Headers {
@@ -113,6 +121,33 @@ impl Headers {
         self.fields
             .iter()
             .map(|field| (self.part(&field.name), self.part(&field.value)))
+    }
+
+    /// Where this text stands in the head that the fields came in; a copy, if it is not of there.
+    pub(crate) fn place_of(&self, text: Cow<'_, str>) -> Place {
+        let start = text
+            .as_ptr()
+            .addr()
+            .wrapping_sub(self.bytes.as_ptr().addr());
+        let place = start..start.wrapping_add(text.len());
+        match text {
+            Cow::Borrowed(text) if self.bytes.get(place.clone()) == Some(text.as_bytes()) => {
+                Place::Head(place)
+            }
+            text => Place::Own(text.into()),
+        }
+    }
+
+    /// The text that stands there.
+    pub(crate) fn text_at<'h>(&'h self, place: &'h Place) -> &'h str {
+        match place {
+            Place::Head(place) => {
+                let text = core::str::from_utf8(self.part(place));
+                debug_assert!(text.is_ok(), "it was text");
+                text.unwrap_or_default()
+            }
+            Place::Own(text) => text,
+        }
     }
 
     /// A part of the head that the fields came in.

@@ -7,8 +7,7 @@ use super::config::Negotiator;
 use super::error::HandshakeError;
 use super::extension::Extension;
 use super::fields::{self, write_field, write_fields};
-use super::headers::Headers;
-use super::http1::request_line::RequestLine;
+use super::headers::{Headers, Place};
 use super::negotiation::key::{KEY_LEN, accept_of};
 use super::setup_error::SetupError;
 use crate::connection::Session;
@@ -40,9 +39,9 @@ pub struct Request(Box<Parts>);
 /// What a request is made of. It is apart so that a [`Request`] is one pointer.
 pub(super) struct Parts {
     method: Cow<'static, str>,
-    target: String,
+    target: Place,
     /// That of the target; without one, of `Host`.
-    host: String,
+    host: Place,
     pub(super) headers: Headers,
     pub(super) key: [u8; KEY_LEN],
     pub(super) subprotocols: Vec<String>,
@@ -58,10 +57,15 @@ pub(super) struct Parts {
 
 impl Request {
     /// A well-formed request of which nothing else is known yet.
-    pub(super) fn new(line: RequestLine, host: String, headers: Headers) -> Self {
+    pub(super) fn new(
+        method: Cow<'static, str>,
+        target: Place,
+        host: Place,
+        headers: Headers,
+    ) -> Self {
         Self(Box::new(Parts {
-            method: line.method,
-            target: line.target,
+            method,
+            target,
             host,
             headers,
             key: [0; KEY_LEN],
@@ -92,7 +96,7 @@ impl Request {
     /// section 3.2).
     #[must_use]
     pub fn target(&self) -> &str {
-        &self.0.target
+        self.0.headers.text_at(&self.0.target)
     }
 
     /// Returns the target up to the query.
@@ -112,7 +116,7 @@ impl Request {
     /// section 3.2). It is empty if a client of HTTP/1.0 named none.
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.0.host
+        self.0.headers.text_at(&self.0.host)
     }
 
     /// Returns all header fields, for cookies, authorization and the like.
@@ -249,8 +253,8 @@ impl PartialEq for Request {
         let element = |parts: &Parts| parts.deflate.as_ref().map(|(_, element)| element.clone());
         let (a, b) = (&*self.0, &*other.0);
         a.method == b.method
-            && a.target == b.target
-            && a.host == b.host
+            && self.target() == other.target()
+            && self.host() == other.host()
             && a.headers == b.headers
             && a.error == b.error
             && a.selected == b.selected

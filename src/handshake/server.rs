@@ -50,20 +50,22 @@ impl ServerHandshake {
     }
 
     fn read(&self, head: Head) -> Result<Request, HandshakeError> {
-        let mut line = RequestLine::parse(head.first_line()?)?;
+        let line = RequestLine::parse(head.first_line()?)?;
         let routing = Routing::read(&head.headers)?;
-        let host = match (line.authority.take(), routing.host) {
+        let host = match (line.authority, routing.host) {
             // RFC 9112, section 3.2.2: the authority of the target counts.
             (Some(authority), Some(_)) => authority,
             // RFC 9112, section 3.2: a client of HTTP/1.0 need not name a host.
             (authority, None) if line.version == (1, 0) => authority.unwrap_or_default(),
-            (None, Some(host)) => host.into(),
+            (None, Some(host)) => host,
             (_, None) => return Err(HandshakeError::Host),
         };
         let has_content = routing.has_content;
         let (major, minor) = line.version;
         let is_get = line.method == "GET";
-        let mut request = Request::new(line, host, head.headers);
+        let host = head.headers.place_of(host.into());
+        let target = head.headers.place_of(line.target);
+        let mut request = Request::new(line.method, target, host, head.headers);
         let checked = if (major, minor) == (1, 0) {
             Err(HandshakeError::HttpVersion { major, minor })
         } else if !is_get {

@@ -122,6 +122,11 @@ pub(crate) const fn default_port(secure: bool) -> u16 {
 }
 
 fn host_name(name: &str) -> Result<Cow<'_, str>, SetupError> {
+    // The common case, in one look at each byte instead of three.
+    let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    if !name.is_empty() && name.bytes().all(is_plain) {
+        return Ok(Cow::Borrowed(name));
+    }
     if !name.is_ascii() {
         return ascii_host_name(name).map(Cow::Owned);
     }

@@ -222,6 +222,29 @@ impl Deadlines {
         }
     }
 
+    /// The common case of [`check`](Self::check): open, and the peer owes nothing. `None` if that is
+    /// not so, or something is due.
+    #[inline]
+    pub(crate) fn calm(&mut self, is_left: bool, now: Moment) -> Option<Moment> {
+        let owes_nothing = self.backlog.is_never() && self.awaits_pong.is_never();
+        if !owes_nothing || self.ping_waits || self.is_blocked || self.stage != Stage::Open {
+            return None;
+        }
+        let mut time = self.alive.after(self.keepalive);
+        time = time.min(self.since.after(self.idle));
+        if is_left {
+            time = time.min(now.after(self.write));
+        }
+        if time <= now {
+            return None;
+        }
+        if is_left {
+            (self.backlog, self.window) = (now, (now, 0));
+        }
+        self.asked = time;
+        Some(time)
+    }
+
     /// Says what is due now, where the connection is in this stage and this is to be written.
     pub(crate) fn check(&mut self, stage: Stage, left: Left, now: Moment) -> Due {
         if stage != self.stage {
@@ -337,7 +360,9 @@ impl Deadlines {
     /// What has not left yet may have left right after this call. It is later than the call, always.
     fn earliest_of_waiting(&self, now: Moment) -> Moment {
         match self.stage {
-            Stage::Open if self.ping_waits && self.is_asked => now.after(self.pong.max(Span::LEAST)),
+            Stage::Open if self.ping_waits && self.is_asked => {
+                now.after(self.pong.max(Span::LEAST))
+            }
             Stage::Answering | Stage::Closing if self.since == Moment::NEVER => {
                 now.after(self.close.max(Span::LEAST))
             }

@@ -18,7 +18,11 @@ impl Moment {
         let nanos = now.as_secs().saturating_mul(SECOND);
         let nanos = nanos.saturating_add(now.subsec_nanos() as u64);
         // 584 years later all clocks stand still, before what never comes.
-        Self(if nanos == Self::NEVER.0 { nanos - 1 } else { nanos })
+        Self(if nanos == Self::NEVER.0 {
+            nanos - 1
+        } else {
+            nanos
+        })
     }
 
     pub(crate) const fn is_never(self) -> bool {
@@ -56,8 +60,9 @@ impl Span {
 
     /// Rounded up, so that nothing but zero becomes zero.
     pub(crate) const fn new(duration: Duration) -> Self {
-        let millis = duration.as_nanos().div_ceil(1_000_000);
-        if millis < Self::ENDLESS.0 as u128 {
+        let millis = duration.as_secs().saturating_mul(1_000);
+        let millis = millis.saturating_add(duration.subsec_nanos().div_ceil(1_000_000) as u64);
+        if millis < Self::ENDLESS.0 as u64 {
             Self(millis as u32)
         } else {
             Self::ENDLESS

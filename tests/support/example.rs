@@ -1,4 +1,6 @@
 //! The example programs, started as a user starts them.
+//!
+//! Invariant: whatever is started ends with the test.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -98,7 +100,7 @@ impl Server {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    /// How many octets of memory it had at most so far.
+    /// How many bytes of memory it had at most so far.
     pub fn memory(&self) -> usize {
         self.status("VmHWM:") << 10
     }
@@ -211,15 +213,15 @@ pub fn is_misused(output: &Output, about: &str) {
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
-/// A frame of a server: its first octet and its payload.
+/// A frame of a server: its first byte and its payload.
 pub type Frame = (u8, Vec<u8>);
 
 /// A client by hand, over whatever it has for a transport.
 pub trait Client {
-    /// Sends a frame with this first octet.
+    /// Sends a frame with this first byte.
     fn send(&mut self, first: u8, payload: &[u8]);
 
-    /// The next octets, so many.
+    /// The next bytes, so many.
     fn exactly(&mut self, len: usize) -> Vec<u8>;
 
     /// The next frame.

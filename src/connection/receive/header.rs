@@ -41,7 +41,7 @@ impl Receiver {
                 self.partial = Partial::None;
                 return received.map(Next::Received);
             }
-            Partial::Stopped => {
+            Partial::Stopped(_) => {
                 input.take_rest();
                 return Ok(Next::Nothing);
             }
@@ -128,8 +128,7 @@ impl Receiver {
             self.message.admit(header.payload_len)?;
             if !header.fin || is_under_way {
                 let Some(left) = self.fragments_left.checked_sub(1) else {
-                    let max = settings.max_fragments;
-                    return Err(ProtocolError::TooManyFragments { max });
+                    return Err(ProtocolError::TooManyFragments);
                 };
                 self.fragments_left = left;
             }

@@ -103,11 +103,14 @@ impl Message {
         if fits {
             return Ok(());
         }
-        let so_far = self.delivered.saturating_add(self.gathered.len() as u64);
-        Err(ProtocolError::MessageTooBig {
-            len: so_far.saturating_add(len),
-            max: self.max,
-        })
+        let len = if self.is_compressed() {
+            // No message within the limit has a compressed form of this length.
+            len.max(self.max.saturating_add(1))
+        } else {
+            let so_far = self.delivered.saturating_add(self.gathered.len() as u64);
+            so_far.saturating_add(len)
+        };
+        Err(ProtocolError::MessageTooBig { len, max: self.max })
     }
 
     /// Makes room for a payload of which `here` bytes have arrived of the `remaining`: at once for a
@@ -369,9 +372,9 @@ impl Sink for Inflated<'_> {
         if rest.is_empty() {
             return Ok(());
         }
-        let delivered = self.max - self.room;
+        // How much more has been inflated depends on how the input is cut.
         Err(ProtocolError::MessageTooBig {
-            len: delivered + len + part.len() as u64,
+            len: self.max.saturating_add(1),
             max: self.max,
         })
     }

@@ -7,7 +7,7 @@ use super::control::Control;
 use super::message::Message;
 use crate::connection::settings::Deliver;
 use crate::deflate::Inflation;
-use crate::frame::{Header, Mask};
+use crate::frame::{Header, Mask, ProtocolError};
 use alloc::boxed::Box;
 use arrayvec::ArrayVec;
 use core::fmt;
@@ -36,8 +36,8 @@ pub(super) enum Partial {
     /// It waits in the input from its first byte on, and this many bytes of its payload have been
     /// unmasked there: whole keys.
     Waits { unmasked: usize },
-    /// Nothing, and no frame may start any more.
-    Stopped,
+    /// Nothing, and no frame may start any more; the rule that the peer broke, if that is why.
+    Stopped(Option<ProtocolError>),
 }
 
 /// A frame whose payload is arriving.
@@ -68,8 +68,23 @@ impl Receiver {
 
     /// Drops all that is kept: nothing will be received any more.
     pub(crate) fn stop(&mut self) {
-        self.partial = Partial::Stopped;
+        self.partial = Partial::Stopped(self.error());
         self.message = Message::NONE;
+    }
+
+    /// The same, since the peer broke this rule.
+    pub(crate) fn fail(&mut self, error: ProtocolError) {
+        let error = self.error().unwrap_or(error);
+        self.stop();
+        self.partial = Partial::Stopped(Some(error));
+    }
+
+    /// The first rule that the peer broke.
+    pub(crate) const fn error(&self) -> Option<ProtocolError> {
+        match self.partial {
+            Partial::Stopped(error) => error,
+            _ => None,
+        }
     }
 
     /// Whether an event may come out without further bytes.
@@ -88,7 +103,7 @@ impl fmt::Debug for Partial {
             Self::Payload(_) => "Payload",
             Self::Control(_) => "Control",
             Self::Waits { .. } => "Waits",
-            Self::Stopped => "Stopped",
+            Self::Stopped(_) => "Stopped",
         })
     }
 }

@@ -108,6 +108,12 @@ impl Prepared {
         payload
     }
 
+    /// The length of the message, in bytes.
+    #[inline]
+    pub(super) const fn payload_len(&self) -> usize {
+        self.plain.len().saturating_sub(self.header_len)
+    }
+
     /// The frame of a server that does not compress it.
     #[inline]
     pub(super) const fn plain(&self) -> &Bytes {

@@ -30,9 +30,6 @@ pub(crate) struct Sender {
     keys: Option<MaskingKeys>,
     phase: Phase,
     compression: Compression,
-    /// The bytes of payloads apart that have not been written, as far as we were told; more than 4
-    /// GiB count as that.
-    apart: u32,
 }
 
 impl Sender {
@@ -45,7 +42,6 @@ impl Sender {
                 Phase::NotYetOpen
             },
             compression: Compression::OFF,
-            apart: 0,
         }
     }
 
@@ -56,22 +52,6 @@ impl Sender {
             Some(_) => Role::Client,
             None => Role::Server,
         }
-    }
-
-    /// The bytes of payloads apart that are still to be written.
-    pub(crate) const fn apart_left(&self) -> u32 {
-        self.apart
-    }
-
-    /// This many bytes of payloads apart were written.
-    pub(crate) fn wrote_apart(&mut self, n: usize) {
-        let n = u32::try_from(n).unwrap_or(u32::MAX);
-        self.apart = self.apart.saturating_sub(n);
-    }
-
-    /// What waits to be written never will be.
-    pub(crate) const fn drop_apart(&mut self) {
-        self.apart = 0;
     }
 
     /// The opening handshake is complete.
@@ -183,7 +163,15 @@ impl Sender {
         if self.keys.is_some() {
             return None;
         }
-        if !self.may_compress(prepared.payload().len(), compress) {
+        if self.compresses() {
+            return self.shared_compressed(prepared, compress);
+        }
+        Some(prepared.plain())
+    }
+
+    #[cold]
+    fn shared_compressed<'p>(&self, prepared: &'p Prepared, compress: bool) -> Option<&'p Bytes> {
+        if !self.may_compress(prepared.payload_len(), compress) {
             return Some(prepared.plain());
         }
         match prepared.compressed(&self.compression) {
@@ -207,8 +195,6 @@ impl Sender {
         if follows {
             self.check_between()?;
             append_header(opcode, true, None, payload.len(), out);
-            let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-            self.apart = self.apart.saturating_add(len);
         } else {
             self.message(data, compress, out)?;
         }

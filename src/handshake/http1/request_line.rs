@@ -7,21 +7,20 @@ use super::version::http_version;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::token::is_token;
 use crate::handshake::uri::{Authority, find_not, is_path_byte};
-use alloc::borrow::{Cow, ToOwned};
-use alloc::string::String;
+use alloc::borrow::Cow;
 
 /// A request line of HTTP/1.x.
-pub(in crate::handshake) struct RequestLine {
+pub(in crate::handshake) struct RequestLine<'l> {
     pub(in crate::handshake) method: Cow<'static, str>,
     /// Path and query; `*` or an authority for the methods that have these.
-    pub(in crate::handshake) target: String,
+    pub(in crate::handshake) target: Cow<'l, str>,
     /// The host and port of a target that names them.
-    pub(in crate::handshake) authority: Option<String>,
+    pub(in crate::handshake) authority: Option<&'l str>,
     pub(in crate::handshake) version: (u8, u8),
 }
 
-impl RequestLine {
-    pub(in crate::handshake) fn parse(line: &str) -> Result<Self, HandshakeError> {
+impl<'l> RequestLine<'l> {
+    pub(in crate::handshake) fn parse(line: &'l str) -> Result<Self, HandshakeError> {
         const MALFORMED: HandshakeError = HandshakeError::Malformed { line: 1 };
         let mut parts = line.split(' ');
         let (Some(method), Some(target), Some(version), None) =
@@ -40,13 +39,13 @@ impl RequestLine {
         let (target, authority) = match (method, target) {
             ("CONNECT", authority) => authority_form(authority)?,
             ("OPTIONS", "*") => ("*".into(), None),
-            _ if target.starts_with('/') => (checked(target, 0)?.to_owned(), None),
+            _ if target.starts_with('/') => (checked(target, 0)?.into(), None),
             _ => absolute_form(target)?,
         };
         Ok(Self {
             method: match method {
                 "GET" => Cow::Borrowed("GET"),
-                other => Cow::Owned(other.to_owned()),
+                other => Cow::Owned(other.into()),
             },
             target,
             authority,
@@ -57,7 +56,7 @@ impl RequestLine {
 
 /// Proxies send a target with scheme and authority, and the latter counts (RFC 9112, section
 /// 3.2.2).
-fn absolute_form(target: &str) -> Result<(String, Option<String>), HandshakeError> {
+fn absolute_form(target: &str) -> Result<(Cow<'_, str>, Option<&str>), HandshakeError> {
     let (scheme, rest) = target.split_once("://").ok_or_else(|| bad(target, 0))?;
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return Err(bad(target, 0));
@@ -67,14 +66,18 @@ fn absolute_form(target: &str) -> Result<(String, Option<String>), HandshakeErro
     let at = scheme.len() + 3;
     Authority::parse(authority).map_err(|_| bad(target, at))?;
     let resource = checked(resource, at + end)?;
-    let root = if resource.starts_with('/') { "" } else { "/" };
-    Ok(([root, resource].concat(), Some(authority.to_owned())))
+    let resource = if resource.starts_with('/') {
+        resource.into()
+    } else {
+        ["/", resource].concat().into()
+    };
+    Ok((resource, Some(authority)))
 }
 
 /// The host and port that a CONNECT names (RFC 9112, section 3.2.3).
-fn authority_form(target: &str) -> Result<(String, Option<String>), HandshakeError> {
+fn authority_form(target: &str) -> Result<(Cow<'_, str>, Option<&str>), HandshakeError> {
     match Authority::parse(target) {
-        Ok(Authority { port: Some(_), .. }) => Ok((target.to_owned(), Some(target.to_owned()))),
+        Ok(Authority { port: Some(_), .. }) => Ok((target.into(), Some(target))),
         _ => Err(bad(target, 0)),
     }
 }
@@ -109,7 +112,7 @@ const fn is_lenient(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn target(line: &str) -> Result<(String, Option<String>), HandshakeError> {
+    fn target(line: &str) -> Result<(Cow<'_, str>, Option<&str>), HandshakeError> {
         RequestLine::parse(line).map(|line| (line.target, line.authority))
     }
 
@@ -121,7 +124,7 @@ mod tests {
             ("OPTIONS * HTTP/1.1", "*", None),
             ("CONNECT a:1 HTTP/1.1", "a:1", Some("a:1")),
         ] {
-            let expected = (found.into(), authority.map(String::from));
+            let expected = (found.into(), authority);
             assert_eq!(target(line), Ok(expected), "{line}");
         }
         for (line, found, at) in [
