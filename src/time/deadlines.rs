@@ -42,6 +42,10 @@ impl Left {
     }
 }
 
+fn saturated(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
@@ -89,8 +93,10 @@ pub(crate) struct Deadlines {
     latency: Moment,
     /// Since when the peer has taken nothing of what is to be written.
     backlog: Moment,
-    /// Since when, with something always to be written, this many bytes were taken.
-    window: (Moment, u64),
+    /// Since when, with something always to be written, `taken` bytes were taken.
+    window: Moment,
+    /// More than 4 GiB count as that, and are enough.
+    taken: u32,
     /// The time that the last call asked for.
     asked: Moment,
 }
@@ -120,7 +126,8 @@ impl Deadlines {
             pinged: Moment::NEVER,
             latency: Moment::NEVER,
             backlog: Moment::NEVER,
-            window: (now, 0),
+            window: now,
+            taken: 0,
             asked: Moment::NEVER,
         }
     }
@@ -157,8 +164,7 @@ impl Deadlines {
 
     /// `n` bytes have left the output, for the transport or a layer below.
     pub(crate) fn handed_on(&mut self, n: usize) {
-        let n = u32::try_from(n).unwrap_or(u32::MAX);
-        self.ahead = self.ahead.saturating_sub(n);
+        self.ahead = self.ahead.saturating_sub(saturated(n));
     }
 
     /// The transport took `n` bytes; `left` says what is still to be written.
@@ -168,10 +174,9 @@ impl Deadlines {
     pub(crate) fn wrote(&mut self, n: usize, left: Left, now: Moment) {
         if n > 0 {
             if self.backlog == Moment::NEVER {
-                self.window = (now, 0);
+                (self.window, self.taken) = (now, 0);
             }
-            let (_, taken) = &mut self.window;
-            *taken = taken.saturating_add(n as u64);
+            self.taken = self.taken.saturating_add(saturated(n));
             if self.is_blocked {
                 self.received(now);
                 self.message(now);
@@ -239,7 +244,7 @@ impl Deadlines {
             return None;
         }
         if is_left {
-            (self.backlog, self.window) = (now, (now, 0));
+            (self.backlog, self.window, self.taken) = (now, now, 0);
         }
         self.asked = time;
         Some(time)
@@ -258,7 +263,7 @@ impl Deadlines {
         if !is_left {
             self.all_written(now);
         } else if self.backlog == Moment::NEVER {
-            (self.backlog, self.window) = (now, (now, 0));
+            (self.backlog, self.window, self.taken) = (now, now, 0);
         } else if now > self.backlog {
             self.is_blocked = true;
         }
@@ -347,12 +352,11 @@ impl Deadlines {
             return Moment::NEVER;
         }
         let span = self.write.doubled();
-        let (start, taken) = self.window;
         let mut window_end = Moment::NEVER;
-        if taken < span.bytes_at(self.min_rate) {
-            window_end = start.after(span);
-        } else if start.after(span) <= now {
-            self.window = (now, 0);
+        if self.taken < u32::MAX && u64::from(self.taken) < span.bytes_at(self.min_rate) {
+            window_end = self.window.after(span);
+        } else if self.window.after(span) <= now {
+            (self.window, self.taken) = (now, 0);
         }
         self.backlog.after(self.write).min(window_end)
     }
@@ -374,7 +378,7 @@ impl Deadlines {
     const fn restart(&mut self, expired: Expired, now: Moment) {
         match expired {
             Expired::Pong => self.awaits_pong = now,
-            Expired::Write => (self.backlog, self.window) = (now, (now, 0)),
+            Expired::Write => (self.backlog, self.window, self.taken) = (now, now, 0),
             Expired::Handshake | Expired::Idle | Expired::Close => self.since = now,
         }
     }
