@@ -1857,6 +1857,8 @@ proptest! {
         mut limits in limits(100),
         steps in steps(),
     ) {
+        // No tick asks for less than a millisecond.
+        limits.keepalive = limits.keepalive.map(|keepalive| keepalive.max(ms(1)));
         limits.pong = limits.pong.min(limits.keepalive.unwrap_or(Duration::MAX));
         let always = watch(&limits, role, &steps, END, Caller::Always);
         prop_assert_eq!(&watch(&limits, role, &steps, END, Caller::Timer), &always);
