@@ -1,6 +1,8 @@
 //! The WebSocket protocol with no socket in it: bytes in, events and bytes out, for clients and
 //! servers.
 //!
+//! Invariant: the same bytes, times and seed give the same run, always.
+//!
 //! The crate is RFC 6455 as a pure state machine. It reads no socket, has no clock and no
 //! runtime, and copies and allocates only where the protocol needs it. Whoever owns the
 //! transport drives it: a blocking loop, a reactor, an async task, a ring, a simulator.

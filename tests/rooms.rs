@@ -465,7 +465,6 @@ fn every_file_opens_with_what_it_is() {
 }
 
 #[test]
-#[ignore = "until every file has one"]
 fn every_file_states_its_invariant() {
     let files = source().into_iter();
     let without =

@@ -63,9 +63,9 @@ impl Session {
     }
 
     /// permessage-deflate was agreed on (RFC 7692).
-    #[cfg_attr(
-        not(feature = "deflate"),
-        allow(dead_code, reason = "nothing is agreed on without the feature")
+    #[allow(
+        dead_code,
+        reason = "without the feature `deflate` nobody agrees on it"
     )]
     pub(crate) fn set_deflate(&mut self, deflate: &Deflate, params: &Params) {
         self.receiver

@@ -134,8 +134,7 @@ impl Mask {
     fn apply_blocks<const N: usize>(&mut self, data: &mut [u8]) {
         let Some(mut last) = data.last_chunk::<N>().copied() else {
             for byte in data {
-                *byte ^= self.key[0];
-                self.skip(1);
+                *byte = self.next(*byte);
             }
             return;
         };
@@ -175,8 +174,7 @@ impl Mask {
             4.. => self.append_blocks::<4>(data, out),
             _ => {
                 for byte in data {
-                    out.append(&[byte ^ self.key[0]]);
-                    self.skip(1);
+                    out.append(&[self.next(*byte)]);
                 }
             }
         }
@@ -201,7 +199,15 @@ impl Mask {
         }
     }
 
-    /// Moves on as if so many bytes had been masked.
+    /// XORs the next byte.
+    #[inline(always)]
+    const fn next(&mut self, byte: u8) -> u8 {
+        let [key, ..] = self.key;
+        self.skip(1);
+        byte ^ key
+    }
+
+    /// Moves on as if this many bytes had been masked.
     #[inline(always)]
     pub(crate) const fn skip(&mut self, len: usize) {
         let bytes = (len % 4) as u32;

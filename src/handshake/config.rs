@@ -2,10 +2,20 @@
 //!
 //! Invariant: every limit is finite by default, and its reason stands beside it.
 
-use super::error::HandshakeError;
-use super::extension::Extension;
+#[cfg(feature = "deflate")]
+mod deflate;
+#[cfg(feature = "deflate")]
+mod negotiator;
+#[cfg(not(feature = "deflate"))]
+mod off;
+
+#[cfg(feature = "deflate")]
+pub(super) use negotiator::Negotiator;
+#[cfg(not(feature = "deflate"))]
+pub(super) use off::Negotiator;
+
 use super::origin::OriginPolicy;
-use crate::connection::{Session, Settings};
+use crate::connection::Settings;
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflate;
 use crate::time::Times;
@@ -70,114 +80,9 @@ impl Default for Config {
 impl Config {
     /// The part of these settings that negotiates permessage-deflate.
     pub(super) fn negotiator(&self) -> Negotiator {
-        Negotiator {
-            #[cfg(feature = "deflate")]
-            deflate: self.deflate.clone(),
-        }
-    }
-}
-
-/// permessage-deflate as a handshake sees it. Without the feature it is of no size, and declines.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Negotiator {
-    #[cfg(feature = "deflate")]
-    deflate: Option<Deflate>,
-}
-
-#[cfg(feature = "deflate")]
-impl Negotiator {
-    /// What a client offers.
-    pub(super) fn offer(&self) -> Option<Extension> {
-        self.deflate.as_ref().map(Deflate::offer)
-    }
-
-    /// What a server answers to this offer.
-    pub(super) fn accept(&self, offered: &[Extension]) -> Option<Extension> {
-        self.deflate.as_ref()?.accept(offered)
-    }
-
-    /// What a client reads in this answer to its offer.
-    pub(super) fn agree(
-        &self,
-        offered: &[Extension],
-        accepted: &[Extension],
-    ) -> Result<Option<Extension>, HandshakeError> {
-        let Some(deflate) = &self.deflate else {
-            return Ok(None);
-        };
-        deflate.agree(offered, accepted)
-    }
-
-    /// Turns on in `session` what was agreed on.
-    pub(super) fn apply(&self, agreed: &Extension, session: &mut Session) {
-        let params = super::negotiation::deflate::params_of(agreed);
-        debug_assert!(params.is_some(), "it was agreed on");
-        if let (Some(deflate), Some(params)) = (&self.deflate, params) {
-            session.set_deflate(deflate, &params);
-        }
-    }
-}
-
-#[cfg(not(feature = "deflate"))]
-impl Negotiator {
-    pub(super) const fn offer(&self) -> Option<Extension> {
-        None
-    }
-
-    pub(super) const fn accept(&self, _: &[Extension]) -> Option<Extension> {
-        None
-    }
-
-    #[allow(clippy::unnecessary_wraps, reason = "the shape of the one above")]
-    pub(super) const fn agree(
-        &self,
-        _: &[Extension],
-        _: &[Extension],
-    ) -> Result<Option<Extension>, HandshakeError> {
-        Ok(None)
-    }
-
-    pub(super) const fn apply(&self, _: &Extension, _: &Session) {}
-}
-
-#[cfg(all(test, feature = "deflate"))]
-mod tests {
-    use super::*;
-    use crate::frame::Input;
-    use crate::handshake::client::ClientHandshake;
-    use crate::handshake::client_request::ClientRequest;
-    use crate::handshake::server::ServerHandshake;
-    use bytes::BytesMut;
-
-    /// Whether client and server have permessage-deflate after a handshake with each other.
-    fn negotiate(client: &Config, server: &Config, declines: bool) -> [bool; 2] {
-        let (mut out, mut back) = (BytesMut::new(), BytesMut::new());
-        let request = ClientRequest::new("ws://a").unwrap();
-        let mut asks = ClientHandshake::new(&request, client, [0; 16], &mut out);
-        let mut answers = ServerHandshake::new(server);
-        let request = answers.receive(&mut Input(&mut out));
-        let mut request = request.unwrap().unwrap();
-        if declines {
-            request.decline_deflate();
-        }
-        let [mut a, mut b] = [
-            Session::server(Settings::default(), false),
-            Session::server(Settings::default(), false),
-        ];
-        request.open(&mut b, &mut back);
-        let response = asks.receive(&mut Input(&mut back), &mut a, &mut out);
-        let extensions = response.unwrap().unwrap().extensions();
-        assert_eq!(!extensions.is_empty(), a.has_deflate());
-        [a.has_deflate(), b.has_deflate()]
-    }
-
-    #[test]
-    fn deflate_is_on_where_both_want_it() {
-        let (off, mut on) = (Config::default(), Config::default());
-        on.deflate = Some(Deflate::default());
-        assert_eq!(negotiate(&on, &on, false), [true, true]);
-        assert_eq!(negotiate(&on, &on, true), [false, false]);
-        assert_eq!(negotiate(&on, &off, false), [false, false]);
-        assert_eq!(negotiate(&off, &on, false), [false, false]);
+        #[cfg(feature = "deflate")]
+        return Negotiator::new(self.deflate.clone());
+        #[cfg(not(feature = "deflate"))]
+        return Negotiator;
     }
 }

@@ -149,7 +149,9 @@ impl<'h> Routing<'h> {
 mod tests {
     use super::*;
     use crate::connection::{Session, Settings};
-    use crate::handshake::Response;
+    use crate::handshake::extension::Extension;
+    use crate::handshake::response::Response;
+    use crate::handshake::setup_error::SetupError;
     use alloc::string::ToString;
     use alloc::vec::Vec;
     use alloc::{format, vec};
@@ -193,15 +195,15 @@ mod tests {
         assert_eq!((request.path(), request.query()), ("/chat", Some("q")));
         assert_eq!(request.select_subprotocol(&["b", "c"]), Some("b"));
         assert_eq!(request.extensions().len(), 2);
-        let [x, other] = ["x", "other"].map(|name| crate::Extension::new(name).unwrap());
+        let [x, other] = ["x", "other"].map(|name| Extension::new(name).unwrap());
         assert_eq!(request.select_extension(x.clone()), Ok(()));
         for extension in [x, other] {
             let refused = request.select_extension(extension);
-            assert_eq!(refused, Err(crate::SetupError::NotOffered));
+            assert_eq!(refused, Err(SetupError::NotOffered));
         }
         request.add_header("X", "y").unwrap();
         let reserved = request.add_header("upgrade", "y");
-        assert_eq!(reserved, Err(crate::SetupError::Reserved));
+        assert_eq!(reserved, Err(SetupError::Reserved));
         let (mut session, mut out) = (Session::server(Settings::default(), false), BytesMut::new());
         request.open(&mut session, &mut out);
         assert!(session.is_open());

@@ -2,8 +2,9 @@
 //!
 //! Invariant: a fast path takes only what all rules allow, and leaves everything else untouched.
 
+use super::arriving::Frame;
 use super::control::control_received;
-use super::state::{Frame, Partial, Receiver};
+use super::state::{Partial, Receiver};
 use super::utf8;
 use crate::connection::payload::{Binary, Text};
 use crate::connection::received::Received;

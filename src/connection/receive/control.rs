@@ -2,7 +2,7 @@
 //!
 //! Invariant: a control frame is handed on when it is complete.
 
-use super::state::Frame;
+use super::arriving::Frame;
 use super::utf8;
 use crate::connection::payload::{Binary, Text};
 use crate::connection::received::Received;

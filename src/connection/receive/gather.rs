@@ -2,7 +2,8 @@
 //!
 //! Invariant: memory follows the bytes received, never the length announced.
 
-use super::state::{Frame, Partial, Receiver};
+use super::arriving::Frame;
+use super::state::{Partial, Receiver};
 use crate::connection::received::Received;
 use crate::frame::{Input, ProtocolError};
 

@@ -3,9 +3,10 @@
 //! Invariant: every rule about a frame's place and size is judged from its header, before any of its
 //! payload is taken (RFC 6455, sections 5.4 and 10.4).
 
+use super::arriving::Frame;
 use super::complete::lend;
 use super::control::Control;
-use super::state::{Frame, Partial, Receiver};
+use super::state::{Partial, Receiver};
 use crate::connection::received::Received;
 use crate::connection::settings::{Deliver, Settings};
 use crate::frame::{Header, Input, Mask, Opcode, ProtocolError, Role};

@@ -6,6 +6,7 @@
 //! [`Receiver::receive`]: frame by frame, each judged ([`header`]) before its payload is
 //! [gathered](gather), handed on in [`pieces`], or left in the input ([`in_place`]).
 
+mod arriving;
 mod complete;
 mod control;
 mod gather;

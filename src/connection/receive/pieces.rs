@@ -3,7 +3,8 @@
 //! Invariant: at most one piece is taken at a time, uncompressed data is lent where it lies, and each
 //! byte is unmasked once.
 
-use super::state::{Frame, Partial, Receiver};
+use super::arriving::Frame;
+use super::state::{Partial, Receiver};
 use crate::connection::received::Received;
 use crate::frame::{Input, ProtocolError};
 

@@ -3,11 +3,12 @@
 //! Invariant: everything is judged before it is kept, and what is kept is only a partial header, a
 //! partial control frame, and the message under way.
 
+use super::arriving::Frame;
 use super::control::Control;
 use super::message::Message;
 use crate::connection::settings::Deliver;
 use crate::deflate::Inflation;
-use crate::frame::{Header, Mask, ProtocolError};
+use crate::frame::{Header, ProtocolError};
 use alloc::boxed::Box;
 use arrayvec::ArrayVec;
 use core::fmt;
@@ -38,17 +39,6 @@ pub(super) enum Partial {
     Waits { unmasked: usize },
     /// Nothing, and no frame may start any more; the rule that the peer broke, if that is why.
     Stopped(Option<ProtocolError>),
-}
-
-/// A frame whose payload is arriving.
-#[derive(Clone, Copy)]
-pub(super) struct Frame {
-    pub(super) fin: bool,
-    pub(super) mask: Option<Mask>,
-    /// This many of the next bytes in the input have been unmasked there, but not taken.
-    pub(super) unmasked: u16,
-    /// Bytes of the payload that have not been taken.
-    pub(super) remaining: u64,
 }
 
 impl Receiver {

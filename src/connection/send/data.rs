@@ -77,6 +77,42 @@ impl<'a> From<&'a Piece<'_>> for Data<'a> {
     }
 }
 
+/// Making one of data stands here, as `prepared` knows no data.
+impl Prepared {
+    /// A message of text or binary (RFC 6455, section 5.6).
+    ///
+    /// ```
+    /// use sansocket::Prepared;
+    ///
+    /// let news = Prepared::new("Grüße");
+    /// let tick = Prepared::new(&[1, 2, 3]);
+    /// ```
+    #[must_use]
+    pub fn new<'a>(data: impl Into<Data<'a>>) -> Self {
+        let data = data.into();
+        if let Data::Prepared(prepared) = data {
+            return prepared.clone();
+        }
+        let (opcode, payload) = data.parts();
+        Self::framed(opcode, payload)
+    }
+
+    /// The message itself, text or binary, neither framed nor compressed.
+    ///
+    /// ```
+    /// # use sansocket::{Data, Prepared};
+    /// let news = Prepared::new(b"Hello");
+    /// assert!(matches!(news.data(), Data::Binary(data) if data == b"Hello"));
+    /// ```
+    #[must_use]
+    pub fn data(&self) -> Data<'_> {
+        match core::str::from_utf8(self.payload()) {
+            Ok(text) if self.opcode() == Opcode::Text => Data::Text(text),
+            _ => Data::Binary(self.payload()),
+        }
+    }
+}
+
 /// What it is and how long, without the data.
 impl fmt::Debug for Data<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

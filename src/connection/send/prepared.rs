@@ -3,7 +3,6 @@
 //! Invariant: a frame in it is made at most once, and has the bytes that an ordinary send would have
 //! made.
 
-use super::data::Data;
 use crate::deflate::{Cached, Compression, Frames};
 use crate::frame::{Header, Opcode};
 use alloc::boxed::Box;
@@ -58,42 +57,14 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// A message of text or binary (RFC 6455, section 5.6).
-    ///
-    /// ```
-    /// use sansocket::Prepared;
-    ///
-    /// let news = Prepared::new("Grüße");
-    /// let tick = Prepared::new(&[1, 2, 3]);
-    /// ```
-    #[must_use]
-    pub fn new<'a>(data: impl Into<Data<'a>>) -> Self {
-        let data = data.into();
-        if let Data::Prepared(prepared) = data {
-            return prepared.clone();
-        }
-        let (opcode, payload) = data.parts();
+    /// A message of this type; text is UTF-8.
+    pub(super) fn framed(opcode: Opcode, payload: &[u8]) -> Self {
         let plain = server_frame(opcode, false, payload);
         Self {
             header_len: plain.len() - payload.len(),
             plain,
             opcode,
             compressed: Frames::new(),
-        }
-    }
-
-    /// The message itself, text or binary, neither framed nor compressed.
-    ///
-    /// ```
-    /// # use sansocket::{Data, Prepared};
-    /// let news = Prepared::new(b"Hello");
-    /// assert!(matches!(news.data(), Data::Binary(data) if data == b"Hello"));
-    /// ```
-    #[must_use]
-    pub fn data(&self) -> Data<'_> {
-        match core::str::from_utf8(self.payload()) {
-            Ok(text) if self.opcode == Opcode::Text => Data::Text(text),
-            _ => Data::Binary(self.payload()),
         }
     }
 

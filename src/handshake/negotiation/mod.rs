@@ -1,6 +1,8 @@
 //! What the two sides agree on in an opening handshake, as pure functions over lists of header
 //! fields.
 //!
+//! Invariant: the same fields give the same answer; nothing is kept between calls.
+//!
 //! An `Endpoint` uses them for HTTP/1.1. Use them yourself where another HTTP implementation reads
 //! and writes the heads. Headers are anything that yields names and values as bytes, so that
 //! nothing is copied into a type of this crate.
@@ -71,8 +73,6 @@
 //! ```
 
 pub(in crate::handshake) mod agreement;
-#[cfg(feature = "deflate")]
-pub(in crate::handshake) mod deflate;
 pub(in crate::handshake) mod key;
 pub(in crate::handshake) mod list;
 pub(in crate::handshake) mod offer;

@@ -123,7 +123,7 @@ impl Connection {
 
 /// The parameters of a response's element; `None` if it is not a valid answer of
 /// permessage-deflate (RFC 7692, section 7.1).
-pub(crate) fn params_of(answer: &Extension) -> Option<Params> {
+pub(super) fn params_of(answer: &Extension) -> Option<Params> {
     if !is_deflate(answer) {
         return None;
     }

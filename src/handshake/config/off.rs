@@ -1,0 +1,31 @@
+//! The negotiator's stand-in without the feature `deflate`: it offers nothing and declines all.
+//!
+//! Invariant: it has no size, and the shape of the one that it stands in for.
+
+use crate::connection::Session;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::extension::Extension;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::handshake) struct Negotiator;
+
+impl Negotiator {
+    pub(in crate::handshake) const fn offer(&self) -> Option<Extension> {
+        None
+    }
+
+    pub(in crate::handshake) const fn accept(&self, _: &[Extension]) -> Option<Extension> {
+        None
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "the shape of the one above")]
+    pub(in crate::handshake) const fn agree(
+        &self,
+        _: &[Extension],
+        _: &[Extension],
+    ) -> Result<Option<Extension>, HandshakeError> {
+        Ok(None)
+    }
+
+    pub(in crate::handshake) const fn apply(&self, _: &Extension, _: &Session) {}
+}
