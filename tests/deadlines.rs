@@ -459,7 +459,7 @@ fn there_is_one_ping_for_each_silence() {
             let begin = seconds(45 * silence);
             side.waits(begin, begin + seconds(30));
             assert!(matches!(side.tick(begin + seconds(30)), Tick::Wait(_)));
-            payloads.extend(side.sent(begin + seconds(30)).into_iter());
+            payloads.extend(side.sent(begin + seconds(30)));
             for later in 30..45 {
                 side.waits(begin + seconds(later), begin + seconds(50));
             }
@@ -1685,7 +1685,7 @@ impl Judge {
             }
             return ends;
         }
-        let ends = match (self.peer_closed, expired) {
+        match (self.peer_closed, expired) {
             (Some(by_peer), None | Some(Expired::Close)) => vec![closed(1000, by_peer)],
             // The answer is not written.
             (Some(by_peer), Some(expired)) => vec![closed(1000, by_peer), End::Expired(expired)],
@@ -1693,8 +1693,7 @@ impl Judge {
             (None, None) if self.we_closed => vec![closed(1006, false)],
             (None, None) if self.opened => vec![failed(ProtocolError::TransportEnded)],
             (None, None) => vec![End::Refused(HandshakeError::TransportEnded)],
-        };
-        ends
+        }
     }
 }
 
@@ -1858,6 +1857,8 @@ proptest! {
         mut limits in limits(100),
         steps in steps(),
     ) {
+        // No tick asks for less than a millisecond.
+        limits.keepalive = limits.keepalive.map(|keepalive| keepalive.max(ms(1)));
         limits.pong = limits.pong.min(limits.keepalive.unwrap_or(Duration::MAX));
         let always = watch(&limits, role, &steps, END, Caller::Always);
         prop_assert_eq!(&watch(&limits, role, &steps, END, Caller::Timer), &always);

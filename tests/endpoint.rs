@@ -481,7 +481,9 @@ fn the_connection_can_be_taken_out_once_it_is_open() {
 // ---- how it ends ----
 
 /// What is done with an open end at zero seconds, and how it ends when its transport ends then.
-const ENDS: [(&str, fn(&mut Side), fn(Role) -> End); 9] = [
+type Ending = (&'static str, fn(&mut Side), fn(Role) -> End);
+
+const ENDS: [Ending; 9] = [
     ("nothing", |_| {}, |_| failed(ProtocolError::TransportEnded)),
     (
         "a part of a message",
@@ -543,7 +545,7 @@ fn an_end_says_who_closed_with_which_code() {
             for written in [true, false] {
                 let mut side = Side::open(role, Times::default());
                 act(&mut side);
-                assert_eq!(side.endpoint.end().is_some(), false, "{how}: not yet");
+                assert_eq!(side.endpoint.end(), None, "{how}: not yet");
                 if written {
                     side.write_all(Duration::ZERO);
                 }

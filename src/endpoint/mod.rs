@@ -14,7 +14,7 @@ pub use event::Event;
 use crate::connection::{ClosingState, Connection, SendError, Session};
 use crate::frame::{Input, MaskingKeys, ProtocolError, Role};
 use crate::handshake::{ClientHandshake, ClientRequest, Config, Request, Response};
-use crate::time::{Deadlines, Due, Expired, Moment, Stage};
+use crate::time::{Deadlines, Due, Expired, Left, Moment, Stage};
 use bytes::{Buf, BytesMut};
 use core::ops::{Deref, DerefMut};
 use core::time::Duration;
@@ -120,8 +120,8 @@ pub struct Endpoint {
     expired: Option<Expired>,
     is_done: bool,
     transport_ended: bool,
-    /// Whether the output was not empty when we last saw it.
-    is_out_left: bool,
+    /// The length of the output when we last saw it; more than 4 GiB count as that.
+    out_len: u32,
     /// Whether a layer below the output holds bytes back; `None` if there is no such layer.
     holds_more: Option<bool>,
 }
@@ -168,7 +168,7 @@ impl Endpoint {
             expired: None,
             is_done: false,
             transport_ended: false,
-            is_out_left: false,
+            out_len: 0,
             holds_more: None,
         }
     }
@@ -310,9 +310,11 @@ impl Endpoint {
     /// the peer the time again, once, so that what has arrived meanwhile is read before it is judged.
     #[inline]
     pub fn tick(&mut self, now: Duration, out: &mut BytesMut) -> Tick {
-        self.is_out_left = !out.is_empty();
+        self.out_len = length(out);
         if self.is_plainly_open()
-            && let Some(wake) = self.deadlines.calm(self.is_left(), Moment::new(now))
+            && let Some(wake) = self
+                .deadlines
+                .calm(!self.left().is_none(), Moment::new(now))
         {
             return Tick::Wait(wake.duration());
         }
@@ -337,9 +339,9 @@ impl Endpoint {
 
     fn check(&mut self, now: Moment, out: &mut BytesMut) -> Tick {
         loop {
-            let is_left = self.is_left();
-            match self.deadlines.check(self.stage(), is_left, now) {
-                Due::Nothing(wake) if !is_left && self.must_shut_down() => {
+            let left = self.left();
+            match self.deadlines.check(self.stage(), left, now) {
+                Due::Nothing(wake) if left.is_none() && self.must_shut_down() => {
                     return Tick::ShutDown(wake);
                 }
                 Due::Nothing(wake) => return Tick::Wait(wake),
@@ -353,7 +355,7 @@ impl Endpoint {
                     }
                 }
             }
-            self.is_out_left = !out.is_empty();
+            self.out_len = length(out);
         }
     }
 
@@ -409,17 +411,21 @@ impl Endpoint {
         Tick::Done(end)
     }
 
-    /// Whether something is to be written: by the caller, or by a layer below.
+    /// What is to be written: by the caller, or by a layer below.
     #[inline]
-    fn is_left(&self) -> bool {
-        self.is_out_left || self.holds_more == Some(true)
+    const fn left(&self) -> Left {
+        Left {
+            in_output: self.out_len,
+            is_held: matches!(self.holds_more, Some(true)),
+        }
     }
 
     /// Whether nothing is left to be done: the transport has ended, or a client was refused.
     fn is_over(&self) -> bool {
         let is_refused_client =
             matches!(self.phase, Phase::Over(_)) && self.session.role() == Role::Client;
-        is_refused_client || (self.transport_ended && !(self.is_left() && self.is_worth_writing()))
+        is_refused_client
+            || (self.transport_ended && (self.left().is_none() || !self.is_worth_writing()))
     }
 
     /// Whether a peer that has ended its half may wait for the rest: for a response, or our Close.
@@ -463,10 +469,11 @@ impl Endpoint {
         } else {
             out.advance(of_out);
         }
-        self.is_out_left = !out.is_empty();
+        self.out_len = length(out);
         // What a layer below has taken has not left yet: `flushed` tells.
+        self.deadlines.handed_on(n);
         if self.holds_more.is_none() {
-            self.deadlines.wrote(n, self.is_left(), Moment::new(now));
+            self.deadlines.wrote(n, self.left(), Moment::new(now));
         }
         n - of_out
     }
@@ -482,7 +489,7 @@ impl Endpoint {
         if self.holds_more.replace(holds_more).is_none() && holds_more {
             self.deadlines.held();
         }
-        self.deadlines.wrote(n, self.is_left(), Moment::new(now));
+        self.deadlines.wrote(n, self.left(), Moment::new(now));
     }
 
     /// How it ended, once [`tick`](Self::tick) has said that it is over.
@@ -512,4 +519,9 @@ impl DerefMut for Endpoint {
     fn deref_mut(&mut self) -> &mut Session {
         &mut self.session
     }
+}
+
+#[inline]
+fn length(out: &BytesMut) -> u32 {
+    u32::try_from(out.len()).unwrap_or(u32::MAX)
 }

@@ -24,7 +24,10 @@ impl Backoff {
     /// one: judge them before you call this if they are not.
     pub fn after(&mut self, end: &End, lasted: Duration) -> Option<Duration> {
         match end {
-            End::Refused(HandshakeError::TransportEnded) => Some(self.after_failure()),
+            // However long that took, it was no success.
+            End::Refused(HandshakeError::TransportEnded) | End::Expired(Expired::Handshake) => {
+                Some(self.after_failure())
+            }
             End::Refused(HandshakeError::Refused(response)) if is_passing(response.status) => {
                 Some(self.after_refusal(response.retry_after()))
             }

@@ -27,6 +27,25 @@ pub(crate) enum Stage {
     Closing,
 }
 
+/// What is still to be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Left {
+    /// The bytes that the caller has to write; more than 4 GiB count as that.
+    pub(crate) in_output: u32,
+    /// Whether a layer below the output holds bytes back.
+    pub(crate) is_held: bool,
+}
+
+impl Left {
+    pub(crate) const fn is_none(self) -> bool {
+        self.in_output == 0 && !self.is_held
+    }
+}
+
+fn saturated(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
@@ -53,6 +72,11 @@ pub(crate) struct Deadlines {
     stage: Stage,
     /// Whether the last Ping has not left yet.
     ping_waits: bool,
+    /// Whether no life of the peer has been seen since the last Ping was sent.
+    is_asked: bool,
+    /// The bytes of the output that end with what waits to leave: the last Ping, or our Close. What
+    /// follows it is not waited for.
+    ahead: u32,
     /// Whether a write has left something, or a call has found it again.
     is_blocked: bool,
     /// Whether a deadline was restarted, and no life of the peer has been seen since.
@@ -69,8 +93,10 @@ pub(crate) struct Deadlines {
     latency: Moment,
     /// Since when the peer has taken nothing of what is to be written.
     backlog: Moment,
-    /// Since when, with something always to be written, this many bytes were taken.
-    window: (Moment, u64),
+    /// Since when, with something always to be written, `taken` bytes were taken.
+    window: Moment,
+    /// More than 4 GiB count as that, and are enough.
+    taken: u32,
     /// The time that the last call asked for.
     asked: Moment,
 }
@@ -90,6 +116,8 @@ impl Deadlines {
             ping: 0,
             stage,
             ping_waits: false,
+            is_asked: false,
+            ahead: 0,
             is_blocked: false,
             was_late: false,
             alive: now,
@@ -98,7 +126,8 @@ impl Deadlines {
             pinged: Moment::NEVER,
             latency: Moment::NEVER,
             backlog: Moment::NEVER,
-            window: (now, 0),
+            window: now,
+            taken: 0,
             asked: Moment::NEVER,
         }
     }
@@ -108,7 +137,7 @@ impl Deadlines {
     pub(crate) const fn received(&mut self, now: Moment) {
         self.alive = now;
         self.awaits_pong = Moment::NEVER;
-        self.ping_waits = false;
+        self.is_asked = false;
         self.was_late = false;
     }
 
@@ -133,26 +162,57 @@ impl Deadlines {
         self.latency.duration()
     }
 
-    /// The transport took `n` bytes; `is_left` says whether more is to be written.
+    /// `n` bytes have left the output, for the transport or a layer below.
+    pub(crate) fn handed_on(&mut self, n: usize) {
+        self.ahead = self.ahead.saturating_sub(saturated(n));
+    }
+
+    /// The transport took `n` bytes; `left` says what is still to be written.
     ///
     /// A peer that takes bytes after it has taken none is alive: its own may wait to be read until
     /// ours are written.
-    pub(crate) fn wrote(&mut self, n: usize, is_left: bool, now: Moment) {
+    pub(crate) fn wrote(&mut self, n: usize, left: Left, now: Moment) {
         if n > 0 {
             if self.backlog == Moment::NEVER {
-                self.window = (now, 0);
+                (self.window, self.taken) = (now, 0);
             }
-            let (_, taken) = &mut self.window;
-            *taken = taken.saturating_add(n as u64);
+            self.taken = self.taken.saturating_add(saturated(n));
             if self.is_blocked {
                 self.received(now);
                 self.message(now);
             }
         }
-        if !is_left {
+        if left.is_none() {
             self.all_written(now);
-        } else if n > 0 {
+            return;
+        }
+        if n > 0 {
             (self.backlog, self.is_blocked) = (now, true);
+        }
+        if self.ahead == 0 && !left.is_held {
+            self.has_left(now);
+        }
+    }
+
+    /// Nothing is to be written any more.
+    fn all_written(&mut self, now: Moment) {
+        (self.backlog, self.is_blocked, self.ahead) = (Moment::NEVER, false, 0);
+        self.has_left(now);
+        if self.stage == Stage::Answering && self.since == Moment::NEVER {
+            self.since = now;
+        }
+    }
+
+    /// The time of what waited to leave runs from now.
+    fn has_left(&mut self, now: Moment) {
+        if self.ping_waits {
+            (self.ping_waits, self.pinged) = (false, now);
+            if self.is_asked {
+                self.awaits_pong = now;
+            }
+        }
+        if self.stage == Stage::Closing && self.since == Moment::NEVER {
+            self.since = now;
         }
     }
 
@@ -164,18 +224,6 @@ impl Deadlines {
         }
         if matches!(self.stage, Stage::Answering | Stage::Closing) {
             self.since = Moment::NEVER;
-        }
-    }
-
-    /// Nothing is to be written any more: the time of what has left with it runs from now.
-    fn all_written(&mut self, now: Moment) {
-        (self.backlog, self.is_blocked) = (Moment::NEVER, false);
-        if self.ping_waits {
-            self.ping_waits = false;
-            (self.awaits_pong, self.pinged) = (now, now);
-        }
-        if matches!(self.stage, Stage::Answering | Stage::Closing) && self.since == Moment::NEVER {
-            self.since = now;
         }
     }
 
@@ -196,20 +244,26 @@ impl Deadlines {
             return None;
         }
         if is_left {
-            (self.backlog, self.window) = (now, (now, 0));
+            (self.backlog, self.window, self.taken) = (now, now, 0);
         }
         self.asked = time;
         Some(time)
     }
 
-    /// Says what is due now, where the connection is in this stage and something is to be written,
-    /// or not.
-    pub(crate) fn check(&mut self, stage: Stage, is_left: bool, now: Moment) -> Due {
-        self.enter(stage, now);
+    /// Says what is due now, where the connection is in this stage and this is to be written.
+    pub(crate) fn check(&mut self, stage: Stage, left: Left, now: Moment) -> Due {
+        if stage != self.stage {
+            self.enter(stage, now);
+            self.ahead = left.in_output;
+        }
+        if self.ahead == u32::MAX {
+            self.ahead = left.in_output; // the Ping is the last of it
+        }
+        let is_left = !left.is_none();
         if !is_left {
             self.all_written(now);
         } else if self.backlog == Moment::NEVER {
-            (self.backlog, self.window) = (now, (now, 0));
+            (self.backlog, self.window, self.taken) = (now, now, 0);
         } else if now > self.backlog {
             self.is_blocked = true;
         }
@@ -218,7 +272,8 @@ impl Deadlines {
         }
         if self.keepalive_time() <= now {
             self.ping = self.ping.wrapping_add(1);
-            (self.ping_waits, self.pinged) = (true, now);
+            (self.ping_waits, self.is_asked) = (true, true);
+            (self.pinged, self.ahead) = (now, u32::MAX);
             return Due::Ping(self.ping.to_be_bytes());
         }
         let (mut time, mut expired) = self.first_expiry(now);
@@ -248,9 +303,6 @@ impl Deadlines {
 
     /// Follows the connection from stage to stage.
     fn enter(&mut self, stage: Stage, now: Moment) {
-        if stage == self.stage {
-            return;
-        }
         self.stage = stage;
         self.since = match stage {
             Stage::Opening | Stage::Deciding => now,
@@ -265,8 +317,7 @@ impl Deadlines {
 
     /// When to send a Ping. None is sent while the peer takes nothing: it would wait as well.
     const fn keepalive_time(&self) -> Moment {
-        let is_awaited = self.ping_waits || !self.awaits_pong.is_never();
-        if is_awaited || self.is_blocked || !matches!(self.stage, Stage::Open) {
+        if self.is_asked || self.is_blocked || !matches!(self.stage, Stage::Open) {
             return Moment::NEVER;
         }
         self.alive.after(self.keepalive)
@@ -301,12 +352,11 @@ impl Deadlines {
             return Moment::NEVER;
         }
         let span = self.write.doubled();
-        let (start, taken) = self.window;
         let mut window_end = Moment::NEVER;
-        if taken < span.bytes_at(self.min_rate) {
-            window_end = start.after(span);
-        } else if start.after(span) <= now {
-            self.window = (now, 0);
+        if self.taken < u32::MAX && u64::from(self.taken) < span.bytes_at(self.min_rate) {
+            window_end = self.window.after(span);
+        } else if self.window.after(span) <= now {
+            (self.window, self.taken) = (now, 0);
         }
         self.backlog.after(self.write).min(window_end)
     }
@@ -314,7 +364,9 @@ impl Deadlines {
     /// What has not left yet may have left right after this call. It is later than the call, always.
     fn earliest_of_waiting(&self, now: Moment) -> Moment {
         match self.stage {
-            Stage::Open if self.ping_waits => now.after(self.pong.max(Span::LEAST)),
+            Stage::Open if self.ping_waits && self.is_asked => {
+                now.after(self.pong.max(Span::LEAST))
+            }
             Stage::Answering | Stage::Closing if self.since == Moment::NEVER => {
                 now.after(self.close.max(Span::LEAST))
             }
@@ -326,7 +378,7 @@ impl Deadlines {
     const fn restart(&mut self, expired: Expired, now: Moment) {
         match expired {
             Expired::Pong => self.awaits_pong = now,
-            Expired::Write => (self.backlog, self.window) = (now, (now, 0)),
+            Expired::Write => (self.backlog, self.window, self.taken) = (now, now, 0),
             Expired::Handshake | Expired::Idle | Expired::Close => self.since = now,
         }
     }
