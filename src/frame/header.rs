@@ -31,6 +31,10 @@ const LEN_64: u8 = 127;
 /// let frame = [0x81, 0x05, b'H', b'e', b'l', b'l', b'o'];
 /// let (header, len) = Header::parse(&frame, Role::Client, false)?.unwrap();
 /// assert_eq!((header.opcode, header.payload_len, len), (Opcode::Text, 5, 2));
+///
+/// let mut out = bytes::BytesMut::new();
+/// header.encode(&mut out);
+/// assert_eq!(out[..], frame[..len]);
 /// # Ok::<(), sansocket::ProtocolError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +56,7 @@ impl Header {
     /// The longest header, in bytes.
     pub const MAX_LEN: usize = 14;
 
-    /// Reads the header that `bytes` begin with, as an endpoint in the role of `receiver`.
+    /// Reads the header that `bytes` start with, as an endpoint in the role of `receiver`.
     ///
     /// Returns it with its own length in bytes, or `None` if there are too few bytes for a
     /// verdict. `rsv1_allowed` says whether an extension that uses RSV1 was negotiated. The caller

@@ -13,13 +13,13 @@ pub(crate) const MAX_CONTROL_LEN: usize = 125;
 )]
 #[repr(u8)]
 pub enum Opcode {
-    /// 0: goes on with a message.
+    /// 0: continues a message.
     Continuation = 0x0,
-    /// 1: begins a text message.
+    /// 1: starts a text message.
     Text = 0x1,
-    /// 2: begins a binary message.
+    /// 2: starts a binary message.
     Binary = 0x2,
-    /// 8: begins or ends the closing handshake.
+    /// 8: starts or ends the closing handshake.
     Close = 0x8,
     /// 9: asks for a Pong.
     Ping = 0x9,
@@ -29,6 +29,12 @@ pub enum Opcode {
 
 impl Opcode {
     /// Whether it is Close, Ping or Pong (RFC 6455, section 5.5).
+    ///
+    /// ```
+    /// use sansocket::frame::Opcode;
+    ///
+    /// assert!(Opcode::Ping.is_control() && !Opcode::Continuation.is_control());
+    /// ```
     #[must_use]
     #[inline]
     pub const fn is_control(self) -> bool {
