@@ -26,7 +26,7 @@
 //!             Event::Request(request) => ws.accept(request, out),
 //!             Event::Text(text) => ws.send(&text, out),
 //!             Event::Binary(data) => ws.send(&data, out),
-//!             _ => Ok(()), // Pings, Closes and faults are answered already
+//!             _ => Ok(()), // Pings, Closes and errors are answered already
 //!         };
 //!     }
 //! }

@@ -116,7 +116,7 @@ impl From<Outcome> for End {
     }
 }
 
-/// The end stands here, as `connection` knows no end of a handshake.
+/// In this module, as `connection` knows nothing of the end of a handshake.
 impl Connection {
     /// How it ended, once the transport has ([`receive_eof`](Connection::receive_eof)).
     #[must_use]

@@ -11,8 +11,8 @@ use bytes::BytesMut;
 
 /// What came from the peer.
 ///
-/// A payload that lies completely in the bytes just read is lent from them; one that was cut by
-/// reads or frames was gathered and is handed over. Either way you may send while you hold it.
+/// A payload that is complete in the bytes just read is lent from them; one that was cut by reads or
+/// frames was gathered and is handed over. In both cases you may send while you hold it.
 ///
 /// A bare [`Connection`] never yields the first four.
 #[derive(Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl<'b> From<Received<'b>> for Event<'b> {
     }
 }
 
-/// Receiving stands here, as `connection` knows no event of a handshake.
+/// In this module, as `connection` knows no event of a handshake.
 impl Connection {
     /// Takes what came from the peer and returns the next event; `None` when `input` holds no
     /// further one.

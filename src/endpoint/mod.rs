@@ -22,9 +22,10 @@ use phase::Phase;
 
 /// One end of a WebSocket over one transport, from its first byte to its last.
 ///
-/// An adapter drives it: the opening handshake, then the connection, with all deadlines. There is no
-/// I/O in it and no clock: `now` is the time since any origin that does not change, and it must not
-/// go back; `out` is what is to be written. It derefs to [`Session`], which sends.
+/// It does the opening handshake, then the connection, with all deadlines; the caller's loop drives
+/// it. It does no I/O and has no clock: `now` is the time since an origin of the caller's, the same at
+/// every call, and must not go back; `out` is what is to be written. It derefs to [`Session`], which
+/// sends.
 ///
 /// One loop for each transport: **`tick`, write and `wrote`, read and `receive`**.
 ///
@@ -74,7 +75,7 @@ use phase::Phase;
 ///                 Event::Request(request) => ws.accept(request, &mut out),
 ///                 Event::Text(text) => ws.send(&text, &mut out),
 ///                 Event::Binary(data) => ws.send(&data, &mut out),
-///                 _ => Ok(()), // Pings, Closes and faults are answered already
+///                 _ => Ok(()), // Pings, Closes and errors are answered already
 ///             };
 ///         }
 ///     }
@@ -337,7 +338,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`SendError::Closed`] if there is no request to answer any more: it was answered, or its
-    /// client has gone. [`SendError::NotYetOpen`] if none has come yet. Nothing was appended.
+    /// client has left. [`SendError::NotYetOpen`] if none has come yet. Nothing was appended.
     pub fn accept(&mut self, request: Request, out: &mut BytesMut) -> Result<(), SendError> {
         self.phase.accept(request, &mut self.session, out)?;
         self.stop_if_over();
@@ -628,6 +629,16 @@ impl Endpoint {
     }
 
     /// How it ended, once [`tick`](Self::tick) has returned [`Tick::Done`].
+    ///
+    /// ```
+    /// # use bytes::BytesMut;
+    /// # use sansocket::{Config, Endpoint, Tick};
+    /// # let (now, mut out) = (std::time::Duration::ZERO, BytesMut::new());
+    /// let mut ws = Endpoint::server(&Config::default(), now);
+    /// assert!(ws.end().is_none());
+    /// ws.receive_eof(); // the client has left
+    /// assert!(matches!(ws.tick(now, &mut out), Tick::Done(end) if Some(&end) == ws.end().as_ref()));
+    /// ```
     #[must_use]
     pub fn end(&self) -> Option<End> {
         self.is_done.then(|| self.verdict())

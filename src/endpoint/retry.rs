@@ -8,20 +8,35 @@ use crate::handshake::HandshakeError;
 use crate::time::{Backoff, Expired};
 use core::time::Duration;
 
-/// The verdict stands here, as `time` knows no ends.
+/// In this module, as `time` knows nothing of `End`.
 impl Backoff {
-    /// A connection ended so, after this time: how long to wait, or `None` if another try is not
-    /// wanted or would end alike.
+    /// Call it when a connection has ended with `end`, after it `lasted` this long: returns how long
+    /// to wait before the next try, or `None` if another try is not wanted or would end in the same
+    /// way.
     ///
-    /// Worth another try are a peer that broke off, was silent or broke a rule, and refusals that
-    /// mean another time: the statuses 408, 425, 429, 500, 502, 503 and 504. `Retry-After` in
-    /// seconds, or as a date in a response that has its own date, is waited for (RFC 9110, section
-    /// 10.2.3).
+    /// A try is worth it after a peer that broke off, was silent or broke a rule, and after a refusal
+    /// that may be temporary: the statuses 408, 425, 429, 500, 502, 503 and 504. The wait is at least
+    /// the response's `Retry-After`, in seconds, or as a date if the response has a `Date` (RFC 9110,
+    /// section 10.2.3), but at most [`max_retry_after`](Self::max_retry_after).
     ///
-    /// Not worth one are an end that this client wanted, and a close code that says that all is done
-    /// (1000), that the client made a mistake which it would make again (1002, 1003, 1007 to 1010),
-    /// or that it may not come in (3000, 3003). Other codes of applications, above 3000, are worth
-    /// one: judge them before you call this if they are not.
+    /// It is not worth it after an end that this client wanted, and after a close code that says that
+    /// the purpose is fulfilled (1000), that the client made a mistake which it would make again
+    /// (1002, 1003, 1007 to 1010), or that it is not allowed in (3000, 3003). Applications give
+    /// meanings to other codes from 3000 on: judge those before you call this, as each counts as
+    /// worth a try.
+    ///
+    /// ```
+    /// use sansocket::{Backoff, CloseCode, End, ProtocolError};
+    /// use std::time::Duration;
+    ///
+    /// let mut backoff = Backoff::new([7; 32]); // `seed()`
+    /// let lasted = Duration::from_secs(3600);
+    /// let end = End::Failed(ProtocolError::TransportEnded);
+    /// let wait = backoff.after(&end, lasted);
+    /// assert!(wait.is_some_and(|wait| wait <= backoff.first));
+    /// let end = End::Closed { code: CloseCode::NORMAL, by_peer: true };
+    /// assert_eq!(backoff.after(&end, lasted), None);
+    /// ```
     pub fn after(&mut self, end: &End, lasted: Duration) -> Option<Duration> {
         match end {
             // However long that took, it was no success.

@@ -265,7 +265,7 @@ impl fmt::Display for HandshakeError {
 impl core::error::Error for HandshakeError {}
 
 impl From<&HandshakeError> for Response {
-    /// The response with which a server refuses a request that has this fault. Its body is the
+    /// The response with which a server refuses a request for this error. Its body is the
     /// error's text.
     fn from(error: &HandshakeError) -> Self {
         let mut response = Self::new(error.status());

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 /// Returns the first subprotocol in the client's order that the server supports.
 ///
-/// With none in common the handshake goes on without (RFC 6455, section 4.2.2); browsers fail
+/// With none in common the WebSocket opens without one (RFC 6455, section 4.2.2); browsers fail
 /// then.
 ///
 /// ```
