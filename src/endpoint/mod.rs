@@ -52,7 +52,8 @@ use phase::Phase;
 ///             }
 ///             Tick::Done(_end) => return Ok(()),
 ///         };
-///         let wait = wake.map(|wake| wake - now);
+///         // At most 1 s: Linux ends the timeout of a socket up to an eighth too late.
+///         let wait = wake.map(|wake| (wake - now).min(Duration::from_secs(1)));
 ///         if !out.is_empty() {
 ///             stream.set_write_timeout(wait)?;
 ///             if let Some(n) = in_time(stream.write(&out))? {
@@ -421,6 +422,9 @@ impl Endpoint {
     /// and no layer below holds it back ([`flushed`](Self::flushed)); none runs while the application
     /// decides on a request; and a call that comes more than 100 ms later than it was asked for gives
     /// the peer the time again, once, so that what has arrived meanwhile is read before it is judged.
+    /// A timer that is that late makes deadlines twice as long. The timeouts of blocking sockets are
+    /// on Linux (`SO_RCVTIMEO` and `SO_SNDTIMEO`, up to an eighth of the time), so wait at most 1 s
+    /// there; earlier calls do no harm.
     #[inline]
     pub fn tick(&mut self, now: Duration, out: &mut BytesMut) -> Tick {
         self.out_len = length(out);

@@ -21,7 +21,8 @@ use core::fmt;
 ///
 /// let list = Extension::parse_list(["permessage-deflate, bbf-usp-protocol; eid=x"])?;
 /// assert_eq!(list[1], offer);
-/// assert_eq!((list[0].name(), list[1].params().next()), ("permessage-deflate", Some(("eid", Some("x")))));
+/// assert_eq!(list[0].name(), "permessage-deflate");
+/// assert_eq!(list[1].params().next(), Some(("eid", Some("x"))));
 /// # Ok::<(), sansocket::SetupError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
