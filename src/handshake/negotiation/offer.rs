@@ -121,8 +121,11 @@ fn valid_key(value: &[u8]) -> Option<[u8; KEY_LEN]> {
 
 /// RFC 6455, section 4.3: a version is a number from 0 to 255 without leading zeros.
 fn version_number(value: &[u8]) -> Option<u8> {
-    let is_number =
-        value.iter().all(u8::is_ascii_digit) && (value == b"0" || !value.starts_with(b"0"));
-    let digits = core::str::from_utf8(value).ok()?;
-    digits.parse().ok().filter(|_| is_number)
+    if value.is_empty() || (value.starts_with(b"0") && value != b"0") {
+        return None;
+    }
+    value.iter().try_fold(0_u8, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
 }
