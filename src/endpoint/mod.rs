@@ -173,7 +173,8 @@ impl Endpoint {
         }
     }
 
-    /// The connection without its deadlines, if the opening handshake is complete.
+    /// The connection without its deadlines, if the opening handshake is complete and everything
+    /// that was received early has come out of [`receive`](Self::receive).
     #[must_use]
     pub fn into_connection(self) -> Option<Connection> {
         matches!(self.phase, Phase::Open).then_some(Connection(self.session))
@@ -239,8 +240,9 @@ impl Endpoint {
         }
     }
 
-    /// The transport has ended, in whatever way: call it when a read returns no bytes, and, after
-    /// clearing `out`, when reading or writing fails.
+    /// The transport has ended, in whatever way: call it when a read returns no bytes or fails. When
+    /// a write fails, nothing more can be written: clear `out` first, and if a layer below holds
+    /// bytes say `flushed(0, false, now)`.
     ///
     /// The next [`tick`](Self::tick) says that it is over; after an end of file it may first want
     /// the rest of `out` written, such as the answer to a Close.
@@ -252,7 +254,9 @@ impl Endpoint {
 
     /// Answers [`Event::Request`]: the response is in `out`, and the connection is open.
     ///
-    /// A request that has failed a check ([`Event::Http`]) gets its refusal.
+    /// A request that has failed a check ([`Event::Http`]) gets its refusal. If you read meanwhile,
+    /// call [`receive`](Self::receive) after it even with an empty `Input`: what the client sent
+    /// early comes out then.
     ///
     /// # Errors
     ///
