@@ -233,7 +233,8 @@ impl Endpoint {
         }
     }
 
-    /// The connection without its deadlines, if the opening handshake is complete.
+    /// The connection without its deadlines, if the opening handshake is complete and everything
+    /// that was received early has come out of [`receive`](Self::receive).
     ///
     /// ```
     /// # use bytes::BytesMut;
@@ -318,8 +319,9 @@ impl Endpoint {
         }
     }
 
-    /// The transport has ended, in whatever way: call it when a read returns no bytes, and, after
-    /// clearing `out`, when reading or writing fails.
+    /// The transport has ended, in whatever way: call it when a read returns no bytes or fails. When
+    /// a write fails, nothing more can be written: clear `out` first, and if a layer below holds
+    /// bytes say `flushed(0, false, now)`.
     ///
     /// The next [`tick`](Self::tick) says that it is over; after an end of file it may first ask for
     /// the rest of `out` to be written, such as the answer to a Close. A peer that shuts down writing
@@ -334,7 +336,9 @@ impl Endpoint {
     /// Answers [`Event::Request`]: the response is in `out`, and the connection is open. Messages may
     /// follow at once.
     ///
-    /// A request that has failed a check ([`Event::Http`]) gets its refusal instead.
+    /// A request that has failed a check ([`Event::Http`]) gets its refusal instead. If you read meanwhile,
+    /// call [`receive`](Self::receive) after it even with an empty `Input`: what the client sent
+    /// early comes out then.
     ///
     /// # Errors
     ///
