@@ -45,6 +45,7 @@
 //! - One message to many connections: [`Prepared`].
 //! - A relay, or uploads of any size: [`Deliver::Pieces`].
 //! - Frames, for proxies and tools: [`mod@frame`].
+//! - How to build an adapter, and what to do in the common cases: the [`guide`].
 //! - Complete programs to copy: the folder `examples`.
 //!
 //! # States
@@ -111,6 +112,8 @@ mod connection;
 mod deflate;
 mod endpoint;
 pub mod frame;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod handshake;
 mod time;
 

@@ -44,6 +44,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         "endpoint",
         &["frame", "deflate", "connection", "time", "handshake"],
     ),
+    // Pages of documentation, without a line of code.
+    ("guide", &[]),
     (
         "lib.rs",
         &[
