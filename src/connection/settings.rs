@@ -95,10 +95,10 @@ pub enum Deliver {
     InPlace,
     /// In pieces, as it arrives: nothing of it is kept, so messages may have any size.
     ///
-    /// Every message comes as [`Piece`](crate::Piece)s, also one that arrives completely. Text is cut
-    /// between characters and checked as it arrives. A compressed message is inflated as it arrives,
-    /// at most about 32 KiB at once, and its last 32 KiB are kept until it ends, as what follows may
-    /// refer to them. How the bytes are cut into reads decides on the pieces, never on what they are
-    /// together. Pings and Pongs may come in between.
+    /// Every message comes as [`Piece`](crate::Piece)s, also one that arrives completely. Text is
+    /// cut between characters and checked as it arrives. A compressed message is inflated as it
+    /// arrives, at most about 32 KiB at once, and its last 32 KiB are kept until it ends, as what
+    /// follows may refer to them. How the bytes are cut into reads determines the pieces, never the
+    /// message that they form. Pings and Pongs may come in between.
     Pieces,
 }

@@ -21,7 +21,7 @@ pub(super) struct Compressor {
 }
 
 impl Compressor {
-    /// Nothing but the class goes in: a setting that changes what comes out belongs to it.
+    /// Takes nothing but the class: every setting that changes the output belongs to it.
     pub(super) fn new(class: Class) -> Box<Self> {
         let stream = Deflate::new_with_config(DeflateConfig {
             level: i32::from(class.level()),

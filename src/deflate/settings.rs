@@ -60,8 +60,8 @@ use super::pool::Pool;
 ///
 /// # When not to compress
 ///
-/// A message that holds a secret beside text which an attacker can choose gives the secret away
-/// by its length, encrypted or not (CRIME, BREACH; RFC 7692, section 8). Send such messages with
+/// A message that holds a secret beside text which an attacker can choose reveals the secret by its
+/// length, encrypted or not (CRIME, BREACH; RFC 7692, section 8). Send such messages with
 /// [`Settings::compress`](crate::Settings::compress) off. With context takeover this is so for
 /// a secret in one message and chosen text in a later one, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,12 +96,12 @@ pub struct Deflate {
     ///
     /// For a server it saves the window of each connection between messages.
     pub client_no_context_takeover: bool,
-    /// The server's window is at most this large, from 8 to 15 bits; no wish (RFC 7692,
+    /// The server's window is at most this large, from 8 to 15 bits; not requested (RFC 7692,
     /// section 7.1.2.1). Other values count as the nearest of these.
     ///
     /// It is the base-2 logarithm of the size: 8 bits are 256 bytes, 15 bits 32 KiB.
     pub server_max_window_bits: Option<u8>,
-    /// The client's window is at most this large, from 8 to 15 bits; no wish (RFC 7692,
+    /// The client's window is at most this large, from 8 to 15 bits; not requested (RFC 7692,
     /// section 7.1.2.2). Other values count as the nearest of these.
     ///
     /// A server can ask for it only if the client has said that it knows this parameter, as all

@@ -1,6 +1,6 @@
 //! How a connection ended, and what the transport is to do next.
 //!
-//! Invariant: the first cause of the end is the one that is told.
+//! Invariant: the first cause of the end is the one that is reported.
 
 use crate::connection::{Connection, Outcome};
 use crate::frame::{CloseCode, ProtocolError};
@@ -20,8 +20,8 @@ pub enum Tick {
     /// Write what is in the output, read, and call `tick` again at this time at the latest, which
     /// is later than `now`; `None` if nothing will be due.
     Wait(Option<Duration>),
-    /// Everything is written, and was the last: shut writing down, then do as for `Wait`. It is told
-    /// at each call until the end; shutting down again does no harm.
+    /// Everything is written and nothing will follow: shut down writing, then do as for `Wait`.
+    /// Every call returns this until the end; shutting down again does no harm.
     ShutDown(Option<Duration>),
     /// It is over: drop the transport.
     Done(End),
@@ -41,7 +41,7 @@ pub enum End {
     },
     /// No connection: [`respond`](crate::Endpoint::respond) has answered the request.
     Responded,
-    /// No connection: the peer's part of the opening handshake is why.
+    /// No connection: the peer's part of the opening handshake breaks a rule, or refuses.
     Refused(HandshakeError),
     /// The peer broke a rule, or the transport ended without a closing handshake.
     Failed(ProtocolError),
@@ -104,7 +104,7 @@ impl From<Outcome> for End {
     }
 }
 
-/// The end stands here, as `connection` knows no end of a handshake.
+/// `end` is defined here because `connection` does not know how a handshake ends.
 impl Connection {
     /// How it ended, once the transport has ([`receive_eof`](Connection::receive_eof)).
     #[must_use]

@@ -18,12 +18,12 @@ use bytes::BytesMut;
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// Server: an opening handshake that has passed every check (RFC 6455, section 4.2.1). Answer it
-    /// by [`accept`](crate::Endpoint::accept) or [`respond`](crate::Endpoint::respond), now or later;
-    /// read nothing meanwhile.
+    /// Server: an opening handshake that has passed every check (RFC 6455, section 4.2.1). Answer
+    /// it with [`accept`](crate::Endpoint::accept) or [`respond`](crate::Endpoint::respond), now or
+    /// later; read nothing until then.
     Request(Request),
-    /// Server: another HTTP request; [`Request::error`] says why it opens no WebSocket. Answer it by
-    /// [`respond`](crate::Endpoint::respond), or the next `receive` sends the default answer.
+    /// Server: another HTTP request; [`Request::error`] says why it opens no WebSocket. Answer it
+    /// with [`respond`](crate::Endpoint::respond), or the next `receive` sends the default answer.
     Http(Request),
     /// Client: the connection is open, and this is the response that opened it.
     Opened(Box<Response>),
@@ -57,7 +57,7 @@ pub enum Event<'b> {
 }
 
 impl Event<'_> {
-    /// The same, borrowing nothing: to keep it, or to hand it to another thread.
+    /// Returns the same event with everything owned: to keep it, or to hand it to another thread.
     #[must_use]
     pub fn into_owned(self) -> Event<'static> {
         match self {
@@ -94,10 +94,10 @@ impl<'b> From<Received<'b>> for Event<'b> {
     }
 }
 
-/// Receiving stands here, as `connection` knows no event of a handshake.
+/// Receiving is defined here because `connection` does not know the events of a handshake.
 impl Connection {
-    /// Takes what came from the peer and returns the next event, `None` when nothing more comes of
-    /// `input`.
+    /// Takes what came from the peer and returns the next event; `None` when `input` yields no
+    /// further one.
     ///
     /// Call it in a loop after each read, until it returns `None`. Pings and Closes are answered
     /// in `out` before you see their event. After [`Event::Close`] and [`Event::Failed`] nothing
@@ -107,7 +107,8 @@ impl Connection {
         self.0.receive(input, out)
     }
 
-    /// As [`receive`](Self::receive), from a buffer that is given up: the events own their payloads.
+    /// As [`receive`](Self::receive), from a buffer that you give up: the events own their
+    /// payloads.
     ///
     /// Large binary messages (from 16 KiB on) leave as views of `input`, without a copy; everything
     /// else is copied once, as a small view would keep a large buffer alive. `input` is advanced

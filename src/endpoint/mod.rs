@@ -1,7 +1,7 @@
 //! One end of a WebSocket over one transport: opening handshake, connection and deadlines as one.
 //!
-//! Invariant: at any time it says what the transport is to do next, and after a bounded time that it
-//! is over.
+//! Invariant: at any time it says what the transport does next, and after a bounded time that it is
+//! over.
 
 mod end;
 mod event;
@@ -116,27 +116,28 @@ pub struct Endpoint {
     session: Session,
     phase: Phase,
     deadlines: Deadlines,
-    /// What took too long first, where the connection is closed for it.
+    /// What took too long first, if the connection is being closed for it.
     expired: Option<Expired>,
     is_done: bool,
     transport_ended: bool,
-    /// The length of the output when we last saw it; more than 4 GiB count as that.
+    /// The length of the output when we last saw it; counted up to 4 GiB.
     out_len: u32,
     /// Whether a layer below the output holds bytes back; `None` if there is no such layer.
     holds_more: Option<bool>,
 }
 
 impl Endpoint {
-    /// A server's endpoint, whose transport is there now.
+    /// A server's endpoint, on a transport that has just been connected.
     #[must_use]
     pub fn server(config: &Config, now: Duration) -> Self {
         let session = Session::server(config.settings, false);
         Self::new(session, Phase::server(config), Stage::Opening, config, now)
     }
 
-    /// A client's endpoint, whose transport is there now: the request is in `out`.
+    /// A client's endpoint, on a transport that has just been connected; the request is appended to
+    /// `out`.
     ///
-    /// The key of the handshake and all masking keys are made of `seed`. It must be fresh and
+    /// The key of the handshake and all masking keys are derived from `seed`. It must be fresh and
     /// unpredictable (RFC 6455, section 10.3): take it from the operating system (`seed()`) or from
     /// the device's source of entropy, and never use it twice.
     #[must_use]
@@ -154,7 +155,7 @@ impl Endpoint {
         Self::new(session, phase, Stage::Opening, config, now)
     }
 
-    /// An endpoint of a connection for which something else did the opening handshake.
+    /// An endpoint for a connection whose opening handshake was done elsewhere.
     #[must_use]
     pub fn open(connection: Connection, config: &Config, now: Duration) -> Self {
         Self::new(connection.0, Phase::Open, Stage::Open, config, now)
@@ -179,13 +180,13 @@ impl Endpoint {
         matches!(self.phase, Phase::Open).then_some(Connection(self.session))
     }
 
-    /// Takes what came from the peer and returns the next event; `None` when nothing more comes of
-    /// `input`.
+    /// Takes what came from the peer and returns the next event; `None` when `input` yields no
+    /// further one.
     ///
     /// Call it in a loop after each read, until it returns `None`. Bytes in `input` are a sign of
     /// life, so call it only with what was just read (and what waits there in place). While a
-    /// request is not answered it yields nothing, and keeps what the client sends, up to
-    /// [`Config::max_head_size`]; best read nothing meanwhile. Input after a refusal is discarded.
+    /// request waits for its answer it returns no event, and keeps what the client sends, up to
+    /// [`Config::max_head_size`]; best read nothing until then. Input after a refusal is discarded.
     #[inline]
     pub fn receive<'b>(
         &mut self,
@@ -205,8 +206,8 @@ impl Endpoint {
         Some(event)
     }
 
-    /// As [`receive`](Self::receive), from a buffer that is given up: the events own their payloads.
-    /// See [`Connection::receive_owned`].
+    /// As [`receive`](Self::receive), from a buffer that you give up: the events own their
+    /// payloads. See [`Connection::receive_owned`].
     pub fn receive_owned(
         &mut self,
         input: &mut BytesMut,
@@ -229,7 +230,7 @@ impl Endpoint {
         Some(event)
     }
 
-    /// What an event means for the deadlines.
+    /// Tells the deadlines about an event.
     #[inline]
     fn note(&mut self, event: &Event<'_>, now: Moment) {
         match event {
@@ -239,8 +240,8 @@ impl Endpoint {
         }
     }
 
-    /// The transport has ended, in whatever way: call it when a read returns no bytes, and, after
-    /// clearing `out`, when reading or writing fails.
+    /// Reports that the transport has ended, in whatever way: call it when a read returns no bytes,
+    /// and, after clearing `out`, when reading or writing fails.
     ///
     /// The next [`tick`](Self::tick) says that it is over; after an end of file it may first want
     /// the rest of `out` written, such as the answer to a Close.
@@ -250,7 +251,8 @@ impl Endpoint {
         self.session.receive_eof();
     }
 
-    /// Answers [`Event::Request`]: the response is in `out`, and the connection is open.
+    /// Accepts the request of an [`Event::Request`]: appends the response to `out` and opens the
+    /// connection.
     ///
     /// A request that has failed a check ([`Event::Http`]) gets its refusal.
     ///
@@ -266,8 +268,9 @@ impl Endpoint {
 
     /// Answers a request with a page, a refusal, or any other response that opens no connection.
     ///
-    /// It may come before there is a request: from a server that is full (503), say. The client has
-    /// [`Times::close`](crate::Times::close) to take it and to end the transport.
+    /// It may be called before a request has arrived, for example by a server that is full (503).
+    /// The client has [`Times::close`](crate::Times::close) to read the response and to end the
+    /// transport.
     ///
     /// # Errors
     ///
@@ -278,7 +281,7 @@ impl Endpoint {
         Ok(())
     }
 
-    /// What comes before there is a connection.
+    /// Receives while there is no connection yet.
     #[cold]
     fn receive_opening<'b>(
         &mut self,
@@ -290,24 +293,25 @@ impl Endpoint {
         event
     }
 
-    /// Nothing can be sent after an opening handshake that opened nothing.
+    /// Forbids sending once the opening handshake has ended without a connection.
     fn stop_if_over(&mut self) {
         if let Phase::Over(_) = self.phase {
             self.session.never_open();
         }
     }
 
-    /// Does what is due, and says what the transport is to do next.
+    /// Does what is due, and says what the transport does next.
     ///
-    /// Call it once a turn: after reading and sending, before writing and waiting; and when the time
-    /// that it returned has come. A timer that is set for an earlier time may stay. It is the only
-    /// place that says that it is over. It may append a Ping, a Close with which it gives the peer
-    /// up, or a server's 408 to `out`.
+    /// Call it once in each turn, after reading and sending and before writing and waiting, and
+    /// again at the time that it returned. A timer already set for an earlier time may stay. No
+    /// other method reports that it is over. It may append to `out`: a Ping, a Close to a peer that
+    /// it gives up, or a server's 408.
     ///
-    /// Deadlines judge the peer, not the scheduler: each runs from when its cause has left `out`,
-    /// and no layer below holds it back ([`flushed`](Self::flushed)); none runs while the application
-    /// decides on a request; and a call that comes more than 100 ms later than it was asked for gives
-    /// the peer the time again, once, so that what has arrived meanwhile is read before it is judged.
+    /// Deadlines judge the peer, not the scheduler. Each starts when its cause has left `out` and
+    /// no layer below holds it back ([`flushed`](Self::flushed)). None runs while the application
+    /// decides on a request. A call more than 100 ms after the time that was asked for restarts
+    /// everything that is over, once, so that what has arrived meanwhile is read before the peer is
+    /// judged.
     #[inline]
     pub fn tick(&mut self, now: Duration, out: &mut BytesMut) -> Tick {
         self.out_len = length(out);
@@ -359,7 +363,8 @@ impl Endpoint {
         }
     }
 
-    /// Something took too long: how it ends, or `None` if the closing handshake goes on.
+    /// Acts on what took too long. Returns how it ended; `None` if a closing handshake or a
+    /// response follows.
     #[cold]
     fn expire(&mut self, expired: Expired, out: &mut BytesMut) -> Option<End> {
         match expired {
@@ -379,7 +384,7 @@ impl Endpoint {
         }
     }
 
-    /// How it ended where the peer was given up for good: the cause that came first.
+    /// How it ended when the peer was given up for good: by the cause that came first.
     fn given_up(&self, expired: Expired) -> End {
         let verdict = self.verdict();
         let came_first = match verdict {
@@ -411,7 +416,7 @@ impl Endpoint {
         Tick::Done(end)
     }
 
-    /// What is to be written: by the caller, or by a layer below.
+    /// What is still to be written, by the caller or by a layer below.
     #[inline]
     const fn left(&self) -> Left {
         Left {
@@ -428,7 +433,8 @@ impl Endpoint {
             || (self.transport_ended && (self.left().is_none() || !self.is_worth_writing()))
     }
 
-    /// Whether a peer that has ended its half may wait for the rest: for a response, or our Close.
+    /// Whether a peer that has ended its half may still wait for the rest: a response, or our
+    /// Close.
     fn is_worth_writing(&self) -> bool {
         match self.phase {
             Phase::Over(_) => true,
@@ -457,8 +463,8 @@ impl Endpoint {
         }
     }
 
-    /// The transport took `n` bytes: drains them from `out`, and returns how many of them were of a
-    /// payload apart ([`send_apart`](Session::send_apart)).
+    /// Reports that the transport took `n` bytes: drains them from `out`, and returns how many of
+    /// them belonged to a payload sent apart ([`send_apart`](Session::send_apart)).
     ///
     /// Call it after each write that took bytes. A vectored write goes on with
     /// `payload = &payload[ws.wrote(n, now, &mut out)..]`.
@@ -470,7 +476,7 @@ impl Endpoint {
             out.advance(of_out);
         }
         self.out_len = length(out);
-        // What a layer below has taken has not left yet: `flushed` tells.
+        // What a layer below has taken may not have left yet: `flushed` reports that.
         self.deadlines.handed_on(n);
         if self.holds_more.is_none() {
             self.deadlines.wrote(n, self.left(), Moment::new(now));
@@ -478,12 +484,13 @@ impl Endpoint {
         n - of_out
     }
 
-    /// A layer below `out` wrote `n` bytes of what it had taken, and holds more of it or not.
+    /// Reports that a layer below `out` wrote `n` bytes of what it had taken, and whether it holds
+    /// more.
     ///
     /// Call it if something between `out` and the transport keeps bytes: TLS, HTTP/2, a write in
-    /// flight, a queue of what was taken by `split` or [`share`](Session::share). Once it was called,
-    /// it alone tells of progress, so call it after each write of that layer, and after handing bytes
-    /// to it, with `n` as 0 if none were written. With rustls it is
+    /// flight, a queue of what was taken by `split` or [`share`](Session::share). From the first
+    /// call on, it alone reports progress: call it after each write of that layer, and after
+    /// handing bytes to it, with 0 for `n` if none were written. With rustls it is
     /// `ws.flushed(tls.write_tls(&mut tcp)?, tls.wants_write(), now)`.
     pub fn flushed(&mut self, n: usize, holds_more: bool, now: Duration) {
         if self.holds_more.replace(holds_more).is_none() && holds_more {
@@ -498,7 +505,7 @@ impl Endpoint {
         self.is_done.then(|| self.verdict())
     }
 
-    /// The round trip of the last Ping of [`tick`](Self::tick) that was answered, from when it left.
+    /// The round-trip time of the last answered Ping of [`tick`](Self::tick), from when it left.
     #[must_use]
     pub fn latency(&self) -> Option<Duration> {
         self.deadlines.latency()

@@ -1,6 +1,6 @@
 //! Whether another try is worth it after a connection has ended (RFC 6455, section 7.2.3).
 //!
-//! Invariant: what this client wanted, or would meet again, is not tried again.
+//! Invariant: there is no further try after an end that this client wanted or would meet again.
 
 use super::end::End;
 use crate::frame::CloseCode;
@@ -8,23 +8,23 @@ use crate::handshake::HandshakeError;
 use crate::time::{Backoff, Expired};
 use core::time::Duration;
 
-/// The verdict stands here, as `time` knows no ends.
+/// `after` is defined here because `time` does not know `End`.
 impl Backoff {
-    /// A connection ended so, after this time: how long to wait, or `None` if another try is not
-    /// wanted or would end alike.
+    /// Returns how long to wait after a connection that ended this way and lasted this long; `None`
+    /// if another try is not wanted or would end the same way.
     ///
-    /// Worth another try are a peer that broke off, was silent or broke a rule, and refusals that
-    /// mean another time: the statuses 408, 425, 429, 500, 502, 503 and 504. `Retry-After` in
-    /// seconds, or as a date in a response that has its own date, is waited for (RFC 9110, section
+    /// Worth another try: a peer that broke off, was silent or broke a rule, and a refusal that may
+    /// pass, which has one of the statuses 408, 425, 429, 500, 502, 503 and 504. `Retry-After` is
+    /// obeyed, in seconds, or as a date if the response has its own date (RFC 9110, section
     /// 10.2.3).
     ///
-    /// Not worth one are an end that this client wanted, and a close code that says that all is done
-    /// (1000), that the client made a mistake which it would make again (1002, 1003, 1007 to 1010),
-    /// or that it may not come in (3000, 3003). Other codes of applications, above 3000, are worth
-    /// one: judge them before you call this if they are not.
+    /// Not worth one: an end that this client wanted, and a close code which says that everything
+    /// is done (1000), that the client would make the same mistake again (1002, 1003, 1007 to
+    /// 1010), or that it is not allowed in (3000, 3003). Other application codes, above 3000, are
+    /// worth one: if yours are not, check them before you call this.
     pub fn after(&mut self, end: &End, lasted: Duration) -> Option<Duration> {
         match end {
-            // However long that took, it was no success.
+            // This was no success, however long it took.
             End::Refused(HandshakeError::TransportEnded) | End::Expired(Expired::Handshake) => {
                 Some(self.after_failure())
             }

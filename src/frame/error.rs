@@ -31,9 +31,9 @@ pub enum ProtocolError {
     LengthNotMinimal,
     /// RFC 6455, section 5.2: the highest bit of a 64-bit length is 0.
     LengthTopBit,
-    /// RFC 6455, section 5.4: a continuation needs a message that was begun.
+    /// RFC 6455, section 5.4: a continuation needs a message that has started.
     ContinuationUnexpected,
-    /// RFC 6455, section 5.4: a message ends before the next one begins.
+    /// RFC 6455, section 5.4: a message ends before the next one starts.
     ContinuationExpected,
     /// RFC 6455, section 10.4: the message is longer than
     /// [`Settings::max_message_size`](crate::Settings::max_message_size), after inflating if it is
@@ -54,8 +54,8 @@ pub enum ProtocolError {
     CompressedDataInvalid,
     /// RFC 7692, section 7.2.1: a compressed message ends at the end of a block.
     CompressedDataCut,
-    /// RFC 6455, section 5.5.1: the body of a Close frame is empty or begins with two bytes
-    /// of code.
+    /// RFC 6455, section 5.5.1: the body of a Close frame is empty or starts with two bytes of
+    /// code.
     CloseBodyTooShort,
     /// RFC 6455, section 7.4: a Close frame may not have this code.
     CloseCodeInvalid(CloseCode),

@@ -13,17 +13,17 @@ pub(crate) const MAX_CONTROL_LEN: usize = 125;
 )]
 #[repr(u8)]
 pub enum Opcode {
-    /// 0: goes on with a message.
+    /// 0: continues a message.
     Continuation = 0x0,
-    /// 1: begins a text message.
+    /// 1: starts a text message.
     Text = 0x1,
-    /// 2: begins a binary message.
+    /// 2: starts a binary message.
     Binary = 0x2,
-    /// 8: begins or ends the closing handshake.
+    /// 8: starts or completes the closing handshake.
     Close = 0x8,
     /// 9: asks for a Pong.
     Ping = 0x9,
-    /// 10: answers a Ping, or is sent unasked.
+    /// 10: answers a Ping, or is unsolicited.
     Pong = 0xa,
 }
 

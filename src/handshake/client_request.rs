@@ -152,8 +152,8 @@ impl ClientRequest {
         &self.uri.authority
     }
 
-    /// Returns what stands before the `@` of the URI: this crate never sends it (RFC 9110,
-    /// section 4.2.4).
+    /// Returns what is before the `@` of the URI: this crate never sends it (RFC 9110, section
+    /// 4.2.4).
     ///
     /// A caller who trusts the source of the URI may make an `Authorization` header of it.
     #[must_use]
@@ -212,7 +212,7 @@ impl FromStr for ClientRequest {
 }
 
 impl fmt::Debug for ClientRequest {
-    /// Without userinfo, without the query, and without the values of fields that hold secrets.
+    /// Hides userinfo, the query, and the values of fields that hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (uri, query) = match self.uri.text.split_once('?') {
             Some((uri, _)) => (uri, "?…"),

@@ -11,7 +11,7 @@ use core::fmt;
 
 /// An extension with its parameters, offered or accepted (RFC 6455, section 9.1).
 ///
-/// Names are compared with regard to case.
+/// Names are case-sensitive.
 ///
 /// ```
 /// use sansocket::Extension;

@@ -12,8 +12,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-/// A list of header fields, in order. Names are compared without regard to case (RFC 9110,
-/// section 5.1).
+/// A list of header fields, in order. Names are case-insensitive (RFC 9110, section 5.1).
 ///
 /// Values are bytes: HTTP does not say that they are text.
 ///
@@ -43,10 +42,10 @@ pub(crate) struct Field {
     pub(crate) value: Range<usize>,
 }
 
-/// Where a text of the head stands.
+/// The place of a text in the head.
 pub(crate) enum Place {
     Head(Range<usize>),
-    /// It is not of there.
+    /// The text is not from the head.
     Own(Box<str>),
 }
 
@@ -123,7 +122,7 @@ impl Headers {
             .map(|field| (self.part(&field.name), self.part(&field.value)))
     }
 
-    /// Where this text stands in the head that the fields came in; a copy, if it is not of there.
+    /// The place of this text in the head that the fields came in; a copy, if it is not from there.
     pub(crate) fn place_of(&self, text: Cow<'_, str>) -> Place {
         let start = text
             .as_ptr()
@@ -138,7 +137,7 @@ impl Headers {
         }
     }
 
-    /// The text that stands there.
+    /// The text at this place.
     pub(crate) fn text_at<'h>(&'h self, place: &'h Place) -> &'h str {
         match place {
             Place::Head(place) => {
@@ -183,7 +182,7 @@ impl PartialEq for Headers {
 impl Eq for Headers {}
 
 impl fmt::Debug for Headers {
-    /// Without the values of fields that hold secrets.
+    /// Hides the values of fields that hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SECRET: [&str; 4] = [
             "authorization",

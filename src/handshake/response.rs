@@ -37,7 +37,7 @@ pub struct Response {
     pub headers: Headers,
     /// The body. A client keeps at most `Config::max_body_size` bytes of it.
     pub body: Vec<u8>,
-    /// Whether all of the body is there.
+    /// Whether the body is complete.
     pub is_complete: bool,
 }
 
@@ -140,7 +140,7 @@ impl Response {
 }
 
 impl fmt::Debug for Response {
-    /// Without the body, and without the values of fields that hold secrets.
+    /// Hides the body, and the values of fields that hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
             .field("status", &self.status)

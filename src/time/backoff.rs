@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-/// Whether and when a client tries again after each way in which a connection can end.
+/// Decides whether and when a client tries again after a connection has ended.
 ///
 /// The first delay is random, up to [`first`](Self::first); each later one is about twice as long,
 /// half of it random, up to [`max`](Self::max) (RFC 6455, section 7.2.3: truncated binary exponential
@@ -38,12 +38,12 @@ pub struct Backoff {
     /// A server cannot send its clients away for ever.
     pub max_retry_after: Duration,
     random: u64,
-    /// Delays since the last success.
+    /// The number of delays since the last success.
     tries: u32,
 }
 
 impl Backoff {
-    /// Nothing was tried yet. Clients with different seeds do not try at the same times.
+    /// A backoff before the first try. Clients with different seeds do not try at the same times.
     #[must_use]
     pub fn new(seed: [u8; 32]) -> Self {
         let random = seed
@@ -61,10 +61,10 @@ impl Backoff {
         }
     }
 
-    /// There was no connection to the server: how long to wait.
+    /// Returns how long to wait when there was no connection to the server.
     ///
-    /// Call it when a name is not found, a transport cannot be opened or ends in a TLS handshake. A
-    /// certificate that is not good will not be better next time.
+    /// Call it when a name is not found, a transport cannot be opened or ends during the TLS
+    /// handshake. After a bad certificate do not try again: it will be bad next time, too.
     pub fn after_failure(&mut self) -> Duration {
         // RFC 6455, section 7.2.3. The first delay is completely random.
         let Self {
@@ -80,7 +80,7 @@ impl Backoff {
         shortest + self.up_to(longest.saturating_sub(shortest))
     }
 
-    /// A connection that lasted this long has ended: how long to wait.
+    /// Returns how long to wait after a connection that lasted this long.
     pub(crate) fn after_connection(&mut self, lasted: Duration) -> Duration {
         if lasted >= self.lasting {
             self.tries = 0;
@@ -88,13 +88,13 @@ impl Backoff {
         self.after_failure()
     }
 
-    /// The server has sent us away, perhaps with a time to come back: how long to wait.
+    /// Returns how long to wait after a refusal, perhaps with a time that the server asked for.
     pub(crate) fn after_refusal(&mut self, asked: Option<Duration>) -> Duration {
         let delay = self.after_failure();
         let Some(asked) = asked else {
             return delay;
         };
-        // All who were sent away would come back at once.
+        // Otherwise all clients that were refused would come back at once.
         let spread = self.up_to(self.first);
         delay.max(asked.min(self.max_retry_after).saturating_add(spread))
     }
@@ -112,7 +112,7 @@ impl Backoff {
     }
 }
 
-/// Without the state of the random numbers.
+/// Hides the state of the random numbers.
 impl core::fmt::Debug for Backoff {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Backoff")

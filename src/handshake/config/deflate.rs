@@ -1,7 +1,7 @@
 //! The negotiation of permessage-deflate (RFC 7692, sections 5 and 7.1).
 //!
-//! Invariant: an element that breaks a rule is declined by a server and fails a client, and the
-//! letter of each value counts.
+//! Invariant: a server declines an element that breaks a rule, a client fails on it, and every
+//! value is read strictly.
 
 use crate::connection::Connection;
 use crate::deflate::{Deflate, Params, Window};

@@ -93,14 +93,14 @@ fn checked(resource: &str, at: usize) -> Result<&str, HandshakeError> {
     }
 }
 
-/// A target of the wrong form, from this place on.
+/// The error for a target that is wrong from this place on.
 fn bad(target: &str, at: usize) -> HandshakeError {
     let found = target.get(at..).and_then(|rest| rest.chars().next());
     let found = found.unwrap_or(' '); // the one that ends the target
     HandshakeError::Target { found, at }
 }
 
-/// What browsers leave unescaped in paths and queries, beside the query's own `?`.
+/// What browsers leave unescaped in paths and queries, besides the query's own `?`.
 const fn is_lenient(byte: u8) -> bool {
     matches!(
         byte,

@@ -1,7 +1,6 @@
 //! Subprotocols (RFC 6455, section 1.9).
 //!
-//! Invariant: names are compared with regard to case (RFC 7936, section 2), and the client's order
-//! counts.
+//! Invariant: names are case-sensitive (RFC 7936, section 2), and the client's order counts.
 
 use super::list::elements;
 use crate::handshake::token::is_token;
@@ -10,8 +9,8 @@ use alloc::vec::Vec;
 
 /// Returns the first subprotocol in the client's order that the server supports.
 ///
-/// With none in common the handshake goes on without (RFC 6455, section 4.2.2); browsers fail
-/// then.
+/// With none in common the handshake continues without one (RFC 6455, section 4.2.2), which
+/// browsers do not accept.
 ///
 /// ```
 /// use sansocket::negotiation::select_subprotocol;
