@@ -3,14 +3,14 @@
 //!
 //! Invariant: the same bytes, times and seed give the same run, always.
 //!
-//! The crate is RFC 6455 as a pure state machine. It reads no socket, has no clock and no
-//! runtime, and copies and allocates only where the protocol needs it. Whoever owns the
-//! transport drives it: a blocking loop, a reactor, an async task, a ring, a simulator.
+//! The crate is RFC 6455 as a pure state machine. It reads no socket, has no clock and no runtime,
+//! and copies and allocates only where the protocol needs it. The owner of the transport drives it:
+//! a blocking loop, a reactor, an async task, a ring, a simulator.
 //!
 //! # The loop
 //!
-//! One loop for each transport: **`tick`, write and `wrote`, read and `receive`**. [`Endpoint`] has it
-//! in full, as it is copied over a `TcpStream`. What an application does stands in its middle:
+//! One loop for each transport: **`tick`, write and `wrote`, read and `receive`**. [`Endpoint`] has
+//! it in full, as it is copied over a `TcpStream`. The application's part is in its middle:
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -21,7 +21,7 @@
 //! fn echo(ws: &mut Endpoint, read: &mut [u8], now: Duration, out: &mut BytesMut) {
 //!     let mut input = Input(read);
 //!     while let Some(event) = ws.receive(&mut input, now, out) {
-//!         // Sending fails only if the connection is closing: then nothing is left to be said.
+//!         // Sending fails only if the connection is closing, and then nothing has to be sent.
 //!         let _ = match event {
 //!             Event::Request(request) => ws.accept(request, out),
 //!             Event::Text(text) => ws.send(&text, out),
@@ -37,8 +37,8 @@
 //!
 //! # Where to start
 //!
-//! - A server or a client over a transport of yours: [`Endpoint`]. For a client that comes back there
-//!   is [`Backoff`].
+//! - A server or a client over a transport of yours: [`Endpoint`]. For a client that reconnects
+//!   there is [`Backoff`].
 //! - To send, to close, to change settings: [`Session`], which an `Endpoint` derefs to.
 //! - After somebody else's handshake: [`negotiation`] and [`Endpoint::open`]; without deadlines
 //!   [`Connection`].

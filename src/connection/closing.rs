@@ -10,7 +10,7 @@ use crate::frame::{CloseCode, ProtocolError, Role};
 pub(super) struct Closing {
     /// What ended the connection first.
     cause: Option<Cause>,
-    /// Whether a Close frame of ours is in the output.
+    /// Whether our Close frame is in the output.
     is_sent: bool,
     /// Whether the peer broke a rule.
     has_failed: bool,

@@ -226,7 +226,7 @@ impl fmt::Debug for Binary<'_> {
 #[derive(Clone)]
 pub struct Piece<'b>(PieceData<'b>);
 
-/// Each variant has the place beside its data, and owned data is a boxed slice, so that an event
+/// Each variant has the place next to its data, and owned data is a boxed slice, so that an event
 /// stays small.
 #[derive(Clone)]
 enum PieceData<'b> {

@@ -368,7 +368,7 @@ impl Session {
     /// ```
     ///
     /// Where the connection needs a frame of its own (see [`Prepared`]), that one comes back, in
-    /// memory which nobody shares. Below about 1 KiB [`send`](Self::send) is cheaper: so short a
+    /// memory which is not shared. Below about 1 KiB [`send`](Self::send) is cheaper: so short a
     /// copy takes less time than counting references to the frame.
     ///
     /// # Errors

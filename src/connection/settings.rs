@@ -44,8 +44,8 @@ pub struct Settings {
     ///
     /// It matters only where permessage-deflate was agreed on, and for messages of at least
     /// `Deflate::min_size` bytes and messages in pieces. Turn it off for a message that holds a
-    /// secret beside text which somebody else can choose (RFC 7692, section 8), or that is
-    /// compressed already, such as an image.
+    /// secret beside text which an attacker can choose (RFC 7692, section 8), or that is compressed
+    /// already, such as an image.
     pub compress: bool,
     /// Whether the connection answers Pings; yes.
     ///
@@ -54,7 +54,7 @@ pub struct Settings {
     pub answer_pings: bool,
     /// Whether the connection answers the peer's Close at once; yes.
     ///
-    /// If not, messages may still be sent after the peer's Close, such as a queue of yours, and
+    /// If not, messages may still be sent after the peer's Close, such as those in a queue, and
     /// [`close`](crate::Session::close) is the answer (RFC 6455, section 5.5.1: it should come as
     /// soon as practical). [`Times::close`](crate::Times::close) bounds the time until then.
     pub answer_close: bool,

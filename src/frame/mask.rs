@@ -262,7 +262,7 @@ mod tests {
         }
     }
 
-    /// Both ends of long data are XORed apart from its middle: none may reach too far.
+    /// Both ends of long data are XORed separately from its middle: neither may reach too far.
     #[test]
     fn it_is_the_same_wherever_data_lies() {
         let key = [0x37, 0xfa, 0x21, 0x3d];

@@ -1,7 +1,7 @@
 //! An extension and lists of them (RFC 6455, section 9.1).
 //!
-//! Invariant: names and values are tokens; a list that does not fit the grammar is an error as a
-//! whole, and each of its bytes is looked at once.
+//! Invariant: names and values are tokens; a list that does not fit the grammar is rejected
+//! completely, and each of its bytes is looked at once.
 
 use super::setup_error::SetupError;
 use super::token::{is_token, is_token_byte};

@@ -31,11 +31,11 @@ use core::ops::Range;
 pub struct Headers {
     /// Names and values: the head as it came, or one field after the other.
     bytes: Vec<u8>,
-    /// Where each field stands in them.
+    /// The place of each field in them.
     fields: Vec<Field>,
 }
 
-/// Where a field stands.
+/// The place of a field.
 #[derive(Clone)]
 pub(crate) struct Field {
     pub(crate) name: Range<usize>,

@@ -108,8 +108,8 @@ fn is_https(origin: &str) -> bool {
         .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
-/// The server does not know here whether it is behind TLS: a host without a port has that of
-/// the origin's scheme.
+/// Here the server does not know whether it is behind TLS, so a host without a port gets the
+/// default port of the origin's scheme.
 fn is_same_host(origin: &str, host: &str) -> Option<bool> {
     let (scheme, origin) = origin.split_once(':')?;
     let origin = origin.strip_prefix("//")?;

@@ -112,7 +112,8 @@ impl Response {
         } else {
             write_field("Connection", b"close", out);
         }
-        // RFC 9110, sections 6.4.1, 8.6 and 15.3.6: these have no content, and 204 no length of it.
+        // RFC 9110, sections 6.4.1, 8.6 and 15.3.6: these have no content, and a 204 has no
+        // `Content-Length`.
         let content: &[u8] = if matches!(status, 204 | 205 | 304) {
             &[]
         } else {
@@ -159,7 +160,7 @@ const fn final_status(status: u16) -> u16 {
     }
 }
 
-/// The usual words for a status (RFC 9110, section 15); none where they tell nothing.
+/// The usual words for a status (RFC 9110, section 15); none for other statuses.
 const fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",

@@ -186,7 +186,7 @@ fn push_encoded(part: &str, out: &mut String) {
     }
 }
 
-/// Whether `part`, which stands at `at` in the URI, is made of what is allowed.
+/// Checks that `part`, at `at` in the URI, contains only what is allowed.
 fn check(part: &str, at: usize, allowed: impl Fn(u8) -> bool) -> Result<(), SetupError> {
     match find_not(part, allowed) {
         None => Ok(()),

@@ -35,7 +35,7 @@ pub struct Backoff {
     pub lasting: Duration,
     /// The longest `Retry-After` that is obeyed; 1 h.
     ///
-    /// A server cannot send its clients away for ever.
+    /// A server cannot turn its clients away for ever.
     pub max_retry_after: Duration,
     random: u64,
     /// The number of delays since the last success.

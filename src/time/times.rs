@@ -51,7 +51,8 @@ pub struct Times {
     /// The least rate at which a peer takes what waits for it, in bytes per second, over twice the
     /// time of [`write`](Self::write); 64.
     ///
-    /// It ends a peer that takes one byte now and then; no honest phone is that slow. 0 turns it off.
+    /// It ends a peer that takes a byte now and then to keep the connection; no honest phone is
+    /// that slow. 0 turns it off.
     pub min_rate: u32,
 }
 

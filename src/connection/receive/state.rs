@@ -77,7 +77,7 @@ impl Receiver {
         }
     }
 
-    /// Whether an event may come out without further bytes.
+    /// Whether there may be another event without further bytes.
     #[inline]
     pub(crate) const fn may_have_more(&self) -> bool {
         matches!(self.deliver, Deliver::Pieces) && self.message.is_under_way()

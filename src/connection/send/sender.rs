@@ -283,7 +283,8 @@ impl Sender {
         part: &[u8],
         out: &mut BytesMut,
     ) -> usize {
-        // The header tells the length, so it comes after the payload, and both then move up.
+        // The length is known only after compressing, so the header is encoded after the payload,
+        // and then moved in front of it.
         let start = out.len();
         let gap_end = start + Header::MAX_LEN;
         out.resize(gap_end, 0);

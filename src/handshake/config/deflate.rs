@@ -225,7 +225,8 @@ fn answer(deflate: &Deflate, offer: Element) -> Option<Params> {
             asked.server_max_window_bits,
             deflate.server_max_window_bits.map(Window::nearest),
         ),
-        // Only a wish is answered: a hint binds nobody (RFC 7692, section 7.1.2.2).
+        // Only a request of this server is answered: a hint binds neither side (RFC 7692, section
+        // 7.1.2.2).
         client_max_window_bits: wish
             .filter(|_| knows_client_max_window_bits)
             .and_then(|bits| least(Some(bits), asked.client_max_window_bits)),

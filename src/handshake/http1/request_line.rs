@@ -82,7 +82,7 @@ fn authority_form(target: &str) -> Result<(Cow<'_, str>, Option<&str>), Handshak
     }
 }
 
-/// A path and query, which stand at `at` in the target.
+/// A path and query, at `at` in the target.
 fn checked(resource: &str, at: usize) -> Result<&str, HandshakeError> {
     match find_not(resource, |byte| is_path_byte(byte) || is_lenient(byte)) {
         None => Ok(resource),
