@@ -1,4 +1,4 @@
-//! Measures this crate beside others, and its cost as the work grows; writes the README's table and the
+//! Measures this crate beside others, and its cost as the work grows; writes the table of BENCHMARKS.md and the
 //! plots beside this file. `cargo run --release --manifest-path comparison/Cargo.toml`
 //!
 //! With an argument only the rows are measured and printed whose names contain it.

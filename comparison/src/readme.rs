@@ -1,4 +1,4 @@
-//! The README as the comparisons write it; `loopback` has this file, too.
+//! BENCHMARKS.md as the comparisons write it; `loopback` has this file, too.
 //!
 //! Invariant: between the marks nothing is written by hand.
 
@@ -10,16 +10,16 @@ use std::{fs, io};
 /// Writes the section between the marks of this name.
 pub fn write(name: &str, section: &str) -> io::Result<()> {
     let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    let mut files = above.map(|folder| folder.join("README.md"));
+    let mut files = above.map(|folder| folder.join("BENCHMARKS.md"));
     let file = files
         .find(|file| file.exists())
         .expect("it is in a folder above");
     let (start, end) = (format!("<!-- {name} -->\n"), format!("\n<!-- /{name} -->"));
-    let readme = fs::read_to_string(&file)?;
-    let (before, rest) = readme.split_once(&start).expect("the README has the mark");
+    let text = fs::read_to_string(&file)?;
+    let (before, rest) = text.split_once(&start).expect("the file has the mark");
     let (_, after) = rest
         .split_once(&end)
-        .expect("the README has the mark's end");
+        .expect("the file has the mark's end");
     fs::write(file, format!("{before}{start}{section}{end}{after}"))
 }
 

@@ -1,4 +1,4 @@
-//! What the README shows of it: the table.
+//! What BENCHMARKS.md shows of it: the table.
 //!
 //! Invariant: all of it was measured in this run.
 
@@ -38,7 +38,7 @@ pub fn table(part: &str) -> String {
     table
 }
 
-/// What the README says between its marks.
+/// What BENCHMARKS.md says between its marks.
 pub fn section(table: &str) -> String {
     let program = env::current_exe().unwrap_or_default();
     let lto = if program.iter().any(|part| part == "lto") {

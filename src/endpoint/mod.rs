@@ -174,7 +174,8 @@ impl Endpoint {
         }
     }
 
-    /// The connection without its deadlines, if the opening handshake is complete.
+    /// The connection without its deadlines, if the opening handshake is complete and everything
+    /// that was received early has come out of [`receive`](Self::receive).
     #[must_use]
     pub fn into_connection(self) -> Option<Connection> {
         matches!(self.phase, Phase::Open).then_some(Connection(self.session))
@@ -240,8 +241,9 @@ impl Endpoint {
         }
     }
 
-    /// Reports that the transport has ended, in whatever way: call it when a read returns no bytes,
-    /// and, after clearing `out`, when reading or writing fails.
+    /// Reports that the transport has ended, in whatever way: call it when a read returns no bytes
+    /// or fails. When a write fails, nothing more can be written: clear `out` first, and call
+    /// `flushed(0, false, now)` if a layer below holds bytes.
     ///
     /// The next [`tick`](Self::tick) says that it is over; after an end of file it may first want
     /// the rest of `out` written, such as the answer to a Close.
@@ -254,7 +256,9 @@ impl Endpoint {
     /// Accepts the request of an [`Event::Request`]: appends the response to `out` and opens the
     /// connection.
     ///
-    /// A request that has failed a check ([`Event::Http`]) gets its refusal.
+    /// A request that has failed a check ([`Event::Http`]) gets its refusal. If you have read
+    /// meanwhile, call [`receive`](Self::receive) after it, even with an empty `Input`: it then
+    /// returns what the client sent early.
     ///
     /// # Errors
     ///

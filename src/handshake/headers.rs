@@ -42,6 +42,24 @@ pub(crate) struct Field {
     pub(crate) value: Range<usize>,
 }
 
+/// A value, looked up when it is asked for: most of those that a pass over the fields meets are not.
+pub(crate) struct Value<'h> {
+    headers: &'h Headers,
+    place: &'h Range<usize>,
+}
+
+impl<'h> Value<'h> {
+    pub(crate) fn get(&self) -> &'h [u8] {
+        self.headers.part(self.place)
+    }
+}
+
+impl AsRef<[u8]> for Value<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.get()
+    }
+}
+
 /// The place of a text in the head.
 pub(crate) enum Place {
     Head(Range<usize>),
@@ -103,7 +121,7 @@ impl Headers {
     pub(crate) fn get_all<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
         self.raw()
             .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value)
+            .map(|(_, value)| value.get())
     }
 
     /// Returns all fields as name and value, in order.
@@ -111,15 +129,19 @@ impl Headers {
         self.raw().map(|(name, value)| {
             let text = core::str::from_utf8(name);
             debug_assert!(text.is_ok(), "a name is a token");
-            (text.unwrap_or_default(), value)
+            (text.unwrap_or_default(), value.get())
         })
     }
 
     /// As [`iter`](Self::iter), with names as bytes: checking that they are text costs time.
-    pub(crate) fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        self.fields
-            .iter()
-            .map(|field| (self.part(&field.name), self.part(&field.value)))
+    pub(crate) fn raw(&self) -> impl Iterator<Item = (&[u8], Value<'_>)> + Clone {
+        self.fields.iter().map(|field| {
+            let value = Value {
+                headers: self,
+                place: &field.value,
+            };
+            (self.part(&field.name), value)
+        })
     }
 
     /// The place of this text in the head that the fields came in; a copy, if it is not from there.
@@ -149,6 +171,10 @@ impl Headers {
         }
     }
 
+    fn bytes_of_fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.raw().map(|(name, value)| (name, value.get()))
+    }
+
     /// A part of the head that the fields came in.
     pub(crate) fn part(&self, place: &Range<usize>) -> &[u8] {
         let part = self.bytes.get(place.clone());
@@ -175,7 +201,7 @@ impl<'h> IntoIterator for &'h Headers {
 /// The same names and values in the same order.
 impl PartialEq for Headers {
     fn eq(&self, other: &Self) -> bool {
-        self.raw().eq(other.raw())
+        self.bytes_of_fields().eq(other.bytes_of_fields())
     }
 }
 

@@ -114,9 +114,9 @@ impl<'h> Routing<'h> {
         let mut has_transfer_encoding = false;
         for (name, value) in headers.raw() {
             match name {
-                n if n.eq_ignore_ascii_case(b"host") => host.found(value.trim_ascii()),
+                n if n.eq_ignore_ascii_case(b"host") => host.found(value.get().trim_ascii()),
                 n if n.eq_ignore_ascii_case(b"content-length") => {
-                    let value = value.trim_ascii();
+                    let value = value.get().trim_ascii();
                     // Some read a number after a zero as octal, so this is no number.
                     let is_plain = value == b"0" || !value.starts_with(b"0");
                     length.found(decimal(value).filter(|_| is_plain));

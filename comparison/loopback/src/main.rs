@@ -1,4 +1,4 @@
-//! Measures echo servers over loopback, our examples beside other crates, and writes the README's tables.
+//! Measures echo servers over loopback, our examples beside other crates, and writes the tables of BENCHMARKS.md.
 //! `cargo run --release --manifest-path comparison/loopback/Cargo.toml`
 //!
 //! With an argument it is the rival of that name.

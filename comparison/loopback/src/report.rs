@@ -1,4 +1,4 @@
-//! What the README shows of it: two tables.
+//! What BENCHMARKS.md shows of it: two tables.
 //!
 //! Invariant: all of it was measured in this run.
 
@@ -99,7 +99,7 @@ fn table(title: &str, rows: &[Row], columns: &[Column<'_>]) -> String {
 /// Its name, and the figures in it.
 type Column<'a> = (String, Vec<Box<dyn Fn(&Row) -> f64 + 'a>>);
 
-/// What the README says between its marks.
+/// What BENCHMARKS.md says between its marks.
 pub fn section(rows: &[Row], machine: &str, is_pinned: bool) -> String {
     let (mut times, mut latencies): (Vec<Column<'_>>, Vec<Column<'_>>) = Default::default();
     for (n, scenario) in SCENARIOS.iter().enumerate() {

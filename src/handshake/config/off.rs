@@ -7,7 +7,7 @@ use crate::connection::Session;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extension::Extension;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::handshake) struct Negotiator;
 
 impl Negotiator {

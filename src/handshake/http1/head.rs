@@ -7,7 +7,6 @@ use crate::frame::Input;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::headers::{Field, Headers};
 use crate::handshake::token::is_token;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
@@ -152,13 +151,22 @@ fn parse(bytes: Vec<u8>, lines: usize) -> Result<Head, HandshakeError> {
     while let Some(rest) = head.strip_prefix(b"\r\n") {
         head = rest;
     }
-    let first_len = head.windows(2).position(|pair| pair == b"\r\n");
+    // Every CR of a head is before an LF.
+    let first_len = head.iter().position(|&byte| byte == b'\r');
     let first_len = first_len.ok_or(HandshakeError::Malformed { line: 1 })?;
     let (first_line, fields) = head.split_at(first_len);
     let fields = fields.split_at(2).1;
 
-    let mut parsed = vec![httparse::EMPTY_HEADER; lines];
-    let Ok(httparse::Status::Complete((_, parsed))) = httparse::parse_headers(fields, &mut parsed)
+    // Most heads have no more fields than these, and need no memory for them.
+    let (mut few, mut many) = ([httparse::EMPTY_HEADER; 24], Vec::new());
+    let parsed = match few.get_mut(..lines) {
+        Some(few) => few,
+        None => {
+            many.resize(lines, httparse::EMPTY_HEADER);
+            &mut many
+        }
+    };
+    let Ok(httparse::Status::Complete((_, parsed))) = httparse::parse_headers(fields, parsed)
     else {
         let line = 2 + plain_fields(fields);
         return Err(HandshakeError::Malformed { line });

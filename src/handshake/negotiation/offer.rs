@@ -41,16 +41,20 @@ impl Offer {
         let mut subprotocols = SubprotocolList::default();
         let mut extensions = ExtensionList::default();
         for (name, value) in headers {
-            let value = value.as_ref();
             match name.as_ref() {
                 n if n.eq_ignore_ascii_case(b"sec-websocket-version") => {
-                    version.found(version_number(value.trim_ascii()));
+                    version.found(version_number(value.as_ref().trim_ascii()));
                 }
                 n if n.eq_ignore_ascii_case(b"origin") => {
-                    origin.found(core::str::from_utf8(value.trim_ascii()).map(String::from));
+                    let value = value.as_ref().trim_ascii();
+                    origin.found(core::str::from_utf8(value).map(String::from));
                 }
-                n if n.eq_ignore_ascii_case(b"sec-websocket-protocol") => subprotocols.line(value),
-                n if n.eq_ignore_ascii_case(b"sec-websocket-extensions") => extensions.line(value),
+                n if n.eq_ignore_ascii_case(b"sec-websocket-protocol") => {
+                    subprotocols.line(value.as_ref());
+                }
+                n if n.eq_ignore_ascii_case(b"sec-websocket-extensions") => {
+                    extensions.line(value.as_ref());
+                }
                 _ => {}
             }
         }
@@ -88,11 +92,16 @@ pub fn read_upgrade(
 ) -> Result<[u8; 24], HandshakeError> {
     let (mut upgrade, mut connection, mut key) = (false, false, Once::Absent);
     for (name, value) in headers {
-        let value = value.as_ref();
         match name.as_ref() {
-            n if n.eq_ignore_ascii_case(b"upgrade") => upgrade |= has_token(value, "websocket"),
-            n if n.eq_ignore_ascii_case(b"connection") => connection |= has_token(value, "upgrade"),
-            n if n.eq_ignore_ascii_case(b"sec-websocket-key") => key.found(valid_key(value)),
+            n if n.eq_ignore_ascii_case(b"upgrade") => {
+                upgrade |= has_token(value.as_ref(), "websocket");
+            }
+            n if n.eq_ignore_ascii_case(b"connection") => {
+                connection |= has_token(value.as_ref(), "upgrade");
+            }
+            n if n.eq_ignore_ascii_case(b"sec-websocket-key") => {
+                key.found(valid_key(value.as_ref()));
+            }
             _ => {}
         }
     }
@@ -112,8 +121,11 @@ fn valid_key(value: &[u8]) -> Option<[u8; KEY_LEN]> {
 
 /// RFC 6455, section 4.3: a version is a number from 0 to 255 without leading zeros.
 fn version_number(value: &[u8]) -> Option<u8> {
-    let is_number =
-        value.iter().all(u8::is_ascii_digit) && (value == b"0" || !value.starts_with(b"0"));
-    let digits = core::str::from_utf8(value).ok()?;
-    digits.parse().ok().filter(|_| is_number)
+    if value.is_empty() || (value.starts_with(b"0") && value != b"0") {
+        return None;
+    }
+    value.iter().try_fold(0_u8, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
 }
