@@ -9,8 +9,8 @@
 //!
 //! # The loop
 //!
-//! One loop for each transport: **`tick`, write and `wrote`, read and `receive`**. [`Endpoint`] has
-//! it in full, as it is copied over a `TcpStream`. The application's part is in its middle:
+//! One loop for each transport: **`tick`, write and `wrote`, read and `receive`**. [`Endpoint`] has it
+//! in full over a `TcpStream`, to be copied as it stands. The application's part is in the middle:
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -26,7 +26,7 @@
 //!             Event::Request(request) => ws.accept(request, out),
 //!             Event::Text(text) => ws.send(&text, out),
 //!             Event::Binary(data) => ws.send(&data, out),
-//!             _ => Ok(()), // Pings, Closes and faults are answered already
+//!             _ => Ok(()), // Pings, Closes and errors are answered already
 //!         };
 //!     }
 //! }
@@ -44,6 +44,8 @@
 //!   [`Connection`].
 //! - One message to many connections: [`Prepared`].
 //! - A relay, or uploads of any size: [`Deliver::Pieces`].
+//! - A page or a health check on the same port: [`Event::Http`].
+//! - TLS or a queue between `out` and the transport: [`Endpoint::flushed`].
 //! - Frames, for proxies and tools: [`mod@frame`].
 //! - How to build an adapter, and what to do in the common cases: the [`guide`].
 //! - Complete programs to copy: the folder `examples`.
@@ -78,7 +80,8 @@
 //!   controls has a finite limit: see [`Config`] and [`Settings`].
 //! - What a compressed message inflates to is bounded before it is written.
 //! - A deadline judges the peer, not the scheduler: see [`Endpoint::tick`].
-//! - No panic, whatever the bytes, and no `unsafe` code. `Debug` shows no payload, token or key.
+//! - No panic, whatever the bytes, and no `unsafe` code. `Debug` shows no payload, credential or masking
+//!   key.
 //!
 //! # Features
 //!

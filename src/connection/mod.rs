@@ -32,7 +32,7 @@ use core::ops::{Deref, DerefMut};
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use sansocket::{Connection, Event, Input, Settings};
+/// use sansocket::{Connection, End, Event, Input, ProtocolError, Settings};
 ///
 /// let mut ws = Connection::server(Settings::default());
 /// let mut out = BytesMut::new(); // what is to be written
@@ -48,6 +48,11 @@ use core::ops::{Deref, DerefMut};
 ///     }
 /// }
 /// assert_eq!(&out[..], b"\x81\x05Hello");
+/// assert!(!ws.must_close_transport());
+///
+/// // A read that returned no bytes, although nobody had sent a Close.
+/// ws.receive_eof();
+/// assert!(matches!(ws.end(), Some(End::Failed(ProtocolError::TransportEnded))));
 /// # Ok::<(), sansocket::SendError>(())
 /// ```
 ///

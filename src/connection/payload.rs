@@ -11,6 +11,16 @@ use core::fmt;
 use core::ops::Deref;
 
 /// Text that was received: lent from the input, or gathered. It derefs to `str`.
+///
+/// ```
+/// use sansocket::Text;
+///
+/// let text = Text::from("Grüße");
+/// assert!(text.starts_with("Gr") && text == "Grüße");
+/// let kept: Text<'static> = text.clone().into_owned();
+/// assert_eq!(kept.into_string(), "Grüße");
+/// assert_eq!(text.into_bytes(), "Grüße".as_bytes());
+/// ```
 #[derive(Clone)]
 pub struct Text<'b>(TextRepr<'b>);
 
@@ -111,6 +121,15 @@ impl fmt::Debug for Text<'_> {
 
 /// Bytes that were received: lent from the input, gathered, or a view of the caller's buffer. It
 /// derefs to `[u8]`.
+///
+/// ```
+/// use sansocket::Binary;
+///
+/// let data = Binary::from(b"\x01\x02");
+/// assert_eq!(data.len(), 2);
+/// let kept: Binary<'static> = data.into_owned();
+/// assert_eq!(kept.into_bytes(), &[1, 2][..]);
+/// ```
 #[derive(Clone)]
 pub struct Binary<'b>(BinaryRepr<'b>);
 
@@ -223,6 +242,22 @@ impl fmt::Debug for Binary<'_> {
 ///
 /// The pieces of a message are all text or all binary; text is cut between characters. Only the last
 /// piece may be empty. Hand it on with [`Session::send_piece`](crate::Session::send_piece).
+///
+/// ```
+/// use sansocket::Piece;
+///
+/// /// Gathers the pieces of a message.
+/// fn gather(message: &mut Vec<u8>, piece: &Piece) {
+///     if piece.is_first() {
+///         message.clear();
+///     }
+///     message.extend_from_slice(piece.as_bytes());
+///     if piece.is_last() {
+///         let kind = if piece.as_text().is_some() { "text" } else { "binary" };
+///         println!("{kind} of {} bytes", message.len());
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Piece<'b>(PieceData<'b>);
 
@@ -302,7 +337,15 @@ impl<'b> Piece<'b> {
         }
     }
 
-    /// The bytes, also of text; copied only if they are lent.
+    /// The bytes, of text as well; copied only if they are lent.
+    ///
+    /// ```
+    /// # use bytes::Bytes;
+    /// # use sansocket::Piece;
+    /// fn keep(piece: Piece, queue: &mut Vec<Bytes>) {
+    ///     queue.push(piece.into_bytes());
+    /// }
+    /// ```
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
@@ -313,7 +356,14 @@ impl<'b> Piece<'b> {
         }
     }
 
-    /// Returns the same with its bytes owned: to keep it, or to hand it to another thread.
+    /// The same, borrowing nothing: to keep it, or to hand it to another thread.
+    ///
+    /// ```
+    /// # use sansocket::Piece;
+    /// fn keep(piece: Piece, queue: &mut Vec<Piece<'static>>) {
+    ///     queue.push(piece.into_owned());
+    /// }
+    /// ```
     #[must_use]
     pub fn into_owned(self) -> Piece<'static> {
         Piece(match self.0 {

@@ -413,6 +413,9 @@ impl Session {
     /// Appends a Ping to `out`, with at most 125 bytes of payload, which come back in the
     /// Pong (RFC 6455, section 5.5.2).
     ///
+    /// An [`Endpoint`](crate::Endpoint) sends Pings of its own when the peer is silent
+    /// ([`Times::keepalive`](crate::Times::keepalive)).
+    ///
     /// # Errors
     ///
     /// [`SendError::NotYetOpen`], [`SendError::Closed`] and [`SendError::TooLong`]; nothing was
@@ -425,6 +428,15 @@ impl Session {
     /// 5.5.3).
     ///
     /// Pings are answered without it, unless [`Settings::answer_pings`] is off.
+    ///
+    /// ```
+    /// # use bytes::BytesMut;
+    /// # use sansocket::{Connection, Settings};
+    /// # let (mut ws, mut out) = (Connection::server(Settings::default()), BytesMut::new());
+    /// ws.send_pong(b"alive", &mut out)?;
+    /// assert_eq!(&out[..], b"\x8a\x05alive");
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -448,9 +460,9 @@ impl Session {
     /// Appends a Close frame to `out`: starts the closing handshake, or answers the peer's Close
     /// where [`Settings::answer_close`] is off (RFC 6455, section 7.1.2).
     ///
-    /// Go on reading: what the peer had sent before it saw the Close is still delivered, then
-    /// `Event::Close` comes. `close(None, "", out)` sends a Close frame without a body.
-    /// [`CloseCode::cut_reason`] cuts a reason to the length that fits.
+    /// Keep running the loop until [`Tick::Done`](crate::Tick::Done): what the peer had sent before
+    /// it saw the Close is still delivered, then `Event::Close` comes. `close(None, "", out)` sends a
+    /// Close frame without a body. [`CloseCode::cut_reason`] cuts a reason to the length that fits.
     ///
     /// # Errors
     ///
@@ -501,6 +513,12 @@ impl Session {
     }
 
     /// Which side we are.
+    ///
+    /// ```
+    /// # use sansocket::{Connection, Role, Settings};
+    /// let ws = Connection::server(Settings::default());
+    /// assert_eq!(ws.role(), Role::Server);
+    /// ```
     #[must_use]
     pub const fn role(&self) -> Role {
         self.sender.role()

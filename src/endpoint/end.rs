@@ -17,17 +17,29 @@ use core::time::Duration;
     reason = "an adapter that forgets one of these steps must not compile"
 )]
 pub enum Tick {
-    /// Write what is in the output, read, and call `tick` again at this time at the latest, which
-    /// is later than `now`; `None` if nothing will be due.
+    /// Write what is in the output, read, and call `tick` again at this time at the latest: a time
+    /// of the same clock as `now`, and later than it. `None` if no deadline runs.
     Wait(Option<Duration>),
-    /// Everything is written and nothing will follow: shut down writing, then do as for `Wait`.
-    /// Every call returns this until the end; shutting down again does no harm.
+    /// Everything has been written, and nothing will follow: shut down writing, then continue as for
+    /// `Wait`, so that the peer's last bytes are read. Every call until the end returns it; shutting
+    /// down again does no harm.
     ShutDown(Option<Duration>),
     /// It is over: drop the transport.
     Done(End),
 }
 
 /// How it ended.
+///
+/// ```
+/// use sansocket::{CloseCode, End, ProtocolError};
+///
+/// let end = End::Closed { code: CloseCode::GOING_AWAY, by_peer: true };
+/// assert!(end.is_clean() && end.close_code() == CloseCode(1001));
+/// assert_eq!(end.to_string(), "the peer closed with code 1001");
+///
+/// let end = End::Failed(ProtocolError::TransportEnded);
+/// assert!(!end.is_clean() && end.close_code() == CloseCode::ABNORMAL);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {
@@ -104,7 +116,7 @@ impl From<Outcome> for End {
     }
 }
 
-/// `end` is defined here because `connection` does not know how a handshake ends.
+/// In this module, as `connection` knows nothing of the end of a handshake.
 impl Connection {
     /// How it ended, once the transport has ([`receive_eof`](Connection::receive_eof)).
     #[must_use]

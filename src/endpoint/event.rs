@@ -11,24 +11,28 @@ use bytes::BytesMut;
 
 /// What came from the peer.
 ///
-/// A payload that lies completely in the bytes just read is lent from them; one that was cut by
-/// reads or frames was gathered and is handed over. Either way you may send while you hold it.
+/// A payload that is complete in the bytes just read is lent from them; one that was cut by reads or
+/// frames was gathered and is handed over. In both cases you may send while you hold it.
 ///
 /// A bare [`Connection`] never yields the first four.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// Server: an opening handshake that has passed every check (RFC 6455, section 4.2.1). Answer
-    /// it with [`accept`](crate::Endpoint::accept) or [`respond`](crate::Endpoint::respond), now or
-    /// later; read nothing until then.
+    /// Server: an opening handshake that has passed every check (RFC 6455, section 4.2.1). Answer it
+    /// by [`accept`](crate::Endpoint::accept) or [`respond`](crate::Endpoint::respond), now or later;
+    /// read nothing meanwhile. The core does not know which paths the server has: check
+    /// [`Request::path`].
     Request(Request),
-    /// Server: another HTTP request; [`Request::error`] says why it opens no WebSocket. Answer it
-    /// with [`respond`](crate::Endpoint::respond), or the next `receive` sends the default answer.
+    /// Server: another HTTP request, for a page or a health check, or an opening handshake that
+    /// fails a check; [`Request::error`] says why it opens no WebSocket. Answer it at once by
+    /// [`respond`](crate::Endpoint::respond), which has an example, or the next `receive` sends the
+    /// default answer: the status of that error with its text.
     Http(Request),
     /// Client: the connection is open, and this is the response that opened it.
     Opened(Box<Response>),
-    /// There will be no connection. Server: the response is in the output. Client: the response
-    /// breaks a rule, or refuses.
+    /// There will be no connection. Server: the request breaks a rule, and the response is in the
+    /// output. Client: the response breaks a rule, or is a refusal, which
+    /// [`HandshakeError::Refused`] holds.
     Refused(Box<HandshakeError>),
     /// A complete text message (RFC 6455, section 5.6).
     Text(Text<'b>),
@@ -45,7 +49,8 @@ pub enum Event<'b> {
     /// our Close was sent before, or [`Settings::answer_close`](crate::Settings::answer_close) is
     /// off. Nothing comes after it.
     Close {
-        /// Why the peer closes; [1005](CloseCode::NO_STATUS) if it gave no code.
+        /// Why the peer closes; [1005](CloseCode::NO_STATUS) if it gave no code, which cannot be
+        /// sent. To pass the Close on: `close(code.is_on_wire().then_some(code), &reason, out)`.
         code: CloseCode,
         /// At most 123 bytes, not meant for end users. It comes from the peer: escape it before you
         /// log it.
@@ -57,7 +62,15 @@ pub enum Event<'b> {
 }
 
 impl Event<'_> {
-    /// Returns the same event with everything owned: to keep it, or to hand it to another thread.
+    /// The same, borrowing nothing: to keep it, or to hand it to another thread.
+    ///
+    /// ```
+    /// # use sansocket::Event;
+    /// # use std::sync::mpsc::Sender;
+    /// fn hand_over(event: Event, to: &Sender<Event<'static>>) -> bool {
+    ///     to.send(event.into_owned()).is_ok()
+    /// }
+    /// ```
     #[must_use]
     pub fn into_owned(self) -> Event<'static> {
         match self {
@@ -94,9 +107,9 @@ impl<'b> From<Received<'b>> for Event<'b> {
     }
 }
 
-/// Receiving is defined here because `connection` does not know the events of a handshake.
+/// In this module, as `connection` knows no event of a handshake.
 impl Connection {
-    /// Takes what came from the peer and returns the next event; `None` when `input` yields no
+    /// Takes what came from the peer and returns the next event; `None` when `input` holds no
     /// further one.
     ///
     /// Call it in a loop after each read, until it returns `None`. Pings and Closes are answered
@@ -107,12 +120,25 @@ impl Connection {
         self.0.receive(input, out)
     }
 
-    /// As [`receive`](Self::receive), from a buffer that you give up: the events own their
+    /// As [`receive`](Self::receive), from a buffer that the caller gives up: the events own their
     /// payloads.
     ///
     /// Large binary messages (from 16 KiB on) leave as views of `input`, without a copy; everything
     /// else is copied once, as a small view would keep a large buffer alive. `input` is advanced
     /// past what was taken. Let large messages wait in it ([`Deliver::InPlace`]).
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use sansocket::{Connection, Event, Settings};
+    ///
+    /// let mut ws = Connection::client(Settings::default(), [7; 32]); // `seed()`
+    /// let mut read = BytesMut::from(&b"\x81\x05Hello\x82\x01\x00"[..]);
+    /// let mut events = Vec::new();
+    /// while let Some(event) = ws.receive_owned(&mut read, &mut BytesMut::new()) {
+    ///     events.push(event);
+    /// }
+    /// assert!(matches!(&events[..], [Event::Text(_), Event::Binary(_)]) && read.is_empty());
+    /// ```
     ///
     /// [`Deliver::InPlace`]: crate::Deliver::InPlace
     pub fn receive_owned(

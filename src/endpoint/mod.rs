@@ -22,9 +22,10 @@ use phase::Phase;
 
 /// One end of a WebSocket over one transport, from its first byte to its last.
 ///
-/// An adapter drives it: the opening handshake, then the connection, with all deadlines. There is no
-/// I/O in it and no clock: `now` is the time since any origin that does not change, and it must not
-/// go back; `out` is what is to be written. It derefs to [`Session`], which sends.
+/// It does the opening handshake, then the connection, with all deadlines; the caller's loop drives
+/// it. It does no I/O and has no clock: `now` is the time since an origin of the caller's, the same at
+/// every call, and must not go back; `out` is what is to be written. It derefs to [`Session`], which
+/// sends.
 ///
 /// One loop for each transport: **`tick`, write and `wrote`, read and `receive`**.
 ///
@@ -37,6 +38,7 @@ use phase::Phase;
 ///
 /// /// Serves one client: an echo.
 /// fn serve(mut stream: TcpStream, config: &Config) -> io::Result<()> {
+///     stream.set_nodelay(true)?;
 ///     let start = Instant::now();
 ///     let mut ws = Endpoint::server(config, Duration::ZERO);
 ///     let (mut buffer, mut out) = (vec![0; 16 << 10], BytesMut::new());
@@ -44,10 +46,14 @@ use phase::Phase;
 ///         let now = start.elapsed();
 ///         let wake = match ws.tick(now, &mut out) {
 ///             Tick::Wait(wake) => wake,
-///             Tick::ShutDown(wake) => stream.shutdown(Shutdown::Write).map_or(wake, |()| wake),
+///             Tick::ShutDown(wake) => {
+///                 let _ = stream.shutdown(Shutdown::Write); // again does no harm
+///                 wake
+///             }
 ///             Tick::Done(_end) => return Ok(()),
 ///         };
-///         let wait = wake.map(|wake| wake - now);
+///         // At most 1 s: Linux ends the timeout of a socket up to an eighth too late.
+///         let wait = wake.map(|wake| (wake - now).min(Duration::from_secs(1)));
 ///         if !out.is_empty() {
 ///             stream.set_write_timeout(wait)?;
 ///             if let Some(n) = in_time(stream.write(&out))? {
@@ -70,7 +76,7 @@ use phase::Phase;
 ///                 Event::Request(request) => ws.accept(request, &mut out),
 ///                 Event::Text(text) => ws.send(&text, &mut out),
 ///                 Event::Binary(data) => ws.send(&data, &mut out),
-///                 _ => Ok(()), // Pings, Closes and faults are answered already
+///                 _ => Ok(()), // Pings, Closes and errors are answered already
 ///             };
 ///         }
 ///     }
@@ -127,19 +133,51 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// A server's endpoint, on a transport that has just been connected.
+    /// Makes a server's endpoint for a transport that has just been accepted.
+    ///
+    /// The deadline of the opening handshake runs from `now`.
     #[must_use]
     pub fn server(config: &Config, now: Duration) -> Self {
         let session = Session::server(config.settings, false);
         Self::new(session, Phase::server(config), Stage::Opening, config, now)
     }
 
-    /// A client's endpoint, on a transport that has just been connected; the request is appended to
-    /// `out`.
+    /// Makes a client's endpoint for a transport that has just been connected, and appends the
+    /// request to `out`.
+    ///
+    /// With `wss` the transport is TLS, which the caller sets up first. Nothing can be sent before
+    /// [`Event::Opened`].
     ///
     /// The key of the handshake and all masking keys are derived from `seed`. It must be fresh and
     /// unpredictable (RFC 6455, section 10.3): take it from the operating system (`seed()`) or from
     /// the device's source of entropy, and never use it twice.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use sansocket::{ClientRequest, CloseCode, Config, Endpoint, Event, SendError};
+    /// use std::time::Duration;
+    ///
+    /// # #[cfg(feature = "entropy")] {
+    /// # let now = Duration::ZERO;
+    /// let request = ClientRequest::new("ws://example.com/chat")?;
+    /// let mut out = BytesMut::new(); // the request, to be written first
+    /// let mut ws = Endpoint::client(&request, &Config::default(), sansocket::seed()?, now, &mut out);
+    /// # assert!(out.starts_with(b"GET /chat HTTP/1.1\r\n"));
+    /// # }
+    ///
+    /// // In the loop: says hello, prints the answer, closes.
+    /// fn handle(ws: &mut Endpoint, event: Event, out: &mut BytesMut) -> Result<(), SendError> {
+    ///     match event {
+    ///         Event::Opened(_response) => ws.send("hello", out),
+    ///         Event::Text(text) => {
+    ///             println!("{}", &*text);
+    ///             ws.close(CloseCode::NORMAL, "", out)
+    ///         }
+    ///         _ => Ok(()), // `Tick::Done` says how it ended, a refusal as well
+    ///     }
+    /// }
+    /// # Ok::<(), sansocket::SetupError>(())
+    /// ```
     #[must_use]
     pub fn client(
         request: &ClientRequest,
@@ -155,7 +193,28 @@ impl Endpoint {
         Self::new(session, phase, Stage::Opening, config, now)
     }
 
-    /// An endpoint for a connection whose opening handshake was done elsewhere.
+    /// Makes an endpoint of a connection for which something else did the opening handshake.
+    ///
+    /// Of `config` only the `times` matter: limits and delivery are the
+    /// [`Settings`](crate::Settings) that `connection` was made with. A server writes its response
+    /// before anything of `out`. What was read after the handshake is the first [`Input`].
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use sansocket::{Config, Connection, Endpoint, Event, Input};
+    /// use std::time::Duration;
+    ///
+    /// let config = Config::default();
+    /// let connection = Connection::server(config.settings);
+    /// let mut ws = Endpoint::open(connection, &config, Duration::ZERO);
+    ///
+    /// // What came in the same read as the end of the request's head: a masked text frame.
+    /// let mut early = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+    /// let (mut input, mut out) = (Input(&mut early), BytesMut::new());
+    /// while let Some(event) = ws.receive(&mut input, Duration::ZERO, &mut out) {
+    ///     assert!(matches!(event, Event::Text(text) if text == "Hello"));
+    /// }
+    /// ```
     #[must_use]
     pub fn open(connection: Connection, config: &Config, now: Duration) -> Self {
         Self::new(connection.0, Phase::Open, Stage::Open, config, now)
@@ -176,18 +235,26 @@ impl Endpoint {
 
     /// The connection without its deadlines, if the opening handshake is complete and everything
     /// that was received early has come out of [`receive`](Self::receive).
+    ///
+    /// ```
+    /// # use bytes::BytesMut;
+    /// # use sansocket::{Config, Endpoint};
+    /// # let (now, mut out) = (std::time::Duration::ZERO, BytesMut::new());
+    /// let ws = Endpoint::server(&Config::default(), now);
+    /// assert!(ws.into_connection().is_none()); // no request has come
+    /// ```
     #[must_use]
     pub fn into_connection(self) -> Option<Connection> {
         matches!(self.phase, Phase::Open).then_some(Connection(self.session))
     }
 
-    /// Takes what came from the peer and returns the next event; `None` when `input` yields no
+    /// Takes what came from the peer and returns the next event; `None` when `input` holds no
     /// further one.
     ///
     /// Call it in a loop after each read, until it returns `None`. Bytes in `input` are a sign of
     /// life, so call it only with what was just read (and what waits there in place). While a
-    /// request waits for its answer it returns no event, and keeps what the client sends, up to
-    /// [`Config::max_head_size`]; best read nothing until then. Input after a refusal is discarded.
+    /// request is not answered it yields nothing, and keeps what the client sends, up to
+    /// [`Config::max_head_size`]: it is best not to read meanwhile. Input after a refusal is discarded.
     #[inline]
     pub fn receive<'b>(
         &mut self,
@@ -207,8 +274,19 @@ impl Endpoint {
         Some(event)
     }
 
-    /// As [`receive`](Self::receive), from a buffer that you give up: the events own their
+    /// As [`receive`](Self::receive), from a buffer that the caller gives up: the events own their
     /// payloads. See [`Connection::receive_owned`].
+    ///
+    /// ```
+    /// # use bytes::BytesMut;
+    /// # use sansocket::{Config, Connection, Endpoint, Event, Settings};
+    /// # let (now, mut out) = (std::time::Duration::ZERO, BytesMut::new());
+    /// # let connection = Connection::client(Settings::default(), [7; 32]);
+    /// # let mut ws = Endpoint::open(connection, &Config::default(), now);
+    /// let mut read = BytesMut::from(&b"\x81\x05Hello"[..]);
+    /// let event: Option<Event<'static>> = ws.receive_owned(&mut read, now, &mut out);
+    /// assert!(matches!(event, Some(Event::Text(text)) if text == "Hello"));
+    /// ```
     pub fn receive_owned(
         &mut self,
         input: &mut BytesMut,
@@ -245,25 +323,27 @@ impl Endpoint {
     /// or fails. When a write fails, nothing more can be written: clear `out` first, and call
     /// `flushed(0, false, now)` if a layer below holds bytes.
     ///
-    /// The next [`tick`](Self::tick) says that it is over; after an end of file it may first want
-    /// the rest of `out` written, such as the answer to a Close.
+    /// The next [`tick`](Self::tick) says that it is over; after an end of file it may first ask for
+    /// the rest of `out` to be written, such as the answer to a Close. A peer that shuts down writing
+    /// without a Close has ended the connection (RFC 6455, section 7.1.5):
+    /// [`End::Failed`] with [`TransportEnded`](crate::ProtocolError::TransportEnded).
     pub fn receive_eof(&mut self) {
         self.transport_ended = true;
         self.phase.receive_eof();
         self.session.receive_eof();
     }
 
-    /// Accepts the request of an [`Event::Request`]: appends the response to `out` and opens the
-    /// connection.
+    /// Answers [`Event::Request`]: the response is in `out`, and the connection is open. Messages may
+    /// follow at once.
     ///
-    /// A request that has failed a check ([`Event::Http`]) gets its refusal. If you have read
-    /// meanwhile, call [`receive`](Self::receive) after it, even with an empty `Input`: it then
-    /// returns what the client sent early.
+    /// A request that has failed a check ([`Event::Http`]) gets its refusal instead. If you read meanwhile,
+    /// call [`receive`](Self::receive) after it even with an empty `Input`: what the client sent
+    /// early comes out then.
     ///
     /// # Errors
     ///
     /// [`SendError::Closed`] if there is no request to answer any more: it was answered, or its
-    /// client has gone. [`SendError::NotYetOpen`] if none has come yet. Nothing was appended.
+    /// client has left. [`SendError::NotYetOpen`] if none has come yet. Nothing was appended.
     pub fn accept(&mut self, request: Request, out: &mut BytesMut) -> Result<(), SendError> {
         self.phase.accept(request, &mut self.session, out)?;
         self.stop_if_over();
@@ -275,6 +355,38 @@ impl Endpoint {
     /// It may be called before a request has arrived, for example by a server that is full (503).
     /// The client has [`Times::close`](crate::Times::close) to read the response and to end the
     /// transport.
+    ///
+    /// A page and a health check on the port of the WebSocket:
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use sansocket::{Endpoint, Event, Response, SendError};
+    ///
+    /// fn handle(ws: &mut Endpoint, event: Event, out: &mut BytesMut) -> Result<(), SendError> {
+    ///     match event {
+    ///         Event::Http(request) => match (request.method(), request.path()) {
+    ///             ("GET" | "HEAD", "/") => ws.respond(Response::new(200).body("hello\n"), out),
+    ///             ("GET" | "HEAD", "/health") => ws.respond(Response::new(200), out),
+    ///             _ => Ok(()), // the default answer: 405, 426, 400, 403 …
+    ///         },
+    ///         Event::Request(request) if request.path() == "/chat" => ws.accept(request, out),
+    ///         Event::Request(_) => ws.respond(Response::new(404), out),
+    ///         _ => Ok(()),
+    ///     }
+    /// }
+    /// # use sansocket::{Config, Input};
+    /// # use std::time::Duration;
+    /// # for (line, status) in [("GET /health", "200"), ("HEAD /", "200"), ("GET /x", "426"), ("PUT /", "405")] {
+    /// #     let (mut ws, mut out) = (Endpoint::server(&Config::default(), Duration::ZERO), BytesMut::new());
+    /// #     let mut read = format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes();
+    /// #     let mut input = Input(&mut read);
+    /// #     while let Some(event) = ws.receive(&mut input, Duration::ZERO, &mut out) {
+    /// #         handle(&mut ws, event, &mut out)?;
+    /// #     }
+    /// #     assert!(out.starts_with(format!("HTTP/1.1 {status} ").as_bytes()), "{line}: {out:?}");
+    /// # }
+    /// # Ok::<(), SendError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -306,16 +418,18 @@ impl Endpoint {
 
     /// Does what is due, and says what the transport does next.
     ///
-    /// Call it once in each turn, after reading and sending and before writing and waiting, and
-    /// again at the time that it returned. A timer already set for an earlier time may stay. No
-    /// other method reports that it is over. It may append to `out`: a Ping, a Close to a peer that
-    /// it gives up, or a server's 408.
+    /// Call it once per turn of the loop, after reading and sending, before writing and waiting; and
+    /// when the time that it returned has come. A timer that is set for an earlier time may stay.
+    /// Nothing else says that the connection is over. It may append to `out` a Ping, a Close for a
+    /// peer that took too long, or a server's 408.
     ///
-    /// Deadlines judge the peer, not the scheduler. Each starts when its cause has left `out` and
-    /// no layer below holds it back ([`flushed`](Self::flushed)). None runs while the application
-    /// decides on a request. A call more than 100 ms after the time that was asked for restarts
-    /// everything that is over, once, so that what has arrived meanwhile is read before the peer is
-    /// judged.
+    /// Deadlines judge the peer, not the scheduler: each runs from when its cause has left `out`,
+    /// and no layer below holds it back ([`flushed`](Self::flushed)); none runs while the application
+    /// decides on a request; and a call that comes more than 100 ms later than it was asked for gives
+    /// the peer the time again, once, so that what has arrived meanwhile is read before it is judged.
+    /// A timer that is that late makes deadlines twice as long. The timeouts of blocking sockets are
+    /// on Linux (`SO_RCVTIMEO` and `SO_SNDTIMEO`, up to an eighth of the time), so wait at most 1 s
+    /// there; earlier calls do no harm.
     #[inline]
     pub fn tick(&mut self, now: Duration, out: &mut BytesMut) -> Tick {
         self.out_len = length(out);
@@ -467,8 +581,8 @@ impl Endpoint {
         }
     }
 
-    /// Reports that the transport took `n` bytes: drains them from `out`, and returns how many of
-    /// them belonged to a payload sent apart ([`send_apart`](Session::send_apart)).
+    /// The transport took `n` bytes: drains them from `out`, and returns how many of them belonged to
+    /// the payload of [`send_apart`](Session::send_apart).
     ///
     /// Call it after each write that took bytes. A vectored write goes on with
     /// `payload = &payload[ws.wrote(n, now, &mut out)..]`.
@@ -488,14 +602,36 @@ impl Endpoint {
         n - of_out
     }
 
-    /// Reports that a layer below `out` wrote `n` bytes of what it had taken, and whether it holds
-    /// more.
+    /// Reports the progress of a layer below `out`: it wrote `n` bytes, and still holds some or not.
     ///
     /// Call it if something between `out` and the transport keeps bytes: TLS, HTTP/2, a write in
-    /// flight, a queue of what was taken by `split` or [`share`](Session::share). From the first
-    /// call on, it alone reports progress: call it after each write of that layer, and after
-    /// handing bytes to it, with 0 for `n` if none were written. With rustls it is
-    /// `ws.flushed(tls.write_tls(&mut tcp)?, tls.wants_write(), now)`.
+    /// flight, a queue of what was taken by `split` or [`share`](Session::share). Once it was called,
+    /// it alone tells of progress, so call it after each write of that layer, and after handing bytes
+    /// to it, with `n` as 0 if none were written. `n` counts bytes as that layer writes them,
+    /// encrypted ones for TLS. Write until neither `out` nor the layer holds bytes, then read:
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use sansocket::Endpoint;
+    /// use std::{io, time::Duration};
+    ///
+    /// # trait Tls { fn take(&mut self, plain: &[u8]) -> usize; fn wants_write(&self) -> bool; fn write_tls(&mut self) -> io::Result<usize>; }
+    /// /// Writes some; `false` if there is nothing to write.
+    /// fn write(ws: &mut Endpoint, tls: &mut impl Tls, now: Duration, out: &mut BytesMut) -> io::Result<bool> {
+    ///     let n = tls.take(out); // rustls: `tls.writer().write(out)?`
+    ///     ws.wrote(n, now, out);
+    ///     if !tls.wants_write() {
+    ///         return Ok(false);
+    ///     }
+    ///     let n = tls.write_tls()?; // after a timeout: 0
+    ///     ws.flushed(n, tls.wants_write(), now);
+    ///     Ok(true)
+    /// }
+    /// ```
+    ///
+    /// At [`Tick::ShutDown`] the layer ends its own stream first, such as with TLS's `close_notify`;
+    /// shut the transport down when that is written. When reading or writing fails, the layer holds
+    /// nothing any more: `ws.flushed(0, false, now)`.
     pub fn flushed(&mut self, n: usize, holds_more: bool, now: Duration) {
         if self.holds_more.replace(holds_more).is_none() && holds_more {
             self.deadlines.held();
@@ -503,7 +639,17 @@ impl Endpoint {
         self.deadlines.wrote(n, self.left(), Moment::new(now));
     }
 
-    /// How it ended, once [`tick`](Self::tick) has said that it is over.
+    /// How it ended, once [`tick`](Self::tick) has returned [`Tick::Done`].
+    ///
+    /// ```
+    /// # use bytes::BytesMut;
+    /// # use sansocket::{Config, Endpoint, Tick};
+    /// # let (now, mut out) = (std::time::Duration::ZERO, BytesMut::new());
+    /// let mut ws = Endpoint::server(&Config::default(), now);
+    /// assert!(ws.end().is_none());
+    /// ws.receive_eof(); // the client has left
+    /// assert!(matches!(ws.tick(now, &mut out), Tick::Done(end) if Some(&end) == ws.end().as_ref()));
+    /// ```
     #[must_use]
     pub fn end(&self) -> Option<End> {
         self.is_done.then(|| self.verdict())

@@ -8,20 +8,35 @@ use crate::handshake::HandshakeError;
 use crate::time::{Backoff, Expired};
 use core::time::Duration;
 
-/// `after` is defined here because `time` does not know `End`.
+/// In this module, as `time` knows nothing of `End`.
 impl Backoff {
-    /// Returns how long to wait after a connection that ended this way and lasted this long; `None`
-    /// if another try is not wanted or would end the same way.
+    /// Call it when a connection has ended with `end`, after it `lasted` this long: returns how long
+    /// to wait before the next try, or `None` if another try is not wanted or would end in the same
+    /// way.
     ///
-    /// Worth another try: a peer that broke off, was silent or broke a rule, and a refusal that may
-    /// pass, which has one of the statuses 408, 425, 429, 500, 502, 503 and 504. `Retry-After` is
-    /// obeyed, in seconds, or as a date if the response has its own date (RFC 9110, section
-    /// 10.2.3).
+    /// A try is worth it after a peer that broke off, was silent or broke a rule, and after a refusal
+    /// that may be temporary: the statuses 408, 425, 429, 500, 502, 503 and 504. The wait is at least
+    /// the response's `Retry-After`, in seconds, or as a date if the response has a `Date` (RFC 9110,
+    /// section 10.2.3), but at most [`max_retry_after`](Self::max_retry_after).
     ///
-    /// Not worth one: an end that this client wanted, and a close code which says that everything
-    /// is done (1000), that the client would make the same mistake again (1002, 1003, 1007 to
-    /// 1010), or that it is not allowed in (3000, 3003). Other application codes, above 3000, are
-    /// worth one: if yours are not, check them before you call this.
+    /// It is not worth it after an end that this client wanted, and after a close code that says that
+    /// the purpose is fulfilled (1000), that the client made a mistake which it would make again
+    /// (1002, 1003, 1007 to 1010), or that it is not allowed in (3000, 3003). Applications give
+    /// meanings to other codes from 3000 on: judge those before you call this, as each counts as
+    /// worth a try.
+    ///
+    /// ```
+    /// use sansocket::{Backoff, CloseCode, End, ProtocolError};
+    /// use std::time::Duration;
+    ///
+    /// let mut backoff = Backoff::new([7; 32]); // `seed()`
+    /// let lasted = Duration::from_secs(3600);
+    /// let end = End::Failed(ProtocolError::TransportEnded);
+    /// let wait = backoff.after(&end, lasted);
+    /// assert!(wait.is_some_and(|wait| wait <= backoff.first));
+    /// let end = End::Closed { code: CloseCode::NORMAL, by_peer: true };
+    /// assert_eq!(backoff.after(&end, lasted), None);
+    /// ```
     pub fn after(&mut self, end: &End, lasted: Duration) -> Option<Duration> {
         match end {
             // This was no success, however long it took.

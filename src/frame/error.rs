@@ -31,7 +31,7 @@ pub enum ProtocolError {
     LengthNotMinimal,
     /// RFC 6455, section 5.2: the highest bit of a 64-bit length is 0.
     LengthTopBit,
-    /// RFC 6455, section 5.4: a continuation needs a message that has started.
+    /// RFC 6455, section 5.4: a continuation needs a message that was started.
     ContinuationUnexpected,
     /// RFC 6455, section 5.4: a message ends before the next one starts.
     ContinuationExpected,
@@ -54,8 +54,8 @@ pub enum ProtocolError {
     CompressedDataInvalid,
     /// RFC 7692, section 7.2.1: a compressed message ends at the end of a block.
     CompressedDataCut,
-    /// RFC 6455, section 5.5.1: the body of a Close frame is empty or starts with two bytes of
-    /// code.
+    /// RFC 6455, section 5.5.1: the body of a Close frame is empty or starts with two bytes
+    /// of code.
     CloseBodyTooShort,
     /// RFC 6455, section 7.4: a Close frame may not have this code.
     CloseCodeInvalid(CloseCode),
@@ -69,6 +69,12 @@ pub enum ProtocolError {
 impl ProtocolError {
     /// The code for this error (RFC 6455, section 7.4.1): what the Close frame in the output
     /// says, or 1006 for [`TransportEnded`](Self::TransportEnded), which sends nothing.
+    ///
+    /// ```
+    /// use sansocket::{CloseCode, ProtocolError};
+    ///
+    /// assert_eq!(ProtocolError::TextNotUtf8.close_code(), CloseCode::INVALID_DATA);
+    /// ```
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {

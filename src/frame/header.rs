@@ -31,6 +31,10 @@ const LEN_64: u8 = 127;
 /// let frame = [0x81, 0x05, b'H', b'e', b'l', b'l', b'o'];
 /// let (header, len) = Header::parse(&frame, Role::Client, false)?.unwrap();
 /// assert_eq!((header.opcode, header.payload_len, len), (Opcode::Text, 5, 2));
+///
+/// let mut out = bytes::BytesMut::new();
+/// header.encode(&mut out);
+/// assert_eq!(out[..], frame[..len]);
 /// # Ok::<(), sansocket::ProtocolError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

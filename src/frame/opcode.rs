@@ -19,7 +19,7 @@ pub enum Opcode {
     Text = 0x1,
     /// 2: starts a binary message.
     Binary = 0x2,
-    /// 8: starts or completes the closing handshake.
+    /// 8: starts or ends the closing handshake.
     Close = 0x8,
     /// 9: asks for a Pong.
     Ping = 0x9,
@@ -29,6 +29,12 @@ pub enum Opcode {
 
 impl Opcode {
     /// Whether it is Close, Ping or Pong (RFC 6455, section 5.5).
+    ///
+    /// ```
+    /// use sansocket::frame::Opcode;
+    ///
+    /// assert!(Opcode::Ping.is_control() && !Opcode::Continuation.is_control());
+    /// ```
     #[must_use]
     #[inline]
     pub const fn is_control(self) -> bool {

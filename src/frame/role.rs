@@ -17,6 +17,12 @@ pub enum Role {
 
 impl Role {
     /// The other side.
+    ///
+    /// ```
+    /// use sansocket::Role;
+    ///
+    /// assert_eq!(Role::Client.peer(), Role::Server);
+    /// ```
     #[must_use]
     pub const fn peer(self) -> Self {
         match self {

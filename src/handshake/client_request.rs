@@ -24,8 +24,10 @@ use core::str::FromStr;
 /// let request = ClientRequest::new("ws://Example.com:8080/chat?room=1")?
 ///     .subprotocol("chat")?
 ///     .header("Authorization", "Bearer x")?;
-/// assert_eq!((request.host(), request.port()), ("example.com", 8080));
+/// assert_eq!((request.host(), request.port()), ("example.com", 8080)); // connect to this
+/// assert_eq!(request.authority(), "example.com:8080");
 /// assert_eq!(request.uri(), "ws://example.com:8080/chat?room=1");
+/// assert!(!request.is_secure());
 /// # Ok::<(), sansocket::SetupError>(())
 /// ```
 #[derive(Clone)]
@@ -76,6 +78,15 @@ impl ClientRequest {
     }
 
     /// Lets the handshake fail if the server chooses none of the subprotocols, as browsers do.
+    ///
+    /// ```
+    /// # use sansocket::ClientRequest;
+    /// let request = ClientRequest::new("wss://example.com/")?
+    ///     .subprotocol("chat.v2")?
+    ///     .subprotocol("chat.v1")?
+    ///     .require_subprotocol();
+    /// # Ok::<(), sansocket::SetupError>(())
+    /// ```
     #[must_use]
     pub const fn require_subprotocol(mut self) -> Self {
         self.requires_subprotocol = true;
@@ -87,6 +98,13 @@ impl ClientRequest {
     ///
     /// If it is `required` and the server does not accept it, the connection is closed with 1010
     /// as soon as it is open (RFC 6455, section 7.4.1).
+    ///
+    /// ```
+    /// # use sansocket::{ClientRequest, Extension};
+    /// let extension = Extension::new("bbf-usp-protocol")?.param("eid", Some("x"))?;
+    /// let request = ClientRequest::new("wss://example.com/")?.extension(extension, true);
+    /// # Ok::<(), sansocket::SetupError>(())
+    /// ```
     #[must_use]
     pub fn extension(mut self, extension: Extension, required: bool) -> Self {
         if required {
@@ -156,6 +174,14 @@ impl ClientRequest {
     /// 4.2.4).
     ///
     /// A caller who trusts the source of the URI may make an `Authorization` header of it.
+    ///
+    /// ```
+    /// # use sansocket::ClientRequest;
+    /// let request = ClientRequest::new("wss://user:secret@example.com/")?;
+    /// assert_eq!(request.userinfo(), Some("user:secret"));
+    /// assert_eq!(request.uri(), "wss://example.com/");
+    /// # Ok::<(), sansocket::SetupError>(())
+    /// ```
     #[must_use]
     pub fn userinfo(&self) -> Option<&str> {
         self.uri.userinfo.as_deref()

@@ -9,7 +9,7 @@ use core::fmt;
 
 /// The peer's part of the opening handshake breaks a rule, or refuses.
 ///
-/// A server answers with [`status`](Self::status); `Response::from(&error)` makes the whole
+/// A server answers with [`status`](Self::status); `Response::from(&error)` makes the complete
 /// response. A client closes the transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -108,7 +108,7 @@ pub enum HandshakeError {
 impl HandshakeError {
     /// Returns the HTTP status with which a server answers (RFC 9110, section 15).
     ///
-    /// Faults of a server give 502, for a gateway that is a client of that server.
+    /// For a server's errors, which a client finds, it is 502: what a proxy would answer with.
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
@@ -265,7 +265,7 @@ impl fmt::Display for HandshakeError {
 impl core::error::Error for HandshakeError {}
 
 impl From<&HandshakeError> for Response {
-    /// The response with which a server refuses a request that has this fault. Its body is the
+    /// The response with which a server refuses a request for this error. Its body is the
     /// error's text.
     fn from(error: &HandshakeError) -> Self {
         let mut response = Self::new(error.status());

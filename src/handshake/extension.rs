@@ -18,6 +18,11 @@ use core::fmt;
 ///
 /// let offer = Extension::new("bbf-usp-protocol")?.param("eid", Some("x"))?;
 /// assert_eq!(offer.to_string(), "bbf-usp-protocol; eid=x");
+///
+/// let list = Extension::parse_list(["permessage-deflate, bbf-usp-protocol; eid=x"])?;
+/// assert_eq!(list[1], offer);
+/// assert_eq!(list[0].name(), "permessage-deflate");
+/// assert_eq!(list[1].params().next(), Some(("eid", Some("x"))));
 /// # Ok::<(), sansocket::SetupError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

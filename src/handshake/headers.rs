@@ -22,6 +22,7 @@ use core::ops::Range;
 /// let mut headers = Headers::new();
 /// headers.push("Retry-After", "120")?;
 /// assert_eq!(headers.get("retry-after"), Some("120"));
+/// assert_eq!(headers.iter().count(), 1);
 /// for (name, value) in &headers {
 ///     assert_eq!((name, value), ("Retry-After", &b"120"[..]));
 /// }

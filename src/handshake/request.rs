@@ -21,8 +21,8 @@ use core::fmt;
 /// An HTTP request that reached a server: an opening handshake that passed every rule (RFC 6455,
 /// section 4.2.1), or any other request, for which [`error`](Self::error) says why it is not one.
 ///
-/// It is answered once, by value: `Endpoint::accept` opens the WebSocket, `Endpoint::respond` sends
-/// a page or a refusal. Before it accepts, a server may choose a subprotocol and add headers:
+/// It is answered once: `Endpoint::accept` takes it and opens the WebSocket, `Endpoint::respond`
+/// sends a page or a refusal. A server may choose a subprotocol and add headers before it accepts:
 ///
 /// ```
 /// # fn decide(mut request: sansocket::Request) -> Result<(), sansocket::SetupError> {
@@ -84,6 +84,22 @@ impl Request {
     }
 
     /// Returns the method: GET, if this is an opening handshake.
+    ///
+    /// ```
+    /// # use bytes::BytesMut;
+    /// # use sansocket::{Config, Endpoint, Event, Input};
+    /// # let (now, mut out) = (std::time::Duration::ZERO, BytesMut::new());
+    /// # let mut ws = Endpoint::server(&Config::default(), now);
+    /// let mut read = *b"GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\nCookie: id=7\r\n\r\n";
+    /// let Some(Event::Http(request)) = ws.receive(&mut Input(&mut read), now, &mut out) else {
+    ///     panic!("not an opening handshake");
+    /// };
+    /// assert_eq!((request.method(), request.target()), ("GET", "/chat?room=1"));
+    /// assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
+    /// assert_eq!((request.host(), request.origin()), ("example.com", None));
+    /// assert_eq!(request.headers().get("cookie"), Some("id=7"));
+    /// assert_eq!(request.error(), Some(&sansocket::HandshakeError::NotUpgrade));
+    /// ```
     #[must_use]
     pub fn method(&self) -> &str {
         &self.0.method
@@ -148,10 +164,10 @@ impl Request {
         &self.0.extensions
     }
 
-    /// Returns why the request is not an opening handshake that this server accepts; `None` if it
-    /// is one.
+    /// Returns why the request is not an opening handshake that this server accepts; `None` for one
+    /// that it accepts ([`Event::Request`](crate::Event::Request)).
     ///
-    /// Accepting such a request sends the refusal that `Response::from` makes of the error.
+    /// If there is an error, `Endpoint::accept` sends the refusal that `Response::from` makes of it.
     #[must_use]
     pub fn error(&self) -> Option<&HandshakeError> {
         self.0.error.as_ref()
@@ -177,6 +193,16 @@ impl Request {
     /// Accepts an extension that the application implements itself, above the connection
     /// (RFC 6455, section 9.1). It cannot use the reserved bits of frames.
     ///
+    /// ```
+    /// # use sansocket::{Extension, Request, SetupError};
+    /// fn decide(request: &mut Request) -> Result<(), SetupError> {
+    ///     if request.extensions().iter().any(|offered| offered.name() == "bbf-usp-protocol") {
+    ///         request.select_extension(Extension::new("bbf-usp-protocol")?)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SetupError::NotOffered`] if the client did not offer one of this name, or if it is
@@ -196,6 +222,15 @@ impl Request {
 
     /// Opens the WebSocket without permessage-deflate, although `Config::deflate` and the offer
     /// allow it.
+    ///
+    /// ```
+    /// # use sansocket::Request;
+    /// fn decide(request: &mut Request) {
+    ///     if request.subprotocols().iter().any(|name| name == "video") {
+    ///         request.decline_deflate(); // pictures do not shrink
+    ///     }
+    /// }
+    /// ```
     pub fn decline_deflate(&mut self) {
         self.0.deflate = None;
     }

@@ -12,12 +12,14 @@ use alloc::vec::Vec;
 use bytes::BytesMut;
 use core::fmt;
 
-/// An HTTP response: what a server sends instead of an opening handshake, and what a client was
-/// answered.
+/// An HTTP response: what a server sends instead of an opening handshake, and what a client
+/// received.
 ///
 /// A server makes one with [`new`](Self::new) and sends it with `Endpoint::respond`. The core adds
 /// `Connection: close` and `Content-Length`, and for 426 the `Upgrade` and the supported version
-/// (RFC 6455, section 4.4). There is no `Date`: the core has no clock.
+/// (RFC 6455, section 4.4). There is no `Date`: the core has no clock. A client finds one in
+/// [`Event::Opened`](crate::Event::Opened) and in
+/// [`HandshakeError::Refused`](crate::HandshakeError::Refused).
 ///
 /// ```
 /// use sansocket::Response;
@@ -79,6 +81,23 @@ impl Response {
     }
 
     /// Returns the subprotocol that a response which opened has chosen (RFC 6455, section 4.1).
+    ///
+    /// ```
+    /// use sansocket::{Event, HandshakeError};
+    ///
+    /// fn print(event: &Event) {
+    ///     match event {
+    ///         Event::Opened(response) => {
+    ///             println!("open; {:?} {:?}", response.subprotocol(), response.extensions());
+    ///         }
+    ///         Event::Refused(error) => match &**error {
+    ///             HandshakeError::Refused(response) => println!("status {}", response.status),
+    ///             error => println!("{error}"),
+    ///         },
+    ///         _ => {}
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.headers.get("sec-websocket-protocol").map(str::trim)

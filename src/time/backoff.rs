@@ -26,7 +26,7 @@ use core::time::Duration;
 pub struct Backoff {
     /// The first try comes after a random time up to this; 5 s (RFC 6455, section 7.2.3).
     ///
-    /// When a server has gone, its clients do not come back all at once.
+    /// When a server has failed, its clients do not come back all at once.
     pub first: Duration,
     /// No try waits longer than this, unless the server asks for it; 5 min.
     pub max: Duration,
@@ -63,8 +63,8 @@ impl Backoff {
 
     /// Returns how long to wait when there was no connection to the server.
     ///
-    /// Call it when a name is not found, a transport cannot be opened or ends during the TLS
-    /// handshake. After a bad certificate do not try again: it will be bad next time, too.
+    /// Call it when a name is not found, or a transport cannot be opened or ends during the TLS
+    /// handshake. After an invalid certificate do not try again: the next try would find the same.
     pub fn after_failure(&mut self) -> Duration {
         // RFC 6455, section 7.2.3. The first delay is completely random.
         let Self {

@@ -20,7 +20,7 @@ pub enum Expired {
     /// did not answer the peer's.
     Close,
     /// [`Times::write`](crate::Times::write) or [`Times::min_rate`](crate::Times::min_rate): the peer
-    /// takes nothing of what is sent, or too little.
+    /// does not read what is sent, or too slowly.
     Write,
 }
 

@@ -34,7 +34,7 @@ pub struct Times {
     /// For any byte of the peer to arrive after that Ping has left; 20 s.
     ///
     /// Longer than a mobile network takes to wake up. What the kernel still holds cannot be seen: a
-    /// Ping may wait there behind other data. A smaller send buffer (`SO_SNDBUF`) or a longer time
+    /// Ping may wait there after other data. A smaller send buffer (`SO_SNDBUF`) or a longer time
     /// helps where links are slow.
     pub pong: Duration,
     /// For the next message of the peer (or piece of one), whatever else it sends; no limit.
@@ -44,15 +44,15 @@ pub struct Times {
     /// For the closing handshake and the end of the transport, from when our Close (or a response
     /// that opens no connection) has left; 5 s (RFC 6455, section 7.1.1).
     pub close: Duration,
-    /// For a write in which the peer takes nothing; 30 s.
+    /// For the transport to take at least one byte of what waits to be written; 30 s.
     ///
-    /// A peer that does not read holds what is to be sent to it in memory.
+    /// What is to be sent to a peer that does not read stays in our memory.
     pub write: Duration,
-    /// The least rate at which a peer takes what waits for it, in bytes per second, over twice the
-    /// time of [`write`](Self::write); 64.
+    /// The lowest rate at which bytes that wait may be written, in bytes per second, averaged over
+    /// twice the time of [`write`](Self::write); 64.
     ///
-    /// It ends a peer that takes a byte now and then to keep the connection; no honest phone is
-    /// that slow. 0 turns it off.
+    /// It catches a peer that reads one byte now and then; no honest phone is that slow. 0 turns it
+    /// off.
     pub min_rate: u32,
 }
 

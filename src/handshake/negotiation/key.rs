@@ -38,6 +38,13 @@ pub(crate) fn accept_of(key: &[u8]) -> [u8; 28] {
 ///
 /// Base64 with padding (RFC 4648, section 4) has 22 digits for them. The four bits that are left
 /// over may be set: RFC 6455 itself once printed such a key (erratum 3150).
+///
+/// ```
+/// use sansocket::negotiation::is_valid_key;
+///
+/// assert!(is_valid_key("dGhlIHNhbXBsZSBub25jZQ=="));
+/// assert!(!is_valid_key("dGhlIHNhbXBsZQ=="));
+/// ```
 #[must_use]
 pub fn is_valid_key(key: impl AsRef<[u8]>) -> bool {
     let is_digit = |b: &u8| b.is_ascii_alphanumeric() || *b == b'+' || *b == b'/';

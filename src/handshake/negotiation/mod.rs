@@ -7,12 +7,12 @@
 //! and writes the heads. Headers are anything that yields names and values as bytes, so that
 //! nothing is copied into a type of this crate.
 //!
-//! A server behind a foreign HTTP/1.1 implementation, which has checked the method, with the
-//! headers in an `http::HeaderMap`:
+//! A server behind a foreign HTTP/1.1 implementation, which has checked that the method is GET and
+//! the version 1.1, with the headers in an `http::HeaderMap`:
 //!
 //! ```
 //! use http::{HeaderMap, HeaderValue, header};
-//! use sansocket::negotiation::{self, Offer};
+//! use sansocket::negotiation::{self, Offer, select_subprotocol};
 //! use sansocket::{Connection, HandshakeError, OriginPolicy, Settings};
 //!
 //! /// Returns the fields of the response with status 101, and the open connection.
@@ -30,27 +30,34 @@
 //!     response.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 //!     response.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
 //!     response.insert(header::SEC_WEBSOCKET_ACCEPT, accept.parse().expect("base64"));
+//!     if let Some(name) = select_subprotocol(&offer.subprotocols, &["chat"]) {
+//!         response.insert(header::SEC_WEBSOCKET_PROTOCOL, name.parse().expect("a token"));
+//!     }
 //!     Ok((response, Connection::server(Settings::default())))
 //! }
 //! # let mut request = HeaderMap::new();
 //! # for (name, value) in [
 //! #     ("host", "example.com"), ("upgrade", "websocket"), ("connection", "Upgrade"),
 //! #     ("sec-websocket-version", "13"), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-//! #     ("origin", "http://example.com"),
+//! #     ("origin", "http://example.com"), ("sec-websocket-protocol", "x, chat"),
 //! # ] {
 //! #     request.insert(name, HeaderValue::from_static(value));
 //! # }
 //! # let (response, _) = accept(&request, "example.com")?;
 //! # assert_eq!(response["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+//! # assert_eq!(response["sec-websocket-protocol"], "chat");
 //! # assert_eq!(accept(&request, "example.org").map(drop).unwrap_err().status(), 403);
 //! # Ok::<(), HandshakeError>(())
 //! ```
 //!
-//! An error is answered with [`Response::from(&error)`](crate::Response), or with its
-//! [`status`](crate::HandshakeError::status) alone.
+//! Write the response, then give the connection to [`Endpoint::open`](crate::Endpoint::open), and
+//! what was read after the head of the request to its `receive`. An error is answered with
+//! [`Response::from(&error)`](crate::Response), or with its
+//! [`status`](crate::HandshakeError::status) alone: that response has the fields that the status
+//! needs (426: `Upgrade` and `Sec-WebSocket-Version`) and a body; `Connection: close` and
+//! `Content-Length` are left to the HTTP implementation.
 //!
-//! permessage-deflate on top of that, with the feature `deflate`; a client has `Deflate::offer` and
-//! `Deflate::agree` for it:
+//! permessage-deflate on top of that, with the feature `deflate`:
 //!
 //! ```
 //! # #[cfg(feature = "deflate")] {
@@ -70,6 +77,45 @@
 //! # assert!(ws.has_deflate());
 //! # }
 //! # Ok::<(), sansocket::SetupError>(())
+//! ```
+//!
+//! A client, which has sent `key`, 16 random bytes in base64, with the subprotocol `chat` and what
+//! `Deflate::offer` returns, reads a response with status 101:
+//!
+//! ```
+//! # #[cfg(feature = "deflate")] {
+//! use http::HeaderMap;
+//! use sansocket::negotiation::{self, Agreement};
+//! use sansocket::{Connection, Deflate, HandshakeError, Settings};
+//!
+//! fn open(
+//!     response: &HeaderMap,
+//!     key: &str,
+//!     deflate: &Deflate,
+//!     seed: [u8; 32],
+//! ) -> Result<Connection, HandshakeError> {
+//!     negotiation::check_upgrade(response, key)?;
+//!     let offered = [deflate.offer()];
+//!     let agreed = Agreement::read(response, &["chat"], &offered)?;
+//!     let ws = Connection::client(Settings::default(), seed);
+//!     match deflate.agree(&offered, &agreed.extensions)? {
+//!         Some(element) => ws
+//!             .with_deflate(deflate, &element)
+//!             .map_err(|_| HandshakeError::Extensions),
+//!         None => Ok(ws),
+//!     }
+//! }
+//! # let mut response = HeaderMap::new();
+//! # for (name, value) in [
+//! #     ("upgrade", "websocket"), ("connection", "Upgrade"),
+//! #     ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+//! #     ("sec-websocket-extensions", "permessage-deflate"),
+//! # ] {
+//! #     response.insert(name, http::HeaderValue::from_static(value));
+//! # }
+//! # let key = "dGhlIHNhbXBsZSBub25jZQ==";
+//! # assert!(open(&response, key, &Deflate::default(), [7; 32]).unwrap().has_deflate());
+//! # }
 //! ```
 
 pub(in crate::handshake) mod agreement;

@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 
 /// Returns the first subprotocol in the client's order that the server supports.
 ///
-/// With none in common the handshake continues without one (RFC 6455, section 4.2.2), which
-/// browsers do not accept.
+/// With none in common the WebSocket opens without one (RFC 6455, section 4.2.2); browsers fail
+/// then.
 ///
 /// ```
 /// use sansocket::negotiation::select_subprotocol;
