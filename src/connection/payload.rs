@@ -337,7 +337,7 @@ impl<'b> Piece<'b> {
         }
     }
 
-    /// The bytes, of text as well; copied only if they are lent.
+    /// The bytes, also of text; copied only if they are lent.
     ///
     /// ```
     /// # use bytes::Bytes;
@@ -356,7 +356,7 @@ impl<'b> Piece<'b> {
         }
     }
 
-    /// The same, borrowing nothing: to keep it, or to hand it to another thread.
+    /// Returns the same with its bytes owned: to keep it, or to hand it to another thread.
     ///
     /// ```
     /// # use sansocket::Piece;

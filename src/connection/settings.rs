@@ -168,11 +168,11 @@ pub enum Deliver {
     /// limits [`max_message_size`](Settings::max_message_size) and
     /// [`max_fragments`](Settings::max_fragments) still hold: raise them for longer messages.
     ///
-    /// Every message comes as [`Piece`](crate::Piece)s, also one that arrives completely. Text is cut
-    /// between characters and checked as it arrives. A compressed message is inflated as it arrives,
-    /// at most about 32 KiB at once, and its last 32 KiB are kept until it ends, as what follows may
-    /// refer to them. How the bytes are cut into reads decides on the pieces, never on what they are
-    /// together. Pings and Pongs may come in between.
+    /// Every message comes as [`Piece`](crate::Piece)s, also one that arrives completely. Text is
+    /// cut between characters and checked as it arrives. A compressed message is inflated as it
+    /// arrives, at most about 32 KiB at once, and its last 32 KiB are kept until it ends, as what
+    /// follows may refer to them. How the bytes are cut into reads determines the pieces, never the
+    /// message that they form. Pings and Pongs may come in between.
     ///
     /// A relay hands each piece on, and the Close:
     ///

@@ -116,7 +116,7 @@ impl From<Outcome> for End {
     }
 }
 
-/// In this module, as `connection` knows nothing of the end of a handshake.
+/// Defined here because `connection` does not know how a handshake ends.
 impl Connection {
     /// How it ended, once the transport has ([`receive_eof`](Connection::receive_eof)).
     #[must_use]

@@ -333,12 +333,12 @@ impl Endpoint {
         self.session.receive_eof();
     }
 
-    /// Answers [`Event::Request`]: the response is in `out`, and the connection is open. Messages may
-    /// follow at once.
+    /// Accepts the request of an [`Event::Request`]: appends the response to `out` and opens the
+    /// connection. Messages may follow at once.
     ///
-    /// A request that has failed a check ([`Event::Http`]) gets its refusal instead. If you read meanwhile,
-    /// call [`receive`](Self::receive) after it even with an empty `Input`: what the client sent
-    /// early comes out then.
+    /// A request that has failed a check ([`Event::Http`]) gets its refusal instead. If you have
+    /// read meanwhile, call [`receive`](Self::receive) after it, even with an empty `Input`: it
+    /// then returns what the client sent early.
     ///
     /// # Errors
     ///
@@ -423,13 +423,13 @@ impl Endpoint {
     /// Nothing else says that the connection is over. It may append to `out` a Ping, a Close for a
     /// peer that took too long, or a server's 408.
     ///
-    /// Deadlines judge the peer, not the scheduler: each runs from when its cause has left `out`,
-    /// and no layer below holds it back ([`flushed`](Self::flushed)); none runs while the application
-    /// decides on a request; and a call that comes more than 100 ms later than it was asked for gives
-    /// the peer the time again, once, so that what has arrived meanwhile is read before it is judged.
-    /// A timer that is that late makes deadlines twice as long. The timeouts of blocking sockets are
-    /// on Linux (`SO_RCVTIMEO` and `SO_SNDTIMEO`, up to an eighth of the time), so wait at most 1 s
-    /// there; earlier calls do no harm.
+    /// Deadlines judge the peer, not the scheduler. Each starts when its cause has left `out` and
+    /// no layer below holds it back ([`flushed`](Self::flushed)). None runs while the application
+    /// decides on a request. A call more than 100 ms after the time that was asked for restarts
+    /// everything that is over, once, so that what has arrived meanwhile is read before the peer is
+    /// judged. A timer that is that late makes deadlines twice as long. The timeouts of blocking
+    /// sockets are on Linux (`SO_RCVTIMEO` and `SO_SNDTIMEO`, up to an eighth of the time), so wait
+    /// at most 1 s there; earlier calls do no harm.
     #[inline]
     pub fn tick(&mut self, now: Duration, out: &mut BytesMut) -> Tick {
         self.out_len = length(out);
@@ -605,10 +605,11 @@ impl Endpoint {
     /// Reports the progress of a layer below `out`: it wrote `n` bytes, and still holds some or not.
     ///
     /// Call it if something between `out` and the transport keeps bytes: TLS, HTTP/2, a write in
-    /// flight, a queue of what was taken by `split` or [`share`](Session::share). Once it was called,
-    /// it alone tells of progress, so call it after each write of that layer, and after handing bytes
-    /// to it, with `n` as 0 if none were written. `n` counts bytes as that layer writes them,
-    /// encrypted ones for TLS. Write until neither `out` nor the layer holds bytes, then read:
+    /// flight, a queue of what was taken by `split` or [`share`](Session::share). From the first
+    /// call on, it alone reports progress: call it after each write of that layer, and after
+    /// handing bytes to it, with 0 for `n` if none were written. `n` counts bytes as that layer
+    /// writes them, encrypted ones for TLS. Write until neither `out` nor the layer holds bytes,
+    /// then read:
     ///
     /// ```
     /// use bytes::BytesMut;

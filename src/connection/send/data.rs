@@ -77,7 +77,7 @@ impl<'a> From<&'a Piece<'_>> for Data<'a> {
     }
 }
 
-/// In this module, as `prepared` knows nothing of `Data`.
+/// Defined here because `prepared` does not know `Data`.
 impl Prepared {
     /// A message of text or binary (RFC 6455, section 5.6).
     ///
