@@ -1,11 +1,12 @@
 //! An adapter in five steps.
 //!
-//! Invariant: one turn is `tick`, then write, then read, and what is in `out` is written before more
-//! is read.
+//! Invariant: one turn is `tick`, then write, then read, and what is in `out` is written before
+//! more is read.
 //!
 //! An adapter owns the transport, the buffers, the clock and the wait. The [`Endpoint`] decides
 //! everything else. This one works with any transport that does not block; the caller waits with
-//! `poll`, epoll, a runtime or a game's next frame. The blocking one is in the docs of [`Endpoint`].
+//! `poll`, epoll, a runtime or a game's next frame. The blocking one is in the docs of
+//! [`Endpoint`].
 //!
 //! # 1. Own four things
 //!
@@ -14,24 +15,25 @@
 //!
 //! # 2. Tick
 //!
-//! Ask [`tick`](crate::Endpoint::tick) first, in every turn. It appends what is due (a Ping, a Close) to
-//! `out`, and says what the transport does next. It is the only place that reports the end.
+//! Ask [`tick`](crate::Endpoint::tick) first, in every turn. It appends what is due (a Ping, a
+//! Close) to `out`, and says what the transport does next. It is the only place that reports the
+//! end.
 //!
 //! # 3. Write
 //!
-//! If `out` is not empty, write it, and report what was taken with [`wrote`](crate::Endpoint::wrote). Do not
-//! read while bytes wait in `out`: this is the backpressure that keeps a peer which only sends from
-//! filling your memory.
+//! If `out` is not empty, write it, and report what was taken with
+//! [`wrote`](crate::Endpoint::wrote). Do not read while bytes wait in `out`: this is the
+//! backpressure that keeps a peer which only sends from filling your memory.
 //!
 //! # 4. Read
 //!
-//! Give what was read to [`receive`](crate::Endpoint::receive), in a loop until it returns `None`. Answers
-//! go to `out`, and the next turn writes them all at once.
+//! Give what was read to [`receive`](crate::Endpoint::receive), in a loop until it returns `None`.
+//! Answers go to `out`, and the next turn writes them all at once.
 //!
 //! # 5. End
 //!
-//! An end of file is [`receive_eof`](crate::Endpoint::receive_eof); after an error of the transport, clear
-//! `out` first, as nothing of it can leave. Then `tick` reports how it ended.
+//! When a read returns no bytes or fails, call [`receive_eof`](crate::Endpoint::receive_eof). When
+//! a write fails, clear `out` first, as nothing of it can leave. Then `tick` reports how it ended.
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -64,7 +66,7 @@
 //!             let wake = match self.ws.tick(clock.elapsed(), &mut self.out) {
 //!                 Tick::Wait(wake) => wake,
 //!                 Tick::ShutDown(wake) => {
-//!                     let _ = shut_down(&self.transport); // the read that follows reports the fault
+//!                     let _ = shut_down(&self.transport); // again does no harm
 //!                     wake
 //!                 }
 //!                 Tick::Done(end) => return Next::Done(end),
@@ -74,7 +76,10 @@
 //!                     Ok(n) => drop(self.ws.wrote(n, clock.elapsed(), &mut self.out)),
 //!                     Err(e) if e.kind() == ErrorKind::WouldBlock => return Next::Writable(wake),
 //!                     Err(e) if e.kind() == ErrorKind::Interrupted => {}
-//!                     Err(_) => self.broken(),
+//!                     Err(_) => {
+//!                         self.out.clear();
+//!                         self.ws.receive_eof();
+//!                     }
 //!                 }
 //!                 continue;
 //!             }
@@ -83,7 +88,7 @@
 //!                 Ok(n) => self.received(&mut buffer[..n], clock.elapsed()),
 //!                 Err(e) if e.kind() == ErrorKind::WouldBlock => return Next::Readable(wake),
 //!                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-//!                 Err(_) => self.broken(),
+//!                 Err(_) => self.ws.receive_eof(),
 //!             }
 //!         }
 //!     }
@@ -99,11 +104,6 @@
 //!                 _ => Ok(()),
 //!             };
 //!         }
-//!     }
-//!
-//!     fn broken(&mut self) {
-//!         self.out.clear();
-//!         self.ws.receive_eof();
 //!     }
 //! }
 //! # use sansocket::{ClientRequest, Config};
@@ -133,14 +133,15 @@
 //!
 //! # What to add
 //!
-//! - Many connections on one thread: limit the reads of a turn, so that one fast client does not keep
-//!   the others waiting.
-//! - TLS, HTTP/2, or a write that is still in flight: tell [`flushed`](crate::Endpoint::flushed) what the
-//!   layer below holds back. Otherwise a deadline may judge a peer for bytes that never left.
-//! - A request that takes time to decide: keep the [`Request`](crate::Request), read nothing, and call
-//!   [`accept`](crate::Endpoint::accept) or
-//!   [`respond`](crate::Endpoint::respond) later. No deadline runs meanwhile.
-//! - A stop of the server: [`close`](crate::Session::close) with 1001, then go on with the loop until
-//!   `tick` returns [`Done`](crate::Tick::Done).
+//! - Many connections on one thread: limit the reads of a turn, so that one fast client does not
+//!   keep the others waiting.
+//! - TLS, HTTP/2, or a write that is still in flight: tell [`flushed`](crate::Endpoint::flushed)
+//!   what the layer below holds back. Otherwise a deadline may judge a peer for bytes that never
+//!   left.
+//! - A request that takes time to decide: keep the [`Request`](crate::Request), read nothing, and
+//!   call [`accept`](crate::Endpoint::accept) or [`respond`](crate::Endpoint::respond) later. No
+//!   deadline runs meanwhile.
+//! - A stop of the server: [`close`](crate::Session::close) with 1001, then go on with the loop
+//!   until `tick` returns [`Done`](crate::Tick::Done).
 //!
 //! [`Endpoint`]: crate::Endpoint

@@ -1,6 +1,7 @@
 //! One message to many connections.
 //!
-//! Invariant: a message is framed once, and compressed once for all connections that compress alike.
+//! Invariant: a message is framed once, and compressed once for all connections that compress
+//! alike.
 //!
 //! # Send
 //!
@@ -32,10 +33,10 @@
 //!
 //! # Share
 //!
-//! From about 1 KiB on, [`share`](crate::Session::share) is cheaper than `send`: it does not copy the
-//! frame. It returns the frame as `Bytes`, to be written after what is in `out`. So the adapter has a
-//! queue of pieces instead of one buffer, and tells [`flushed`](crate::Endpoint::flushed) what it
-//! wrote of it.
+//! From about 1 KiB on, [`share`](crate::Session::share) is cheaper than `send`: it does not copy
+//! the frame. It returns the frame as `Bytes`, to be written after what is in `out`. So the adapter
+//! has a queue of pieces instead of one buffer, and tells [`flushed`](crate::Endpoint::flushed)
+//! what it wrote of it.
 //!
 //! ```
 //! use bytes::{Buf, Bytes, BytesMut};

@@ -19,21 +19,22 @@
 //! # }
 //! ```
 //!
-//! Endpoints of one `Config` share idle inflaters and compressors. A lock guards them: give each busy
-//! thread a `Config` with a `Deflate` of its own.
+//! Endpoints of one `Config` share idle inflaters and compressors. A lock guards them: give each
+//! busy thread a `Config` with a `Deflate` of its own.
 //!
 //! # Choose memory or ratio
 //!
-//! With context takeover, the default, a message may refer to those before it. Small messages that are
-//! alike shrink most that way, but a server keeps up to 371 KiB for each connection that has sent one.
-//! With `server_no_context_takeover` it keeps 24 bytes. The docs of `Deflate` have the table.
+//! With context takeover, the default, a message may refer to those before it. Small messages that
+//! are alike shrink most that way, but a server keeps up to 371 KiB for each connection that has
+//! sent one. With `server_no_context_takeover` it keeps 24 bytes. The docs of `Deflate` have the
+//! table.
 //!
 //! # Keep secrets out
 //!
-//! The length of a compressed message tells what it has in common with other text in it. An attacker
-//! who can choose a part of it, and sees lengths on the wire, finds a secret character by character,
-//! through TLS as well (CRIME, BREACH; RFC 7692, section 8). Padding does not help much; not
-//! compressing does. Turn it off for the message, and on again:
+//! The length of a compressed message tells what it has in common with other text in it. An
+//! attacker who can choose a part of it, and sees lengths on the wire, finds a secret character by
+//! character, through TLS as well (CRIME, BREACH; RFC 7692, section 8). Padding does not help much;
+//! not compressing does. Turn it off for the message, and on again:
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -61,6 +62,7 @@
 //!
 //! # What a peer can do
 //!
-//! A compressed message is bounded twice: its compressed form when each header arrives, its inflated
-//! form at each step of at most 32 KiB ([`max_message_size`](crate::Settings::max_message_size)). A
-//! message that would inflate to gigabytes ends the connection with 1009 at the limit.
+//! A compressed message is bounded twice: its compressed form when each header arrives, its
+//! inflated form at each step of at most 32 KiB
+//! ([`max_message_size`](crate::Settings::max_message_size)). A message that would inflate to
+//! gigabytes ends the connection with 1009 at the limit.

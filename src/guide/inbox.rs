@@ -3,10 +3,11 @@
 //! Invariant: one thread or task owns the endpoint; everything that happens to the connection comes
 //! through its inbox.
 //!
-//! An [`Endpoint`] has one owner and no lock. Other threads do not send on it: they put what they want
-//! into the inbox of its owner. Here the bytes that were read come through the inbox as well, so the
-//! owner waits in one place only, at most until the time that `tick` asks for. This needs nothing but
-//! `std`; `examples/echo_tokio.rs` does the same with `select!` over the socket and a channel.
+//! An [`Endpoint`] has one owner and no lock. Other threads do not send on it: they put what they
+//! want into the inbox of its owner. Here the bytes that were read come through the inbox as well,
+//! so the owner waits in one place only, at most until the time that `tick` asks for. This needs
+//! nothing but `std`; `examples/echo_tokio.rs` does the same with `select!` over the socket and a
+//! channel.
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -33,12 +34,16 @@
 //!         let now = start.elapsed();
 //!         let wake = match ws.tick(now, &mut out) {
 //!             Tick::Wait(wake) => wake,
-//!             Tick::ShutDown(wake) => stream.shutdown(Shutdown::Write).map_or(wake, |()| wake),
+//!             Tick::ShutDown(wake) => {
+//!                 let _ = stream.shutdown(Shutdown::Write); // again does no harm
+//!                 wake
+//!             }
 //!             Tick::Done(end) => return Ok(end),
 //!         };
 //!         let wait = wake.map_or(Duration::MAX, |wake| wake - now);
 //!         if !out.is_empty() {
-//!             stream.set_write_timeout(wake.map(|_| wait))?;
+//!             // At most 1 s: Linux ends the timeout of a socket up to an eighth too late.
+//!             stream.set_write_timeout(Some(wait.min(Duration::from_secs(1))))?;
 //!             match stream.write(&out) {
 //!                 Ok(n) => drop(ws.wrote(n, start.elapsed(), &mut out)),
 //!                 Err(e) if is_passing(&e) => {}
@@ -136,8 +141,8 @@
 //!
 //! # Slow receivers
 //!
-//! Whoever sends to many inboxes must not wait for one of them: use `try_send`. If an inbox is full,
-//! decide by what the messages are. For news of which only the latest counts, drop the message; where
-//! none may be missing, shut the transport down, which ends the connection.
+//! Whoever sends to many inboxes must not wait for one of them: use `try_send`. If an inbox is
+//! full, decide by what the messages are. For news of which only the latest counts, drop the
+//! message; where none may be missing, shut the transport down, which ends the connection.
 //!
 //! [`Endpoint`]: crate::Endpoint

@@ -8,12 +8,12 @@
 //! # Receive in place
 //!
 //! With [`Deliver::InPlace`](crate::Deliver::InPlace) an uncompressed message of one frame stays in
-//! your read buffer until it is complete. Give the connection a buffer of its own, leave what was not
-//! taken at its start, and read more behind it.
+//! your read buffer until it is complete. Give the connection a buffer of its own, leave what was
+//! not taken at its start, and read more behind it.
 //!
-//! [`receive_owned`](crate::Endpoint::receive_owned) takes the buffer as a `BytesMut`, and advances it
-//! past what was taken. A binary message from 16 KiB on leaves as a view of the buffer, which can be
-//! sent to another thread; a smaller one is copied, as it would keep the whole buffer alive.
+//! [`receive_owned`](crate::Endpoint::receive_owned) takes the buffer as a `BytesMut`, and advances
+//! it past what was taken. A binary message from 16 KiB on leaves as a view of the buffer, which
+//! can be sent to another thread; a smaller one is copied, as it would keep the whole buffer alive.
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -56,10 +56,10 @@
 //!
 //! # Send apart
 //!
-//! [`send_apart`](crate::Session::send_apart) appends everything but the payload to `out`. Write both
-//! with one vectored write; [`wrote`](crate::Endpoint::wrote) says how much of the payload has left.
-//! It returns an empty payload where the bytes must change on the way: a client masks them, and a
-//! compressed message is in `out` already. So the code is the same in every case.
+//! [`send_apart`](crate::Session::send_apart) appends everything but the payload to `out`. Write
+//! both with one vectored write; [`wrote`](crate::Endpoint::wrote) says how much of the payload has
+//! left. It returns an empty payload where the bytes must change on the way: a client masks them,
+//! and a compressed message is in `out` already. So the code is the same in every case.
 //!
 //! ```
 //! use bytes::BytesMut;

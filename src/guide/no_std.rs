@@ -14,8 +14,8 @@
 //!
 //! # What the device provides
 //!
-//! - **An allocator.** An idle connection owns no heap memory; a message that arrives in parts takes
-//!   its own length. Set [`max_message_size`](crate::Settings::max_message_size) and
+//! - **An allocator.** An idle connection owns no heap memory; a message that arrives in parts
+//!   takes its own length. Set [`max_message_size`](crate::Settings::max_message_size) and
 //!   [`Config::max_head_size`](crate::Config::max_head_size) to what the device has.
 //! - **A clock**: the time since the start of the device, which never goes back.
 //! - **Entropy**, for clients: 32 bytes from the hardware, fresh for each connection (RFC 6455,
@@ -91,5 +91,5 @@
 //! # assert!(matches!(run(&mut Unplugged, |_| ()), Ok(End::Refused(_))));
 //! ```
 //!
-//! `tests/no_std` in the repository links such a program with an allocator that has no memory and no
-//! operating system, which fails if anything needs `std`.
+//! `tests/no_std` in the repository links such a program with an allocator that has no memory and
+//! no operating system, which fails if anything needs `std`.
