@@ -33,7 +33,7 @@
 //! ```
 //!
 //! One read makes one write, however many messages came in it, and one buffer serves for every
-//! connection of a thread: an endpoint keeps nothing of it, and an idle one owns no heap memory.
+//! connection of a thread: an endpoint keeps no part of it, and an idle one owns no heap memory.
 //!
 //! # Where to start
 //!

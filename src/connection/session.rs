@@ -1,8 +1,8 @@
 //! The engine of a connection: it joins the two halves, answers Pings and Closes, and is what the
 //! application sends with.
 //!
-//! Invariant: nothing of HTTP and nothing of time is known here; what cannot be sent leaves nothing
-//! in the output.
+//! Invariant: this file knows neither HTTP nor time; what cannot be sent leaves nothing in the
+//! output.
 
 use super::closing::{Cause, Closing, ClosingState, Outcome};
 use super::error::SendError;
@@ -367,7 +367,7 @@ impl Session {
     /// # Ok::<(), SendError>(())
     /// ```
     ///
-    /// Where the connection needs a frame of its own (see [`Prepared`]), that one comes back, in
+    /// Where the connection needs a frame of its own (see [`Prepared`]), that frame is returned, in
     /// memory which is not shared. Below about 1 KiB [`send`](Self::send) is cheaper: so short a
     /// copy takes less time than counting references to the frame.
     ///

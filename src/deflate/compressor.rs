@@ -63,7 +63,7 @@ impl Compressor {
     }
 }
 
-/// The window holds payloads, so nothing of it is shown.
+/// Hides the window, which holds payloads.
 impl fmt::Debug for Compressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Compressor")

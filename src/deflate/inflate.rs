@@ -85,7 +85,7 @@ impl Inflation {
 
     /// A compressed message starts, of at most `max` bytes when inflated.
     ///
-    /// Call it only if the extension was agreed on, when the header of the first frame has come;
+    /// Call it only if the extension was agreed on, when the header of the first frame has arrived;
     /// then ask [`takes`](Self::takes) about that frame.
     pub(crate) fn begin_message(&mut self, max: u64) {
         debug_assert!(self.is_agreed() && !self.is_under_way());
@@ -98,8 +98,8 @@ impl Inflation {
     /// Whether a frame with this payload length fits into what the message under way may still
     /// take in compressed form.
     ///
-    /// Call it once for each frame of a compressed message, when its header has come. It counts the
-    /// frame.
+    /// Call it once for each frame of a compressed message, when its header has arrived. It counts
+    /// the frame.
     pub(crate) fn takes(&mut self, len: u64) -> bool {
         debug_assert!(self.is_under_way());
         let Some(state) = self.0.under_way() else {

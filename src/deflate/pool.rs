@@ -1,6 +1,6 @@
 //! States that connections share.
 //!
-//! Invariant: what comes out of the pool shows nothing of the connection that used it before.
+//! Invariant: a state from the pool reveals nothing of the connection that used it before.
 
 extern crate std;
 

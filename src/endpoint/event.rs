@@ -38,7 +38,8 @@ pub enum Event<'b> {
     Text(Text<'b>),
     /// A complete binary message (RFC 6455, section 5.6).
     Binary(Binary<'b>),
-    /// A part of a message; with [`Deliver::Pieces`](crate::Deliver::Pieces) every message comes so.
+    /// A part of a message; with [`Deliver::Pieces`](crate::Deliver::Pieces) every message arrives
+    /// in this form.
     Piece(Piece<'b>),
     /// A Ping with its payload of at most 125 bytes (RFC 6455, section 5.5.2). The Pong is in the
     /// output already, unless [`Settings::answer_pings`](crate::Settings::answer_pings) is off.

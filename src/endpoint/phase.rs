@@ -1,6 +1,6 @@
 //! The opening handshake of an endpoint, in either role, and its result.
 //!
-//! Invariant: a request is answered once, and after a refusal nothing of the input is used.
+//! Invariant: a request is answered once, and input after a refusal is discarded.
 
 use super::end::End;
 use super::event::Event;

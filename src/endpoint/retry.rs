@@ -8,7 +8,7 @@ use crate::handshake::HandshakeError;
 use crate::time::{Backoff, Expired};
 use core::time::Duration;
 
-/// In this module, as `time` knows nothing of `End`.
+/// Defined here because `time` does not know `End`.
 impl Backoff {
     /// Call it when a connection has ended with `end`, after it `lasted` this long: returns how long
     /// to wait before the next try, or `None` if another try is not wanted or would end in the same

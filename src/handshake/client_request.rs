@@ -1,6 +1,6 @@
 //! What a client asks for, and where (RFC 6455, section 4.1).
 //!
-//! Invariant: whatever the application puts in, the request that is written is a valid one.
+//! Invariant: whatever the application sets, the request that is written is valid.
 
 use super::extension::Extension;
 use super::fields::{self, write_field, write_fields};

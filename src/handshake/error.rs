@@ -59,7 +59,7 @@ pub enum HandshakeError {
     NotUpgrade,
     /// RFC 6455, section 4.2.1: there is one `Sec-WebSocket-Key`, of 16 bytes in base64.
     Key,
-    /// RFC 6455, section 4.3: `Sec-WebSocket-Version` is there once, a number from 0 to 255.
+    /// RFC 6455, section 4.3: `Sec-WebSocket-Version` occurs once, a number from 0 to 255.
     VersionMalformed,
     /// RFC 6455, section 4.4: the version is 13. Holds the version that was found.
     VersionUnsupported(u8),
@@ -78,7 +78,7 @@ pub enum HandshakeError {
     /// and one token in a response.
     Subprotocol,
     /// RFC 6455, section 9.1: `Sec-WebSocket-Extensions` fits its grammar; in a response, the
-    /// parameters fit the offer, and each extension is there once.
+    /// parameters fit the offer, and each extension occurs once.
     Extensions,
 
     /// RFC 6455, section 4.1: the server answered with another status than 101.
@@ -92,7 +92,7 @@ pub enum HandshakeError {
     Upgrade,
     /// RFC 6455, section 4.1: the `Connection` of a 101 names `Upgrade`.
     Connection,
-    /// RFC 6455, section 4.1: `Sec-WebSocket-Accept` is there once and answers the key.
+    /// RFC 6455, section 4.1: `Sec-WebSocket-Accept` occurs once and answers the key.
     Accept,
     /// RFC 6455, section 4.1: the server chooses among the subprotocols that were offered. Holds
     /// the one that it chose.

@@ -74,7 +74,7 @@ impl Extension {
         &self.name
     }
 
-    /// Returns names and values of the parameters, in order. A name may be there more than once.
+    /// Returns names and values of the parameters, in order. A name may occur more than once.
     pub fn params(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.params
             .iter()

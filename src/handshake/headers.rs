@@ -30,7 +30,7 @@ use core::ops::Range;
 /// ```
 #[derive(Clone, Default)]
 pub struct Headers {
-    /// Names and values: the head as it came, or one field after the other.
+    /// Names and values: the head as it arrived, or one field after the other.
     bytes: Vec<u8>,
     /// The place of each field in them.
     fields: Vec<Field>,
@@ -145,7 +145,7 @@ impl Headers {
         })
     }
 
-    /// The place of this text in the head that the fields came in; a copy, if it is not from there.
+    /// The place of this text in the head that holds the fields; a copy, if it is not from there.
     pub(crate) fn place_of(&self, text: Cow<'_, str>) -> Place {
         let start = text
             .as_ptr()
@@ -176,7 +176,7 @@ impl Headers {
         self.raw().map(|(name, value)| (name, value.get()))
     }
 
-    /// A part of the head that the fields came in.
+    /// A part of the head that holds the fields.
     pub(crate) fn part(&self, place: &Range<usize>) -> &[u8] {
         let part = self.bytes.get(place.clone());
         debug_assert!(part.is_some(), "fields stand in `bytes`, which only grows");

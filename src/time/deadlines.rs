@@ -87,11 +87,11 @@ pub(crate) struct Deadlines {
     since: Moment,
     /// Since when a Pong is awaited.
     awaits_pong: Moment,
-    /// When the last Ping left, until its Pong has come.
+    /// When the last Ping left, until its Pong has arrived.
     pinged: Moment,
     /// The round trip of the last Ping that was answered, as the time since 0.
     latency: Moment,
-    /// Since when the peer has taken nothing of what is to be written.
+    /// Since when the peer has taken nothing although something waits.
     backlog: Moment,
     /// Since when `taken` bytes were taken, with something to be written all the time.
     window: Moment,
@@ -194,7 +194,7 @@ impl Deadlines {
         }
     }
 
-    /// Nothing is to be written any more.
+    /// Everything has been written.
     fn all_written(&mut self, now: Moment) {
         (self.backlog, self.is_blocked, self.ahead) = (Moment::NEVER, false, 0);
         self.has_left(now);

@@ -201,7 +201,7 @@ impl Sender {
         Ok(follows)
     }
 
-    /// Whether a message of this length that starts now is to be compressed, or at least tried.
+    /// Whether to compress a message of this length that starts now, or at least to try.
     #[inline]
     fn may_compress(&self, len: usize, compress: bool) -> bool {
         self.compresses() && compress && self.compression.is_worth(len)

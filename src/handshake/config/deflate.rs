@@ -148,7 +148,7 @@ fn digits(window: Window) -> String {
 /// An offer or an answer, read.
 struct Element {
     params: Params,
-    /// Whether `client_max_window_bits` is there, with or without a value.
+    /// Whether `client_max_window_bits` is present, with or without a value.
     knows_client_max_window_bits: bool,
 }
 
@@ -160,7 +160,7 @@ enum Hint {
     Forbidden,
 }
 
-/// The parameters of an element; `None` if one is unknown, is there twice, or has a value that it
+/// The parameters of an element; `None` if one is unknown, occurs twice, or has a value that it
 /// must not have (RFC 7692, section 7).
 fn read(element: &Extension, hint: Hint) -> Option<Element> {
     let mut params = Params::default();

@@ -54,8 +54,8 @@ impl<'l> RequestLine<'l> {
     }
 }
 
-/// Proxies send a target with scheme and authority, and the latter counts (RFC 9112, section
-/// 3.2.2).
+/// Proxies send a target with scheme and authority; this authority is used, not `Host` (RFC 9112,
+/// section 3.2.2).
 fn absolute_form(target: &str) -> Result<(Cow<'_, str>, Option<&str>), HandshakeError> {
     let (scheme, rest) = target.split_once("://").ok_or_else(|| bad(target, 0))?;
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
