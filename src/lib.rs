@@ -3,9 +3,9 @@
 //!
 //! Invariant: the same bytes, times and seed give the same run, always.
 //!
-//! The crate is RFC 6455 as a pure state machine. It reads no socket, has no clock and no
-//! runtime, and copies and allocates only where the protocol needs it. Whoever owns the
-//! transport drives it: a blocking loop, a reactor, an async task, a ring, a simulator.
+//! The crate is RFC 6455 as a pure state machine. It reads no socket, has no clock and no runtime,
+//! and copies and allocates only where the protocol needs it. The owner of the transport drives it:
+//! a blocking loop, a reactor, an async task, a ring, a simulator.
 //!
 //! # The loop
 //!
@@ -21,7 +21,7 @@
 //! fn echo(ws: &mut Endpoint, read: &mut [u8], now: Duration, out: &mut BytesMut) {
 //!     let mut input = Input(read);
 //!     while let Some(event) = ws.receive(&mut input, now, out) {
-//!         // Sending fails only if the connection is closing: then nothing is left to be said.
+//!         // Sending fails only if the connection is closing, and then nothing has to be sent.
 //!         let _ = match event {
 //!             Event::Request(request) => ws.accept(request, out),
 //!             Event::Text(text) => ws.send(&text, out),
@@ -33,12 +33,12 @@
 //! ```
 //!
 //! One read makes one write, however many messages came in it, and one buffer serves for every
-//! connection of a thread: an endpoint keeps nothing of it, and an idle one owns no heap memory.
+//! connection of a thread: an endpoint keeps no part of it, and an idle one owns no heap memory.
 //!
 //! # Where to start
 //!
-//! - A server or a client over a transport of yours: [`Endpoint`]. For a client that comes back there
-//!   is [`Backoff`].
+//! - A server or a client over a transport of yours: [`Endpoint`]. For a client that reconnects
+//!   there is [`Backoff`].
 //! - To send, to close, to change settings: [`Session`], which an `Endpoint` derefs to.
 //! - After somebody else's handshake: [`negotiation`] and [`Endpoint::open`]; without deadlines
 //!   [`Connection`].
@@ -47,6 +47,7 @@
 //! - A page or a health check on the same port: [`Event::Http`].
 //! - TLS or a queue between `out` and the transport: [`Endpoint::flushed`].
 //! - Frames, for proxies and tools: [`mod@frame`].
+//! - How to build an adapter, and what to do in the common cases: the [`guide`].
 //! - Complete programs to copy: the folder `examples`.
 //!
 //! # States
@@ -114,6 +115,8 @@ mod connection;
 mod deflate;
 mod endpoint;
 pub mod frame;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod handshake;
 mod time;
 

@@ -1,7 +1,7 @@
 //! What is allocated, and what is held (RFC 6455, section 10.4).
 //!
 //! Invariant: nothing is allocated for a message that is complete in a read, nothing is held while
-//! idle, and for a message under way as much as has arrived, never as much as was announced.
+//! idle, and a message under way holds as much as has arrived, never as much as was announced.
 
 #[path = "support/allocator.rs"]
 mod allocator;

@@ -1,7 +1,7 @@
 //! Messages whose payload stays where it is (`Session::send_apart`).
 //!
 //! Invariant: what is written is, byte for byte, what an ordinary send appends, and the connection
-//! goes on alike.
+//! continues in the same way.
 
 mod support;
 

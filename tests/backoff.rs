@@ -1,7 +1,7 @@
 //! When a client tries again, after each way in which a try can end (RFC 6455, section 7.2.3;
 //! RFC 9110, section 10.2.3).
 //!
-//! Invariant: seeds and dates are numbers here; nothing waits and nothing is left to chance.
+//! Invariant: seeds and dates are numbers here; nothing waits and nothing is random.
 
 #[path = "support/endpoint.rs"]
 mod driver;

@@ -1,8 +1,7 @@
 //! The terminal client among the examples, run as a user runs it, over real sockets on the
 //! loopback.
 //!
-//! Invariant: everything here waits for an event, with a limit only for the case that it never
-//! comes.
+//! Invariant: every wait here is for an event, with a time limit only in case it never comes.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! The deadlines of an endpoint, each at its very time (RFC 6455, sections 5.5.2, 7.1.1 and 10.4).
+//! The deadlines of an endpoint, each at its exact time (RFC 6455, sections 5.5.2, 7.1.1 and 10.4).
 //!
 //! Invariant: time is a number here; nothing waits and nothing has a clock.
 

@@ -1,11 +1,10 @@
 //! permessage-deflate (RFC 7692) in use and under attack.
 //!
-//! Invariant: what a peer's bytes inflate to is bounded and judged while it comes in, a stream
-//! that is not complete is never delivered, and neither side ever loses step with the other's
-//! window.
+//! Invariant: what a peer's bytes inflate to is bounded and judged while it arrives, an incomplete
+//! stream is never delivered, and the windows of both sides never get out of step.
 //!
 //! Each test says what went wrong elsewhere. Streams are written and read by hand, see
-//! `support/deflate.rs`; what memory it takes is in `deflate_memory.rs`.
+//! `support/deflate.rs`; tests of its memory are in `deflate_memory.rs`.
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! What permessage-deflate allocates and holds (RFC 7692, section 7; RFC 6455, section 10.4).
 //!
-//! Invariant: nothing before the first compressed message, only the window between messages, what
-//! has come in and no more while one is under way, and nothing at all after the end.
+//! Invariant: nothing is held before the first compressed message, only the window between
+//! messages, no more than what has arrived during a message, and nothing after the end.
 //!
 //! Each test counts the allocations of its own thread; what it counts is printed.
 

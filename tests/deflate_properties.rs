@@ -1,8 +1,8 @@
 //! permessage-deflate for all inputs (RFC 7692).
 //!
 //! Invariant: what one end compresses, the other end and an independent reader inflate to the same;
-//! of what a peer sends, exactly the legal is received; and no event depends on how bytes are cut or
-//! on who shares the `Deflate`.
+//! exactly what is legal is received; and no event depends on how bytes are cut or on who shares
+//! the `Deflate`.
 
 mod support;
 

@@ -1,8 +1,8 @@
 //! One test for each error, in the order of the enums.
 //!
-//! Invariant: a peer's fault ends the connection with one Close (RFC 6455, section 7.1.7), a fault of
-//! the application harms nothing, a request that is refused gets one complete answer (RFC 6455,
-//! section 4.2.2), and each error names the section of its rule.
+//! Invariant: a peer's fault ends the connection with one Close (RFC 6455, section 7.1.7), an error
+//! of the application changes nothing, a request that is refused gets one complete answer (RFC
+//! 6455, section 4.2.2), and each error names the section of its rule.
 
 #[path = "support/handshake.rs"]
 mod handshake;

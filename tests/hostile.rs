@@ -1,4 +1,4 @@
-//! What has gone wrong in other implementations must not happen here.
+//! Faults of other implementations, which must not happen here.
 //!
 //! Invariant: each test says what went wrong there; the rules are those of RFC 6455, sections 5, 7,
 //! 8.1 and 10. Opening handshakes are in `hostile_handshake.rs`, single errors in `errors.rs`,

@@ -1,4 +1,4 @@
-//! What has gone wrong in other opening handshakes must not happen here.
+//! Faults of other opening handshakes, which must not happen here.
 //!
 //! Invariant: each test says what went wrong there; the rules are those of RFC 6455, sections 4 and
 //! 10, and of RFC 9112, section 11. Single errors have their tests in `errors.rs`, limits in

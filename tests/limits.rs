@@ -1,6 +1,6 @@
-//! Every limit exactly at it and one over (RFC 6455, section 10.4).
+//! Every limit, exactly at it and one over (RFC 6455, section 10.4).
 //!
-//! Invariant: a peer may use all of a limit, is refused from the header that goes over it, and no
+//! Invariant: a peer may use a limit completely, is rejected at the header that exceeds it, and no
 //! value of a limit overflows.
 
 mod support;

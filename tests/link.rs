@@ -1,8 +1,8 @@
-//! An endpoint over a link with a rate, pauses, a kernel's buffer and late calls, and a peer that
-//! reads and answers, or does not.
+//! An endpoint over a simulated link with a rate, pauses, a kernel's buffer and late calls, and a
+//! peer that reads and answers, or does not.
 //!
-//! Invariant: time is a number here. The link and the peer are made of numbers alone, and know
-//! nothing of deadlines.
+//! Invariant: time is a number here. The link and the peer are simulated, and know nothing of
+//! deadlines.
 
 #[path = "support/endpoint.rs"]
 mod driver;

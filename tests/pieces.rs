@@ -1,8 +1,8 @@
 //! Messages delivered in the pieces in which they arrive.
 //!
-//! Invariant: nothing of a message is kept, the pieces are the message, and all rules hold as for
-//! complete ones. (Every other test sees that the events are the same for all inputs: [`Run::feed`]
-//! receives in pieces as often as not.)
+//! Invariant: nothing of a message is kept, the pieces together are the message, and all rules hold
+//! as for complete ones. (Every other test sees that the events are the same for all inputs:
+//! [`Run::feed`] receives in pieces about half of the time.)
 
 #[path = "support/allocator.rs"]
 mod allocator;

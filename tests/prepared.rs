@@ -1,7 +1,7 @@
 //! One message to many connections.
 //!
 //! Invariant: what a prepared message makes a connection send is, byte for byte, what an ordinary
-//! send would have made, whatever was agreed on and whatever is sent before and after; and it is
+//! send would have made, whatever was negotiated and whatever is sent before and after; and it is
 //! framed once, and compressed once for each class of connections.
 
 #[path = "support/allocator.rs"]

@@ -1,7 +1,7 @@
 //! Laws for all inputs (RFC 6455, sections 5, 7 and 8.1).
 //!
 //! Invariant: how bytes are cut into reads never changes anything; what one end sends the other
-//! receives; no bytes make anything panic, and nothing follows an end.
+//! receives; no bytes cause a panic, and nothing follows an end.
 
 mod support;
 

@@ -1,11 +1,11 @@
 //! The echo servers among the examples, each with the same peers: slow, silent, greedy, broken
 //! and vanishing ones, over real sockets.
 //!
-//! Invariant: what one peer does never harms another one, and never lasts longer than the deadlines
-//! say.
+//! Invariant: what one peer does never harms another, and never lasts longer than the deadlines
+//! allow.
 //!
-//! Nothing here sleeps: everything waits for what the server does, with a limit only for the
-//! case that it never comes. While nothing is to be waited for, another peer is served.
+//! Nothing here sleeps: every wait is for something that the server does, with a time limit only in
+//! case that never comes. That nothing happens is shown by serving another peer meanwhile.
 
 mod support;
 

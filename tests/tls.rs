@@ -1,10 +1,10 @@
 //! The echo servers with TLS, `echo_tls` and `echo_tokio --tls`, with clients by hand.
 //!
-//! Invariant: TLS changes nothing of what a WebSocket does, however it cuts the bytes into records,
-//! and the deadlines hold for it, too.
+//! Invariant: TLS changes nothing, however it cuts the bytes into records, and the deadlines hold
+//! over it as well.
 //!
-//! Nothing here sleeps: everything waits for what the server does, with a limit only for the case
-//! that it never comes.
+//! Nothing here sleeps: every wait is for something that the server does, with a time limit only in
+//! case that never comes.
 
 mod support;
 

@@ -1,8 +1,8 @@
 //! The golden vectors (`tests/data/vectors.json`, or the file that `SANSOCKET_VECTORS` names):
-//! every section but that on HTTP/2 and HTTP/3.
+//! every section except the one on HTTP/2 and HTTP/3.
 //!
-//! Invariant: what is received is fed at once, byte by byte and in random cuts, with the same
-//! result. No vector is skipped unseen.
+//! Invariant: input is fed whole, byte by byte and in random cuts, with the same result. No vector
+//! is skipped silently.
 
 mod support;
 

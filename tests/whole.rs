@@ -1,7 +1,7 @@
 //! Messages that wait in the caller's buffer until they are complete (`Deliver::InPlace`).
 //!
-//! Invariant: the events are those of reading all at once, whatever the cuts, and no message of one
-//! frame is copied.
+//! Invariant: the events are those of one read, whatever the cuts, and no message of one frame is
+//! copied.
 
 mod support;
 

@@ -1,16 +1,16 @@
-//! How far a connection is on its way to its end (RFC 6455, section 7).
+//! How far the closing of a connection has come (RFC 6455, section 7).
 //!
 //! Invariant: only this file changes the closing state; the first cause of the end stays the cause.
 
 use crate::frame::{CloseCode, ProtocolError, Role};
 
-/// The closing state of a connection, without the rule that the peer broke: that stands where the
-/// receiving half has stopped, so that a connection that ends allocates nothing for it.
+/// The closing state of a connection, without the rule that the peer broke: the stopped receiving
+/// half holds that, so that ending a connection allocates nothing.
 #[derive(Debug)]
 pub(super) struct Closing {
     /// What ended the connection first.
     cause: Option<Cause>,
-    /// Whether a Close frame of ours is in the output.
+    /// Whether our Close frame is in the output.
     is_sent: bool,
     /// Whether the peer broke a rule.
     has_failed: bool,
@@ -30,7 +30,7 @@ pub(super) enum Cause {
     Peer,
 }
 
-/// How far the closing handshake is.
+/// How far the closing handshake has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClosingState {
     /// Messages go both ways.
@@ -51,7 +51,7 @@ pub(crate) enum Outcome {
 }
 
 impl Closing {
-    /// Nothing has ended yet.
+    /// The state of a new connection.
     pub(super) const NEW: Self = Self {
         cause: None,
         is_sent: false,
@@ -66,13 +66,13 @@ impl Closing {
         self.cause.is_some()
     }
 
-    /// A Close frame of ours goes into the output, for this cause.
+    /// Records that our Close frame goes into the output, for this cause.
     pub(super) fn send(&mut self, cause: Cause) {
         self.is_sent = true;
         self.cause.get_or_insert(cause);
     }
 
-    /// The peer's Close frame has arrived; without a code its code is 1005.
+    /// Records that the peer's Close frame has arrived; its code is 1005 if it had none.
     pub(super) fn receive(&mut self, code: CloseCode) {
         self.received = Some(code);
         self.cause.get_or_insert(Cause::Peer);
@@ -108,7 +108,7 @@ impl Closing {
         }
     }
 
-    /// Whether both Close frames are there.
+    /// Whether our Close frame was sent and the peer's has arrived.
     pub(super) const fn is_complete(&self) -> bool {
         self.is_sent && self.received.is_some()
     }
@@ -121,7 +121,7 @@ impl Closing {
             || (matches!(role, Role::Server) && self.is_sent && receives_nothing_more)
     }
 
-    /// How it ended, if the transport ends now and this is the rule that the peer broke.
+    /// How it ended, if the transport ends now; `error` is the rule that the peer broke.
     pub(super) fn outcome(&self, error: Option<ProtocolError>) -> Outcome {
         match (self.received, error) {
             (Some(code), None) => Outcome::Closed {

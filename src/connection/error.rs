@@ -1,11 +1,11 @@
-//! What the application asked of a connection that is not allowed.
+//! Errors of sending: the application asked for something that is not allowed.
 //!
 //! Invariant: nothing was appended, and the connection is as it was.
 
 use crate::frame::CloseCode;
 use core::fmt;
 
-/// The application asked a connection for what is not allowed.
+/// The application asked a connection for something that is not allowed.
 ///
 /// Nothing was appended and the connection is unharmed: go on with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub enum SendError {
         /// The limit, in bytes.
         max: usize,
     },
-    /// RFC 6455, section 7.4: this code may not be sent: 1004 to 1006, 1015, and all that
-    /// nobody has assigned; 1010 by a server.
+    /// RFC 6455, section 7.4: this code may not be sent: 1004 to 1006, 1015, every unassigned code,
+    /// and 1010 by a server.
     CloseCode(CloseCode),
     /// RFC 6455, section 5.5.1: a reason needs a code before it.
     ReasonWithoutCode,

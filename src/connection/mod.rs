@@ -69,8 +69,8 @@ impl Connection {
         Self(Session::server(settings, true))
     }
 
-    /// A client's end of a connection whose opening handshake is complete, with masking keys made
-    /// of `seed`.
+    /// A client's end of a connection whose opening handshake is complete, with masking keys
+    /// derived from `seed`.
     ///
     /// The seed must be fresh and unpredictable (RFC 6455, section 10.3): take it from the operating
     /// system (`seed()`) or from the device's source of entropy, and never use it twice.
@@ -79,7 +79,7 @@ impl Connection {
         Self(Session::client(settings, MaskingKeys::new(seed), true))
     }
 
-    /// The transport has ended: it was closed or reset, by either side.
+    /// Reports that the transport has ended: it was closed or reset, by either side.
     ///
     /// Call it when a read returns no bytes, when reading or writing fails, and when you close the
     /// transport yourself. Afterwards [`end`](Self::end) says how it ended.

@@ -24,8 +24,8 @@ use core::ops::Deref;
 #[derive(Clone)]
 pub struct Text<'b>(TextRepr<'b>);
 
-/// A boxed slice instead of a `String`: both are a pointer and a length then, which costs a lent one
-/// nothing to look at.
+/// A boxed slice instead of a `String`: both variants are then a pointer and a length, so a lent
+/// one costs nothing more to read.
 #[derive(Clone)]
 enum TextRepr<'b> {
     Lent(&'b str),
@@ -33,7 +33,7 @@ enum TextRepr<'b> {
 }
 
 impl Text<'_> {
-    /// The same, borrowing nothing: to keep it, or to hand it to another thread.
+    /// Returns the same with its bytes owned: to keep it, or to hand it to another thread.
     #[must_use]
     pub fn into_owned(self) -> Text<'static> {
         Text(TextRepr::Owned(match self.0 {
@@ -142,7 +142,7 @@ enum BinaryRepr<'b> {
 }
 
 impl Binary<'_> {
-    /// The same, borrowing nothing: to keep it, or to hand it to another thread.
+    /// Returns the same with its bytes owned: to keep it, or to hand it to another thread.
     #[must_use]
     pub fn into_owned(self) -> Binary<'static> {
         Binary(match self.0 {
@@ -176,7 +176,7 @@ impl Deref for Binary<'_> {
 }
 
 impl BinaryRepr<'_> {
-    /// Apart, so that a lent one, which nearly all are, costs one look.
+    /// Out of line, so that a lent payload, the common case, costs one check.
     #[cold]
     fn owned(&self) -> &[u8] {
         match self {
@@ -261,7 +261,7 @@ impl fmt::Debug for Binary<'_> {
 #[derive(Clone)]
 pub struct Piece<'b>(PieceData<'b>);
 
-/// Each variant has the place beside its data, and owned data is a boxed slice, so that an event
+/// Each variant has the place next to its data, and owned data is a boxed slice, so that an event
 /// stays small.
 #[derive(Clone)]
 enum PieceData<'b> {
@@ -271,7 +271,7 @@ enum PieceData<'b> {
     Binary(Box<[u8]>, Place),
 }
 
-/// Where in its message a piece stands.
+/// The place of a piece in its message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Place {
     is_first: bool,
@@ -326,7 +326,7 @@ impl<'b> Piece<'b> {
         }
     }
 
-    /// The bytes, of text as well.
+    /// The bytes, also of text.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8] {
         match &self.0 {
@@ -337,7 +337,7 @@ impl<'b> Piece<'b> {
         }
     }
 
-    /// The bytes, of text as well; copied only if they are lent.
+    /// The bytes, also of text; copied only if they are lent.
     ///
     /// ```
     /// # use bytes::Bytes;
@@ -356,7 +356,7 @@ impl<'b> Piece<'b> {
         }
     }
 
-    /// The same, borrowing nothing: to keep it, or to hand it to another thread.
+    /// Returns the same with its bytes owned: to keep it, or to hand it to another thread.
     ///
     /// ```
     /// # use sansocket::Piece;
@@ -375,7 +375,7 @@ impl<'b> Piece<'b> {
     }
 }
 
-/// The same type, the same bytes, and the same place in its message.
+/// Equal if type, bytes and place in the message are equal.
 impl PartialEq for Piece<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.as_text().is_some() == other.as_text().is_some()

@@ -1,8 +1,8 @@
 //! The engine of a connection: it joins the two halves, answers Pings and Closes, and is what the
 //! application sends with.
 //!
-//! Invariant: nothing of HTTP and nothing of time is known here; what cannot be sent leaves nothing
-//! in the output.
+//! Invariant: this file knows neither HTTP nor time; what cannot be sent leaves nothing in the
+//! output.
 
 use super::closing::{Cause, Closing, ClosingState, Outcome};
 use super::error::SendError;
@@ -21,7 +21,7 @@ use bytes::{Buf, Bytes, BytesMut};
 /// What the application does with a WebSocket: send, close, change settings.
 ///
 /// [`Endpoint`](crate::Endpoint) and [`Connection`](crate::Connection) deref to it. It does not
-/// receive, so a helper that takes a `&mut Session` cannot pass by the deadlines of an `Endpoint`.
+/// receive, so a helper that takes a `&mut Session` cannot bypass the deadlines of an `Endpoint`.
 /// Before the opening handshake is complete every send is [`SendError::NotYetOpen`].
 ///
 /// Everything is appended to `out`, the bytes to be written; when a method returns an error, nothing
@@ -38,7 +38,7 @@ pub struct Session {
 /// bytes: below, a copy costs less than the buffer that a view pins.
 const MIN_VIEW: usize = 16 << 10;
 
-/// What only this crate does with it.
+/// Methods for this crate only.
 impl Session {
     pub(crate) const fn server(settings: Settings, is_open: bool) -> Self {
         Self::new(None, settings, is_open)
@@ -62,7 +62,7 @@ impl Session {
         self.sender.open();
     }
 
-    /// permessage-deflate was agreed on (RFC 7692).
+    /// Turns on permessage-deflate, which was agreed on (RFC 7692).
     #[allow(
         dead_code,
         reason = "without the feature `deflate` nobody agrees on it"
@@ -74,8 +74,8 @@ impl Session {
             .set_compression(Compression::new(deflate, params, self.role()));
     }
 
-    /// The next that came from the peer, made into an event where it is found: the fast path builds
-    /// no value twice.
+    /// The next event from the peer, built where it is found, so that the fast path builds no value
+    /// twice.
     #[inline]
     pub(crate) fn receive<'b, E: From<Received<'b>>>(
         &mut self,
@@ -93,7 +93,8 @@ impl Session {
         }
     }
 
-    /// The slow path, which all callers share: inlined, it would crowd the fast one.
+    /// The slow path, which all callers share; inlined, it would keep the fast one from being
+    /// inlined.
     #[cold]
     #[inline(never)]
     fn receive_any<'b, E: From<Received<'b>>>(
@@ -119,7 +120,7 @@ impl Session {
             .map(Received::into_owned)
     }
 
-    /// As [`receive`](Self::receive), from a buffer that is given up.
+    /// As [`receive`](Self::receive), from a buffer that the caller gives up.
     pub(crate) fn receive_owned(
         &mut self,
         input: &mut BytesMut,
@@ -197,7 +198,7 @@ impl Session {
         Received::Failed(error)
     }
 
-    /// Appends a Close frame that is not the application's will: something took too long.
+    /// Appends a Close frame because something took too long.
     pub(crate) fn give_up(&mut self, code: CloseCode, reason: &str, out: &mut BytesMut) {
         self.send_close(Cause::Fault, Some(code), reason, out);
     }
@@ -216,7 +217,7 @@ impl Session {
         self.closing.send(cause);
         let mut body = ArrayVec::<u8, MAX_CONTROL_LEN>::new();
         let code = code.map(|code| code.0.to_be_bytes());
-        // Reasons were measured, came in a Close frame, or are our own words.
+        // The length of a reason was checked, or it came in a Close frame, or is our own text.
         let is_complete = body
             .try_extend_from_slice(code.as_ref().map_or(&[], |code| &code[..]))
             .and_then(|()| body.try_extend_from_slice(reason.as_bytes()));
@@ -232,7 +233,7 @@ impl Session {
         self.sender.stop();
     }
 
-    /// There will be no connection: the opening handshake has failed, or was answered otherwise.
+    /// Stops both halves: the opening handshake has failed, or was answered without a connection.
     pub(crate) fn never_open(&mut self) {
         self.receiver.stop();
         self.sender.stop();
@@ -266,7 +267,7 @@ impl Session {
     }
 }
 
-/// What the application does with it.
+/// Methods for the application.
 impl Session {
     /// Appends a message to `out`: text, binary, or prepared (RFC 6455, section 5.6).
     ///
@@ -294,8 +295,8 @@ impl Session {
             .message(data.into(), self.settings.compress, out)
     }
 
-    /// Appends a message to `out` except its payload, which you write right after `out`: for a large
-    /// one that need not be copied (RFC 6455, section 5.6).
+    /// Appends a message to `out` except its payload, which you write right after `out`: a large
+    /// payload need not be copied (RFC 6455, section 5.6).
     ///
     /// Write both at once (a vectored write), and append nothing to `out` in between.
     /// [`Endpoint::wrote`](crate::Endpoint::wrote) tells how much of the payload was written; append
@@ -333,8 +334,8 @@ impl Session {
         Ok(payload)
     }
 
-    /// Sends a message that was prepared for many connections, as the frame which these share: for a
-    /// queue of pieces to be written, without a copy.
+    /// Sends a prepared message as the frame that connections share, without a copy: for adapters
+    /// that write from a queue.
     ///
     /// The message counts as sent. **Write what comes back after all that is in `out`, and before
     /// all that will be**: a frame left out, or out of order, breaks the connection. One way is a
@@ -366,9 +367,9 @@ impl Session {
     /// # Ok::<(), SendError>(())
     /// ```
     ///
-    /// Where the connection needs a frame of its own (see [`Prepared`]), that one comes back, in
-    /// memory which nobody shares. Below about 1 KiB [`send`](Self::send) is cheaper: so short a
-    /// copy takes less time than counting who shares the frame.
+    /// Where the connection needs a frame of its own (see [`Prepared`]), that frame is returned, in
+    /// memory which is not shared. Below about 1 KiB [`send`](Self::send) is cheaper: so short a
+    /// copy takes less time than counting references to the frame.
     ///
     /// # Errors
     ///
@@ -423,8 +424,8 @@ impl Session {
         self.send_control(Opcode::Ping, payload, out)
     }
 
-    /// Appends a Pong to `out` that nobody asked for, with at most 125 bytes of payload
-    /// (RFC 6455, section 5.5.3).
+    /// Appends an unsolicited Pong to `out`, with at most 125 bytes of payload (RFC 6455, section
+    /// 5.5.3).
     ///
     /// Pings are answered without it, unless [`Settings::answer_pings`] is off.
     ///
@@ -491,7 +492,8 @@ impl Session {
         Ok(())
     }
 
-    /// The settings, to be read and changed: in effect for the next message that starts.
+    /// The settings, to read and to change; a change takes effect with the next message that
+    /// starts.
     #[inline]
     pub const fn settings(&mut self) -> &mut Settings {
         &mut self.settings

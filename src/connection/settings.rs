@@ -95,8 +95,8 @@ pub struct Settings {
     ///
     /// It matters only where permessage-deflate was agreed on, and for messages of at least
     /// `Deflate::min_size` bytes and messages in pieces. Turn it off for a message that holds a
-    /// secret beside text which somebody else can choose (RFC 7692, section 8), or that is
-    /// compressed already, such as an image.
+    /// secret beside text which an attacker can choose (RFC 7692, section 8), or that is compressed
+    /// already, such as an image.
     pub compress: bool,
     /// Whether the connection answers Pings; yes.
     ///
@@ -105,7 +105,7 @@ pub struct Settings {
     pub answer_pings: bool,
     /// Whether the connection answers the peer's Close at once; yes.
     ///
-    /// If not, messages may still be sent after the peer's Close, such as a queue of yours, and
+    /// If not, messages may still be sent after the peer's Close, such as those in a queue, and
     /// [`close`](crate::Session::close) is the answer (RFC 6455, section 5.5.1: it should come as
     /// soon as practical). [`Times::close`](crate::Times::close) bounds the time until then.
     pub answer_close: bool,
@@ -168,11 +168,11 @@ pub enum Deliver {
     /// limits [`max_message_size`](Settings::max_message_size) and
     /// [`max_fragments`](Settings::max_fragments) still hold: raise them for longer messages.
     ///
-    /// Every message comes as [`Piece`](crate::Piece)s, also one that arrives completely. Text is cut
-    /// between characters and checked as it arrives. A compressed message is inflated as it arrives,
-    /// at most about 32 KiB at once, and its last 32 KiB are kept until it ends, as what follows may
-    /// refer to them. How the bytes are cut into reads decides on the pieces, never on what they are
-    /// together. Pings and Pongs may come in between.
+    /// Every message comes as [`Piece`](crate::Piece)s, also one that arrives completely. Text is
+    /// cut between characters and checked as it arrives. A compressed message is inflated as it
+    /// arrives, at most about 32 KiB at once, and its last 32 KiB are kept until it ends, as what
+    /// follows may refer to them. How the bytes are cut into reads determines the pieces, never the
+    /// message that they form. Pings and Pongs may come in between.
     ///
     /// A relay hands each piece on, and the Close:
     ///

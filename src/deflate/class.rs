@@ -1,4 +1,4 @@
-//! Which connections compress alike, and one value for each kind of them.
+//! Classes of connections that compress in the same way, and one value for each class.
 //!
 //! Invariant: two compressors of one class make the same bytes of the same message, and the value
 //! for a class is made once.

@@ -37,7 +37,7 @@ struct Plan {
 
 struct Compressing {
     plan: Plan,
-    /// With context takeover kept for ever, otherwise while a message is under way.
+    /// Kept always with context takeover, otherwise only while a message is under way.
     compressor: Option<Box<Compressor>>,
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Compressor {
 }
 
 impl Compressor {
-    /// Nothing but the class goes in: a setting that changes what comes out belongs to it.
+    /// Takes nothing but the class: every setting that changes the output belongs to it.
     pub(super) fn new(class: Class) -> Box<Self> {
         let stream = Deflate::new_with_config(DeflateConfig {
             level: i32::from(class.level()),
@@ -63,7 +63,7 @@ impl Compressor {
     }
 }
 
-/// The window holds payloads, so nothing of it is shown.
+/// Hides the window, which holds payloads.
 impl fmt::Debug for Compressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Compressor")

@@ -21,7 +21,7 @@ impl Frames {
     /// What a server with this compression sends for the message.
     ///
     /// `payload` must be the same at each call; `frame` makes the frame of its compressed form, and
-    /// is called at most once for connections that compress alike.
+    /// is called at most once for connections of one class.
     pub(crate) fn compressed(
         &self,
         compression: &Compression,

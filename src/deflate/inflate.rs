@@ -35,10 +35,10 @@ struct Plan {
 struct Inflating {
     pool: Pool,
     owner: Owner,
-    /// The last bytes of the messages before, as far as the window reaches; of what has been
-    /// handed on of this one, as far as the format does: one rule, in pieces or not.
+    /// The last bytes of earlier messages, as far as the window reaches, and of this message what
+    /// was handed on, as far as the format can refer back: the same rule in pieces or not.
     history: History,
-    /// Of the message under way, once a byte of it is there.
+    /// The inflater of the message under way, once a byte of it has arrived.
     inflater: Option<Box<Inflater>>,
     /// How long the rest of the message under way may be in compressed form, before the allowance
     /// for its next frame.
@@ -49,13 +49,13 @@ struct Inflating {
     has_more: bool,
 }
 
-/// What each frame may be longer for: a flush at the end of a fragment takes about 5 bytes.
+/// The allowance for each frame: a flush at the end of a fragment takes about 5 bytes.
 const PER_FRAME: u64 = 16;
 
 /// The longest compressed form accepted for a message of at most `max` bytes in one frame.
 ///
-/// Data that does not shrink grows by a part in thousands. Far beyond that are blocks without
-/// data, which could go on for ever.
+/// Data that does not shrink grows by a part in thousands. Only blocks without data go far beyond
+/// that, and they could go on for ever.
 const fn max_compressed(max: u64) -> u64 {
     max.saturating_add(max / 8).saturating_add(64)
 }
@@ -85,7 +85,7 @@ impl Inflation {
 
     /// A compressed message starts, of at most `max` bytes when inflated.
     ///
-    /// Call it only if the extension was agreed on, when the header of the first frame has come;
+    /// Call it only if the extension was agreed on, when the header of the first frame has arrived;
     /// then ask [`takes`](Self::takes) about that frame.
     pub(crate) fn begin_message(&mut self, max: u64) {
         debug_assert!(self.is_agreed() && !self.is_under_way());
@@ -98,8 +98,8 @@ impl Inflation {
     /// Whether a frame with this payload length fits into what the message under way may still
     /// take in compressed form.
     ///
-    /// Call it once for each frame of a compressed message, when its header has come. It counts the
-    /// frame.
+    /// Call it once for each frame of a compressed message, when its header has arrived. It counts
+    /// the frame.
     pub(crate) fn takes(&mut self, len: u64) -> bool {
         debug_assert!(self.is_under_way());
         let Some(state) = self.0.under_way() else {
@@ -192,7 +192,7 @@ impl Inflating {
         Ok(())
     }
 
-    /// Does what makes at most one step of output. Returns how many bytes it has taken.
+    /// Takes what makes at most one step of output. Returns how many bytes that was.
     fn step(&mut self, part: &[u8], message: &mut impl Sink) -> Result<usize, ProtocolError> {
         if part.is_empty() && !self.has_more {
             return Ok(0);

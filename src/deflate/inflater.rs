@@ -122,7 +122,7 @@ impl Inflater {
     }
 }
 
-/// The output and the window hold payloads, so nothing of them is shown.
+/// Hides the output and the window, which hold payloads.
 impl fmt::Debug for Inflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Inflater")

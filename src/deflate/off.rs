@@ -1,6 +1,6 @@
 //! The room's stand-in without the feature `deflate`: nothing is agreed on, ever.
 //!
-//! Invariant: every type has no size, and every method is what the real one does before
+//! Invariant: every type has no size, and every method does what the real one does before
 //! permessage-deflate is agreed on.
 
 #![allow(
@@ -14,11 +14,11 @@ use super::sink::Sink;
 use crate::frame::{ProtocolError, Role};
 use bytes::{Bytes, BytesMut};
 
-/// Settings that nobody can have.
+/// Settings that cannot exist.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Deflate {}
 
-/// An agreement that nobody can reach.
+/// An agreement that cannot exist.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Params {}
 

@@ -68,7 +68,7 @@ pub(crate) struct Params {
 }
 
 impl Params {
-    /// What rules the messages that an endpoint in this role sends.
+    /// The terms for the messages that an endpoint in this role sends.
     pub(super) fn sent_by(&self, role: Role) -> Terms {
         match role {
             Role::Server => self.of_server(),
@@ -76,7 +76,7 @@ impl Params {
         }
     }
 
-    /// What rules the messages that an endpoint in this role receives.
+    /// The terms for the messages that an endpoint in this role receives.
     pub(super) fn received_by(&self, role: Role) -> Terms {
         match role {
             Role::Server => self.of_client(),

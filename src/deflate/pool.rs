@@ -1,6 +1,6 @@
 //! States that connections share.
 //!
-//! Invariant: what comes out of the pool shows nothing of the connection that used it before.
+//! Invariant: a state from the pool reveals nothing of the connection that used it before.
 
 extern crate std;
 
@@ -37,8 +37,8 @@ impl Pool {
         Owner(states.owners)
     }
 
-    /// The inflater that this owner used last, as it was, if it is still there; or another one,
-    /// which must be restarted. Says whether it is the owner's.
+    /// The inflater that this owner used last, as it was, if it is still there; otherwise another
+    /// one, which must be restarted. Also returns whether it is the owner's.
     pub(super) fn take_inflater(&self, owner: Owner) -> Option<(Box<Inflater>, bool)> {
         let mut states = self.lock();
         if states.inflaters.is_empty() {
@@ -48,7 +48,7 @@ impl Pool {
             .inflaters
             .iter()
             .rposition(|(last, _)| *last == owner);
-        // Otherwise the one that nobody has needed for the longest time.
+        // Otherwise the one that was not used for the longest time.
         let (last, inflater) = states.inflaters.remove(own.unwrap_or(0));
         Some((inflater, last == owner))
     }

@@ -1,6 +1,6 @@
 //! How a connection ended, and what the transport is to do next.
 //!
-//! Invariant: the first cause of the end is the one that is told.
+//! Invariant: the first cause of the end is the one that is reported.
 
 use crate::connection::{Connection, Outcome};
 use crate::frame::{CloseCode, ProtocolError};
@@ -53,7 +53,7 @@ pub enum End {
     },
     /// No connection: [`respond`](crate::Endpoint::respond) has answered the request.
     Responded,
-    /// No connection: the peer's part of the opening handshake is why.
+    /// No connection: the peer's part of the opening handshake breaks a rule, or refuses.
     Refused(HandshakeError),
     /// The peer broke a rule, or the transport ended without a closing handshake.
     Failed(ProtocolError),
@@ -116,7 +116,7 @@ impl From<Outcome> for End {
     }
 }
 
-/// In this module, as `connection` knows nothing of the end of a handshake.
+/// Defined here because `connection` does not know how a handshake ends.
 impl Connection {
     /// How it ended, once the transport has ([`receive_eof`](Connection::receive_eof)).
     #[must_use]

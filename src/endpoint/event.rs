@@ -18,9 +18,9 @@ use bytes::BytesMut;
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// Server: an opening handshake that has passed every check (RFC 6455, section 4.2.1). Answer it
-    /// by [`accept`](crate::Endpoint::accept) or [`respond`](crate::Endpoint::respond), now or later;
-    /// read nothing meanwhile. The core does not know which paths the server has: check
+    /// Server: an opening handshake that has passed every check (RFC 6455, section 4.2.1). Answer
+    /// it with [`accept`](crate::Endpoint::accept) or [`respond`](crate::Endpoint::respond), now or
+    /// later; read nothing until then. The core does not know which paths the server has: check
     /// [`Request::path`].
     Request(Request),
     /// Server: another HTTP request, for a page or a health check, or an opening handshake that
@@ -38,7 +38,8 @@ pub enum Event<'b> {
     Text(Text<'b>),
     /// A complete binary message (RFC 6455, section 5.6).
     Binary(Binary<'b>),
-    /// A part of a message; with [`Deliver::Pieces`](crate::Deliver::Pieces) every message comes so.
+    /// A part of a message; with [`Deliver::Pieces`](crate::Deliver::Pieces) every message arrives
+    /// in this form.
     Piece(Piece<'b>),
     /// A Ping with its payload of at most 125 bytes (RFC 6455, section 5.5.2). The Pong is in the
     /// output already, unless [`Settings::answer_pings`](crate::Settings::answer_pings) is off.
@@ -62,7 +63,7 @@ pub enum Event<'b> {
 }
 
 impl Event<'_> {
-    /// The same, borrowing nothing: to keep it, or to hand it to another thread.
+    /// Returns the same event with everything owned: to keep it, or to hand it to another thread.
     ///
     /// ```
     /// # use sansocket::Event;
@@ -107,7 +108,7 @@ impl<'b> From<Received<'b>> for Event<'b> {
     }
 }
 
-/// In this module, as `connection` knows no event of a handshake.
+/// Defined here because `connection` does not know the events of a handshake.
 impl Connection {
     /// Takes what came from the peer and returns the next event; `None` when `input` holds no
     /// further one.

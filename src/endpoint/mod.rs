@@ -1,7 +1,7 @@
 //! One end of a WebSocket over one transport: opening handshake, connection and deadlines as one.
 //!
-//! Invariant: at any time it says what the transport is to do next, and after a bounded time that it
-//! is over.
+//! Invariant: at any time it says what the transport does next, and after a bounded time that it is
+//! over.
 
 mod end;
 mod event;
@@ -122,11 +122,11 @@ pub struct Endpoint {
     session: Session,
     phase: Phase,
     deadlines: Deadlines,
-    /// What took too long first, where the connection is closed for it.
+    /// What took too long first, if the connection is being closed for it.
     expired: Option<Expired>,
     is_done: bool,
     transport_ended: bool,
-    /// The length of the output when we last saw it; more than 4 GiB count as that.
+    /// The length of the output when we last saw it; counted up to 4 GiB.
     out_len: u32,
     /// Whether a layer below the output holds bytes back; `None` if there is no such layer.
     holds_more: Option<bool>,
@@ -148,7 +148,7 @@ impl Endpoint {
     /// With `wss` the transport is TLS, which the caller sets up first. Nothing can be sent before
     /// [`Event::Opened`].
     ///
-    /// The key of the handshake and all masking keys are made of `seed`. It must be fresh and
+    /// The key of the handshake and all masking keys are derived from `seed`. It must be fresh and
     /// unpredictable (RFC 6455, section 10.3): take it from the operating system (`seed()`) or from
     /// the device's source of entropy, and never use it twice.
     ///
@@ -309,7 +309,7 @@ impl Endpoint {
         Some(event)
     }
 
-    /// What an event means for the deadlines.
+    /// Tells the deadlines about an event.
     #[inline]
     fn note(&mut self, event: &Event<'_>, now: Moment) {
         match event {
@@ -319,9 +319,9 @@ impl Endpoint {
         }
     }
 
-    /// The transport has ended, in whatever way: call it when a read returns no bytes or fails. When
-    /// a write fails, nothing more can be written: clear `out` first, and if a layer below holds
-    /// bytes say `flushed(0, false, now)`.
+    /// Reports that the transport has ended, in whatever way: call it when a read returns no bytes
+    /// or fails. When a write fails, nothing more can be written: clear `out` first, and call
+    /// `flushed(0, false, now)` if a layer below holds bytes.
     ///
     /// The next [`tick`](Self::tick) says that it is over; after an end of file it may first ask for
     /// the rest of `out` to be written, such as the answer to a Close. A peer that shuts down writing
@@ -333,12 +333,12 @@ impl Endpoint {
         self.session.receive_eof();
     }
 
-    /// Answers [`Event::Request`]: the response is in `out`, and the connection is open. Messages may
-    /// follow at once.
+    /// Accepts the request of an [`Event::Request`]: appends the response to `out` and opens the
+    /// connection. Messages may follow at once.
     ///
-    /// A request that has failed a check ([`Event::Http`]) gets its refusal instead. If you read meanwhile,
-    /// call [`receive`](Self::receive) after it even with an empty `Input`: what the client sent
-    /// early comes out then.
+    /// A request that has failed a check ([`Event::Http`]) gets its refusal instead. If you have
+    /// read meanwhile, call [`receive`](Self::receive) after it, even with an empty `Input`: it
+    /// then returns what the client sent early.
     ///
     /// # Errors
     ///
@@ -352,8 +352,9 @@ impl Endpoint {
 
     /// Answers a request with a page, a refusal, or any other response that opens no connection.
     ///
-    /// It may come before there is a request: from a server that is full (503), say. The client has
-    /// [`Times::close`](crate::Times::close) to take it and to end the transport.
+    /// It may be called before a request has arrived, for example by a server that is full (503).
+    /// The client has [`Times::close`](crate::Times::close) to read the response and to end the
+    /// transport.
     ///
     /// A page and a health check on the port of the WebSocket:
     ///
@@ -396,7 +397,7 @@ impl Endpoint {
         Ok(())
     }
 
-    /// What comes before there is a connection.
+    /// Receives while there is no connection yet.
     #[cold]
     fn receive_opening<'b>(
         &mut self,
@@ -408,27 +409,27 @@ impl Endpoint {
         event
     }
 
-    /// Nothing can be sent after an opening handshake that opened nothing.
+    /// Forbids sending once the opening handshake has ended without a connection.
     fn stop_if_over(&mut self) {
         if let Phase::Over(_) = self.phase {
             self.session.never_open();
         }
     }
 
-    /// Does what is due, and says what the transport is to do next.
+    /// Does what is due, and says what the transport does next.
     ///
     /// Call it once per turn of the loop, after reading and sending, before writing and waiting; and
     /// when the time that it returned has come. A timer that is set for an earlier time may stay.
     /// Nothing else says that the connection is over. It may append to `out` a Ping, a Close for a
     /// peer that took too long, or a server's 408.
     ///
-    /// Deadlines judge the peer, not the scheduler: each runs from when its cause has left `out`,
-    /// and no layer below holds it back ([`flushed`](Self::flushed)); none runs while the application
-    /// decides on a request; and a call that comes more than 100 ms later than it was asked for gives
-    /// the peer the time again, once, so that what has arrived meanwhile is read before it is judged.
-    /// A timer that is that late makes deadlines twice as long. The timeouts of blocking sockets are
-    /// on Linux (`SO_RCVTIMEO` and `SO_SNDTIMEO`, up to an eighth of the time), so wait at most 1 s
-    /// there; earlier calls do no harm.
+    /// Deadlines judge the peer, not the scheduler. Each starts when its cause has left `out` and
+    /// no layer below holds it back ([`flushed`](Self::flushed)). None runs while the application
+    /// decides on a request. A call more than 100 ms after the time that was asked for restarts
+    /// everything that is over, once, so that what has arrived meanwhile is read before the peer is
+    /// judged. A timer that is that late makes deadlines twice as long. The timeouts of blocking
+    /// sockets are on Linux (`SO_RCVTIMEO` and `SO_SNDTIMEO`, up to an eighth of the time), so wait
+    /// at most 1 s there; earlier calls do no harm.
     #[inline]
     pub fn tick(&mut self, now: Duration, out: &mut BytesMut) -> Tick {
         self.out_len = length(out);
@@ -480,7 +481,8 @@ impl Endpoint {
         }
     }
 
-    /// Something took too long: how it ends, or `None` if the closing handshake goes on.
+    /// Acts on what took too long. Returns how it ended; `None` if a closing handshake or a
+    /// response follows.
     #[cold]
     fn expire(&mut self, expired: Expired, out: &mut BytesMut) -> Option<End> {
         match expired {
@@ -500,7 +502,7 @@ impl Endpoint {
         }
     }
 
-    /// How it ended where the peer was given up for good: the cause that came first.
+    /// How it ended when the peer was given up for good: by the cause that came first.
     fn given_up(&self, expired: Expired) -> End {
         let verdict = self.verdict();
         let came_first = match verdict {
@@ -532,7 +534,7 @@ impl Endpoint {
         Tick::Done(end)
     }
 
-    /// What is to be written: by the caller, or by a layer below.
+    /// What is still to be written, by the caller or by a layer below.
     #[inline]
     const fn left(&self) -> Left {
         Left {
@@ -549,7 +551,8 @@ impl Endpoint {
             || (self.transport_ended && (self.left().is_none() || !self.is_worth_writing()))
     }
 
-    /// Whether a peer that has ended its half may wait for the rest: for a response, or our Close.
+    /// Whether a peer that has ended its half may still wait for the rest: a response, or our
+    /// Close.
     fn is_worth_writing(&self) -> bool {
         match self.phase {
             Phase::Over(_) => true,
@@ -591,7 +594,7 @@ impl Endpoint {
             out.advance(of_out);
         }
         self.out_len = length(out);
-        // What a layer below has taken has not left yet: `flushed` tells.
+        // What a layer below has taken may not have left yet: `flushed` reports that.
         self.deadlines.handed_on(n);
         if self.holds_more.is_none() {
             self.deadlines.wrote(n, self.left(), Moment::new(now));
@@ -602,10 +605,11 @@ impl Endpoint {
     /// Reports the progress of a layer below `out`: it wrote `n` bytes, and still holds some or not.
     ///
     /// Call it if something between `out` and the transport keeps bytes: TLS, HTTP/2, a write in
-    /// flight, a queue of what was taken by `split` or [`share`](Session::share). Once it was called,
-    /// it alone tells of progress, so call it after each write of that layer, and after handing bytes
-    /// to it, with `n` as 0 if none were written. `n` counts bytes as that layer writes them,
-    /// encrypted ones for TLS. Write until neither `out` nor the layer holds bytes, then read:
+    /// flight, a queue of what was taken by `split` or [`share`](Session::share). From the first
+    /// call on, it alone reports progress: call it after each write of that layer, and after
+    /// handing bytes to it, with 0 for `n` if none were written. `n` counts bytes as that layer
+    /// writes them, encrypted ones for TLS. Write until neither `out` nor the layer holds bytes,
+    /// then read:
     ///
     /// ```
     /// use bytes::BytesMut;
@@ -652,7 +656,7 @@ impl Endpoint {
         self.is_done.then(|| self.verdict())
     }
 
-    /// The round trip of the last Ping of [`tick`](Self::tick) that was answered, from when it left.
+    /// The round-trip time of the last answered Ping of [`tick`](Self::tick), from when it left.
     #[must_use]
     pub fn latency(&self) -> Option<Duration> {
         self.deadlines.latency()

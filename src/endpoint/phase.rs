@@ -1,6 +1,6 @@
-//! The opening handshake of an endpoint, in either role, and what comes of it.
+//! The opening handshake of an endpoint, in either role, and its result.
 //!
-//! Invariant: a request is answered once, and after a refusal nothing of the input is used.
+//! Invariant: a request is answered once, and input after a refusal is discarded.
 
 use super::end::End;
 use super::event::Event;
@@ -14,7 +14,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::BytesMut;
 
-/// How far an endpoint is.
+/// The phase that an endpoint is in.
 #[derive(Debug)]
 pub(super) enum Phase {
     /// Server: the head of a request is arriving.
@@ -23,11 +23,11 @@ pub(super) enum Phase {
     Deciding(Box<Serving>),
     /// Client: the response is arriving.
     Response(Box<ClientHandshake>),
-    /// There is a connection, and these bytes came before the request was accepted.
+    /// There is a connection, and these bytes arrived before the request was accepted.
     Early(Box<Early>),
-    /// There is a connection, open or not.
+    /// There is a connection, open or closing.
     Open,
-    /// There will be none, and why.
+    /// There will be no connection, for this reason.
     Over(Box<End>),
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Serving {
     early: Early,
 }
 
-/// What a client sent behind its request before that was accepted.
+/// What a client sent after its request, before that was accepted.
 #[derive(Default)]
 pub(super) struct Early(Vec<u8>);
 
@@ -68,7 +68,8 @@ impl Phase {
         Self::Response(Box::new(handshake))
     }
 
-    /// What comes of `input` while there is no connection, or has just been none.
+    /// The next event while there is no connection yet, or of bytes that arrived before it was
+    /// open.
     #[cold]
     pub(super) fn receive<'b>(
         &mut self,
@@ -139,7 +140,7 @@ impl Phase {
         }
     }
 
-    /// The request has come.
+    /// The request is complete: waits for the application's decision.
     fn decide(&mut self) {
         *self = match core::mem::replace(self, Self::Open) {
             Self::Request(serving) => Self::Deciding(serving),
@@ -203,8 +204,8 @@ impl Phase {
         Event::Refused(Box::new(error))
     }
 
-    /// The opening handshake took too long. A server answers, and a client has perhaps received a
-    /// part of a refusal.
+    /// Ends an opening handshake that took too long. A server answers with 408; a client may have
+    /// received part of a refusal.
     pub(super) fn expire(&mut self, out: &mut BytesMut) {
         let expired = End::Expired(Expired::Handshake);
         let end = match self {

@@ -1,6 +1,6 @@
 //! Whether another try is worth it after a connection has ended (RFC 6455, section 7.2.3).
 //!
-//! Invariant: what this client wanted, or would meet again, is not tried again.
+//! Invariant: there is no further try after an end that this client wanted or would meet again.
 
 use super::end::End;
 use crate::frame::CloseCode;
@@ -8,7 +8,7 @@ use crate::handshake::HandshakeError;
 use crate::time::{Backoff, Expired};
 use core::time::Duration;
 
-/// In this module, as `time` knows nothing of `End`.
+/// Defined here because `time` does not know `End`.
 impl Backoff {
     /// Call it when a connection has ended with `end`, after it `lasted` this long: returns how long
     /// to wait before the next try, or `None` if another try is not wanted or would end in the same
@@ -39,7 +39,7 @@ impl Backoff {
     /// ```
     pub fn after(&mut self, end: &End, lasted: Duration) -> Option<Duration> {
         match end {
-            // However long that took, it was no success.
+            // This was no success, however long it took.
             End::Refused(HandshakeError::TransportEnded) | End::Expired(Expired::Handshake) => {
                 Some(self.after_failure())
             }

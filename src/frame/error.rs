@@ -114,7 +114,7 @@ impl ProtocolError {
         }
     }
 
-    /// Where the rule stands.
+    /// The section that states the rule.
     const fn section(self) -> &'static str {
         match self {
             Self::CompressedDataInvalid => "RFC 7692, section 7.2.2",

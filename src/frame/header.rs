@@ -12,14 +12,14 @@ use bytes::BytesMut;
 
 /// The bit of the second byte that says whether the payload is masked.
 const MASKED: u8 = 0x80;
-/// The others are the length of the payload, or one of the next two.
+/// The other bits: the length of the payload, or one of the next two values.
 const LEN_MASK: u8 = 0x7f;
-/// The length stands in the next two bytes.
+/// The length is in the next two bytes.
 const LEN_16: u8 = 126;
-/// The length stands in the next eight bytes.
+/// The length is in the next eight bytes.
 const LEN_64: u8 = 127;
 
-/// The header of a frame: all that stands before its payload (RFC 6455, section 5.2).
+/// The header of a frame: everything before its payload (RFC 6455, section 5.2).
 ///
 /// [`Connection`](crate::Connection) reads and writes headers for its callers; the type is
 /// public for proxies and tools that work on frames.
@@ -58,14 +58,14 @@ impl Header {
 
     /// Reads the header that `bytes` start with, as an endpoint in the role of `receiver`.
     ///
-    /// Returns it with its own length in bytes, or `None` if there are too few bytes for a
-    /// verdict. `rsv1_allowed` says whether an extension that uses RSV1 was negotiated. The caller
-    /// checks frame order and size limits.
+    /// Returns it with its own length in bytes, or `None` if more bytes are needed. `rsv1_allowed`
+    /// says whether an extension that uses RSV1 was negotiated. The caller checks frame order and
+    /// size limits.
     ///
     /// # Errors
     ///
-    /// The first rule that the bytes break, as soon as the byte is there that breaks it
-    /// (RFC 6455, sections 5.1, 5.2 and 5.5).
+    /// The first rule that the bytes break, as soon as the byte that breaks it has arrived (RFC
+    /// 6455, sections 5.1, 5.2 and 5.5).
     #[inline]
     pub fn parse(
         bytes: &[u8],
@@ -185,8 +185,8 @@ impl Header {
 
 /// A frame that is complete in the input, with a header of at most 8 bytes: the common case.
 ///
-/// It is a filter in front of [`Header::parse`], and judges nothing: what passes has a layout that
-/// `parse` would read alike. To let `parse` do both costs 28 instructions a message (of 109).
+/// It is a filter in front of [`Header::parse`], and judges nothing: whatever passes, `parse` would
+/// read in the same way. Letting `parse` do both costs 28 instructions a message, of 109.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CompleteFrame {
     /// The first byte of the header: FIN, reserved bits and opcode, not judged yet.
@@ -198,7 +198,7 @@ pub(crate) struct CompleteFrame {
 
 impl CompleteFrame {
     /// The frame that `input` starts with, if it is complete, its length is minimal, and it is
-    /// masked as `receiver` wants it; else [`Header::parse`] has the verdict.
+    /// masked as `receiver` wants it; otherwise [`Header::parse`] decides.
     #[inline]
     pub(crate) fn peek(receiver: Role, input: &[u8]) -> Option<Self> {
         let [first, second, a, b, ..] = *input else {
@@ -221,7 +221,7 @@ impl CompleteFrame {
         })
     }
 
-    /// Takes it from `input`, and returns its payload as it came in, with its mask.
+    /// Takes it from `input`, and returns its payload as it arrived, with its mask.
     #[inline]
     pub(crate) fn take<'b>(
         self,

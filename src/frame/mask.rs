@@ -1,6 +1,6 @@
 //! XOR with a masking key (RFC 6455, section 5.3).
 //!
-//! Invariant: a mask remembers where in the key it stands, so data may be cut anywhere.
+//! Invariant: a mask remembers its place in the key, so data may be cut anywhere.
 
 use alloc::vec::Vec;
 use bytes::BytesMut;
@@ -30,18 +30,18 @@ pub struct Mask {
     key: [u8; 4],
 }
 
-/// From this length on, aligned and wider instructions are worth the way to them. It is a block
-/// of what is masked while it is copied as well: the longer, the fewer checks for room.
+/// From this length on, aligning for wide vectors pays off. It is also the size of a block when
+/// masking while copying: the longer the block, the fewer checks for room.
 const LONG: usize = 512;
 
-/// Where the widest vectors are aligned. One that lies across two cache lines takes twice as long,
-/// and behind a header of 2 to 14 bytes every second one would.
+/// The alignment of the widest vectors, in bytes. A vector across two cache lines takes twice as
+/// long, and after a header of 2 to 14 bytes every second one would be.
 const ALIGNMENT: usize = 64;
 
 /// What masked bytes are appended to, in blocks.
 pub(crate) trait Append {
     fn append(&mut self, block: &[u8]);
-    /// Takes back the last `count` bytes.
+    /// Removes the last `count` bytes.
     fn take_back(&mut self, count: usize);
 }
 
@@ -70,13 +70,13 @@ impl Append for Vec<u8> {
 }
 
 impl Mask {
-    /// A mask that stands at the first byte of a frame's payload.
+    /// A mask for the first byte of a frame's payload.
     #[must_use]
     pub const fn new(masking_key: [u8; 4]) -> Self {
         Self { key: masking_key }
     }
 
-    /// XORs `data` in place and moves on by its length.
+    /// XORs `data` in place, and advances by its length.
     #[inline]
     pub fn apply(&mut self, data: &mut [u8]) {
         if data.len() >= LONG {
@@ -99,8 +99,8 @@ impl Mask {
         self.apply_aligned(data);
     }
 
-    /// The first bytes are XORed before all others and put in their place behind them: the others
-    /// start where they are aligned.
+    /// XORs the first bytes before all others and stores them last, so that the others start
+    /// aligned.
     #[inline(always)]
     fn apply_aligned(&mut self, data: &mut [u8]) {
         let before = data.as_ptr().addr().wrapping_neg() % ALIGNMENT;
@@ -127,9 +127,9 @@ impl Mask {
         }
     }
 
-    /// In blocks of `N` bytes; byte by byte if `data` is shorter than one. The last `N` bytes are
-    /// XORed before all others and put in their place behind them: what is left behind the blocks
-    /// needs no narrower steps.
+    /// XORs in blocks of `N` bytes, or byte by byte if `data` is shorter than one. The last `N`
+    /// bytes are XORed before all others and stored last, so that the rest after the blocks needs
+    /// no narrower steps.
     #[inline(always)]
     fn apply_blocks<const N: usize>(&mut self, data: &mut [u8]) {
         let Some(mut last) = data.last_chunk::<N>().copied() else {
@@ -180,8 +180,8 @@ impl Mask {
         }
     }
 
-    /// In blocks of `N` bytes, of which `data` has one at least. What is shorter than a block is
-    /// appended as the end of one, over what was there.
+    /// Appends in blocks of `N` bytes; `data` has at least one. A rest shorter than a block is
+    /// appended as the end of a block that overlaps the one before.
     #[inline(always)]
     fn append_blocks<const N: usize>(mut self, data: &[u8], out: &mut impl Append) {
         let (blocks, rest) = data.as_chunks::<N>();
@@ -207,7 +207,7 @@ impl Mask {
         byte ^ key
     }
 
-    /// Moves on as if this many bytes had been masked.
+    /// Advances as if this many bytes had been masked.
     #[inline(always)]
     pub(crate) const fn skip(&mut self, len: usize) {
         let bytes = (len % 4) as u32;
@@ -216,7 +216,7 @@ impl Mask {
             .to_le_bytes();
     }
 
-    /// XORs whole keys, after which the mask stands where it stood.
+    /// XORs whole keys, so the place in the key stays the same.
     #[inline(always)]
     fn xor<const N: usize>(self, block: &mut [u8; N]) {
         const { assert!(N.is_multiple_of(4), "whole keys") }
@@ -233,7 +233,7 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    /// The narrow way is tested here as well where the tests have the wide one.
+    /// Tests the narrow code as well, where the tests are built with the wide one.
     #[test]
     fn every_way_is_that_of_the_rfc() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
@@ -262,7 +262,7 @@ mod tests {
         }
     }
 
-    /// Both ends of long data are XORed apart from its middle: none may reach too far.
+    /// Both ends of long data are XORed separately from its middle: neither may reach too far.
     #[test]
     fn it_is_the_same_wherever_data_lies() {
         let key = [0x37, 0xfa, 0x21, 0x3d];

@@ -1,7 +1,7 @@
 //! Masking keys made of a seed (RFC 6455, sections 5.3 and 10.3).
 //!
-//! Invariant: no key is used twice, and neither the keys seen so far nor the state kept tell
-//! anything about other keys.
+//! Invariant: no key is used twice, and neither earlier keys nor the state reveal anything about
+//! other keys.
 
 use chacha20::cipher::{KeyIvInit, StreamCipherCore};
 use chacha20::variants::Ietf;

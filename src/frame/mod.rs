@@ -2,8 +2,8 @@
 //!
 //! Invariant: this room uses no other room of the crate, so it knows nothing of connections or HTTP.
 //!
-//! [`Connection`](crate::Connection) reads and writes frames for its callers; nobody needs this
-//! module to send and receive messages.
+//! [`Connection`](crate::Connection) reads and writes frames for its callers; this module is not
+//! needed to send and receive messages.
 
 pub(crate) mod close;
 pub(crate) mod error;

@@ -23,7 +23,7 @@ pub enum Opcode {
     Close = 0x8,
     /// 9: asks for a Pong.
     Ping = 0x9,
-    /// 10: answers a Ping, or is sent unasked.
+    /// 10: answers a Ping, or is unsolicited.
     Pong = 0xa,
 }
 

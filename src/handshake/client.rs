@@ -1,7 +1,7 @@
 //! The client's opening handshake over HTTP/1.1 (RFC 6455, section 4.1).
 //!
-//! Invariant: a response is checked to the letter, and what refuses the handshake is handed over,
-//! not followed.
+//! Invariant: every rule for responses is checked, and a refusal or redirect is handed over, not
+//! followed.
 
 use super::client_request::ClientRequest;
 use super::config::{Config, Negotiator};
@@ -28,7 +28,7 @@ pub(crate) struct ClientHandshake {
     key: [u8; KEY_LEN],
     subprotocols: Vec<String>,
     requires_subprotocol: bool,
-    /// All that are offered, permessage-deflate among them.
+    /// All extensions that are offered, permessage-deflate among them.
     extensions: Vec<Extension>,
     required_extensions: Vec<String>,
     deflate: Negotiator,
@@ -37,7 +37,7 @@ pub(crate) struct ClientHandshake {
     state: Reading,
 }
 
-/// What is read of the response.
+/// Which part of the response is being read.
 #[derive(Debug)]
 enum Reading {
     Head {
@@ -49,7 +49,7 @@ enum Reading {
     Over,
 }
 
-/// A response that refuses, as far as it has come.
+/// A response that refuses, as far as it has arrived.
 #[derive(Debug)]
 struct Refusal {
     status: u16,
@@ -101,13 +101,13 @@ impl ClientHandshake {
         }
     }
 
-    /// Takes what came from the server, and returns the response once it is there and has passed
-    /// every rule of RFC 6455, section 4.1; `None` until then. `session` is open then, and closing
-    /// already if a required extension was not accepted.
+    /// Takes what came from the server, and returns the response once it is complete and has passed
+    /// every rule of RFC 6455, section 4.1; `None` until then. The response opens `session`, which
+    /// is closed at once if a required extension was not accepted.
     ///
     /// It takes no byte after a response that opens. An error is the rule that the response breaks,
-    /// or its refusal when the body is there or has reached its limit; all of `input` is taken
-    /// then. Afterwards it returns `None`.
+    /// or the refusal, once its body is complete or has reached its limit; then all of `input` is
+    /// taken. Afterwards it returns `None`.
     pub(crate) fn receive(
         &mut self,
         input: &mut Input<'_>,
@@ -124,14 +124,14 @@ impl ClientHandshake {
         result
     }
 
-    /// The transport has ended. Returns the refusal, if this was the end of its body or a part of it
-    /// has come.
+    /// The transport has ended. Returns the refusal, if this was the end of its body or a part of
+    /// it has arrived.
     pub(crate) fn receive_eof(&mut self) -> HandshakeError {
         let refusal = self.end(true);
         refusal.unwrap_or(HandshakeError::TransportEnded)
     }
 
-    /// The time is over. Returns the refusal, if a part of it has come.
+    /// Ends the handshake, as its time is over. Returns the refusal, if a part of it has arrived.
     pub(crate) fn give_up(&mut self) -> Option<HandshakeError> {
         self.end(false)
     }
@@ -232,7 +232,7 @@ impl ClientHandshake {
 }
 
 impl fmt::Debug for ClientHandshake {
-    /// Without the key.
+    /// Hides the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientHandshake")
             .field("state", &self.state)
@@ -254,7 +254,7 @@ mod tests {
         request.extension(Extension::new("x").unwrap(), true)
     }
 
-    /// What comes of this response, read in pieces of `size`, and what is left of it.
+    /// The result of this response, read in pieces of `size`, and what is left of it.
     fn answered(
         response: &str,
         size: usize,

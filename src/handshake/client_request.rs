@@ -1,6 +1,6 @@
 //! What a client asks for, and where (RFC 6455, section 4.1).
 //!
-//! Invariant: whatever the application puts in, the request that is written is a valid one.
+//! Invariant: whatever the application sets, the request that is written is valid.
 
 use super::extension::Extension;
 use super::fields::{self, write_field, write_fields};
@@ -170,8 +170,8 @@ impl ClientRequest {
         &self.uri.authority
     }
 
-    /// Returns what stands before the `@` of the URI: this crate never sends it (RFC 9110,
-    /// section 4.2.4).
+    /// Returns what is before the `@` of the URI: this crate never sends it (RFC 9110, section
+    /// 4.2.4).
     ///
     /// A caller who trusts the source of the URI may make an `Authorization` header of it.
     ///
@@ -238,7 +238,7 @@ impl FromStr for ClientRequest {
 }
 
 impl fmt::Debug for ClientRequest {
-    /// Without userinfo, without the query, and without the values of fields that hold secrets.
+    /// Hides userinfo, the query, and the values of fields that hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (uri, query) = match self.uri.text.split_once('?') {
             Some((uri, _)) => (uri, "?…"),

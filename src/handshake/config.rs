@@ -1,6 +1,6 @@
 //! Settings that all endpoints of a listener or of a client share.
 //!
-//! Invariant: every limit is finite by default, and its reason stands beside it.
+//! Invariant: every limit is finite by default, and its reason is documented.
 
 #[cfg(feature = "deflate")]
 mod deflate;

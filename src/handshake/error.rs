@@ -42,7 +42,7 @@ pub enum HandshakeError {
         minor: u8,
     },
 
-    /// RFC 6455, section 4.2.1: the method is GET. This is what it was.
+    /// RFC 6455, section 4.2.1: the method is GET. Holds the method that was found.
     Method(Box<str>),
     /// RFC 9112, section 3.2: the request target has one of the forms of HTTP/1.1.
     Target {
@@ -59,9 +59,9 @@ pub enum HandshakeError {
     NotUpgrade,
     /// RFC 6455, section 4.2.1: there is one `Sec-WebSocket-Key`, of 16 bytes in base64.
     Key,
-    /// RFC 6455, section 4.3: `Sec-WebSocket-Version` is there once, a number from 0 to 255.
+    /// RFC 6455, section 4.3: `Sec-WebSocket-Version` occurs once, a number from 0 to 255.
     VersionMalformed,
-    /// RFC 6455, section 4.4: the version is 13. This is what it was.
+    /// RFC 6455, section 4.4: the version is 13. Holds the version that was found.
     VersionUnsupported(u8),
     /// RFC 6454, section 7.3: there is at most one `Origin`, which is text.
     Origin,
@@ -78,7 +78,7 @@ pub enum HandshakeError {
     /// and one token in a response.
     Subprotocol,
     /// RFC 6455, section 9.1: `Sec-WebSocket-Extensions` fits its grammar; in a response, the
-    /// parameters fit the offer, and each extension is there once.
+    /// parameters fit the offer, and each extension occurs once.
     Extensions,
 
     /// RFC 6455, section 4.1: the server answered with another status than 101.
@@ -92,10 +92,10 @@ pub enum HandshakeError {
     Upgrade,
     /// RFC 6455, section 4.1: the `Connection` of a 101 names `Upgrade`.
     Connection,
-    /// RFC 6455, section 4.1: `Sec-WebSocket-Accept` is there once and answers the key.
+    /// RFC 6455, section 4.1: `Sec-WebSocket-Accept` occurs once and answers the key.
     Accept,
-    /// RFC 6455, section 4.1: the server chooses among the subprotocols that were offered. This is
-    /// what it chose.
+    /// RFC 6455, section 4.1: the server chooses among the subprotocols that were offered. Holds
+    /// the one that it chose.
     SubprotocolNotOffered(Box<str>),
     /// RFC 6455, section 4.1: the client requires a subprotocol, and the server chose none.
     SubprotocolMissing,
@@ -271,9 +271,9 @@ impl From<&HandshakeError> for Response {
         let mut response = Self::new(error.status());
         let headers = &mut response.headers;
         match error {
-            // RFC 9110, section 15.5.6: the methods that would do.
+            // RFC 9110, section 15.5.6: the methods that are allowed.
             HandshakeError::Method(_) => headers.push_checked("Allow", b"GET"),
-            // RFC 6455, section 4.4: the versions that would do.
+            // RFC 6455, section 4.4: the versions that are supported.
             HandshakeError::VersionMalformed => {
                 headers.push_checked("Sec-WebSocket-Version", b"13");
             }

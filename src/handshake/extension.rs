@@ -1,7 +1,7 @@
 //! An extension and lists of them (RFC 6455, section 9.1).
 //!
-//! Invariant: names and values are tokens; a list that does not fit the grammar is an error as a
-//! whole, and each of its bytes is looked at once.
+//! Invariant: names and values are tokens; a list that does not fit the grammar is rejected
+//! completely, and each of its bytes is looked at once.
 
 use super::setup_error::SetupError;
 use super::token::{is_token, is_token_byte};
@@ -11,7 +11,7 @@ use core::fmt;
 
 /// An extension with its parameters, offered or accepted (RFC 6455, section 9.1).
 ///
-/// Names are compared with regard to case.
+/// Names are case-sensitive.
 ///
 /// ```
 /// use sansocket::Extension;
@@ -74,7 +74,7 @@ impl Extension {
         &self.name
     }
 
-    /// Returns names and values of the parameters, in order. A name may be there more than once.
+    /// Returns names and values of the parameters, in order. A name may occur more than once.
     pub fn params(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.params
             .iter()

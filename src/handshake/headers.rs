@@ -12,8 +12,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-/// A list of header fields, in order. Names are compared without regard to case (RFC 9110,
-/// section 5.1).
+/// A list of header fields, in order. Names are case-insensitive (RFC 9110, section 5.1).
 ///
 /// Values are bytes: HTTP does not say that they are text.
 ///
@@ -31,13 +30,13 @@ use core::ops::Range;
 /// ```
 #[derive(Clone, Default)]
 pub struct Headers {
-    /// Names and values: the head as it came, or one field after the other.
+    /// Names and values: the head as it arrived, or one field after the other.
     bytes: Vec<u8>,
-    /// Where each field stands in them.
+    /// The place of each field in them.
     fields: Vec<Field>,
 }
 
-/// Where a field stands.
+/// The place of a field.
 #[derive(Clone)]
 pub(crate) struct Field {
     pub(crate) name: Range<usize>,
@@ -62,10 +61,10 @@ impl AsRef<[u8]> for Value<'_> {
     }
 }
 
-/// Where a text of the head stands.
+/// The place of a text in the head.
 pub(crate) enum Place {
     Head(Range<usize>),
-    /// It is not of there.
+    /// The text is not from the head.
     Own(Box<str>),
 }
 
@@ -146,7 +145,7 @@ impl Headers {
         })
     }
 
-    /// Where this text stands in the head that the fields came in; a copy, if it is not of there.
+    /// The place of this text in the head that holds the fields; a copy, if it is not from there.
     pub(crate) fn place_of(&self, text: Cow<'_, str>) -> Place {
         let start = text
             .as_ptr()
@@ -161,7 +160,7 @@ impl Headers {
         }
     }
 
-    /// The text that stands there.
+    /// The text at this place.
     pub(crate) fn text_at<'h>(&'h self, place: &'h Place) -> &'h str {
         match place {
             Place::Head(place) => {
@@ -177,7 +176,7 @@ impl Headers {
         self.raw().map(|(name, value)| (name, value.get()))
     }
 
-    /// A part of the head that the fields came in.
+    /// A part of the head that holds the fields.
     pub(crate) fn part(&self, place: &Range<usize>) -> &[u8] {
         let part = self.bytes.get(place.clone());
         debug_assert!(part.is_some(), "fields stand in `bytes`, which only grows");
@@ -210,7 +209,7 @@ impl PartialEq for Headers {
 impl Eq for Headers {}
 
 impl fmt::Debug for Headers {
-    /// Without the values of fields that hold secrets.
+    /// Hides the values of fields that hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SECRET: [&str; 4] = [
             "authorization",

@@ -10,8 +10,8 @@ use bytes::Bytes;
 /// Which web pages a server accepts (RFC 6455, section 10.2).
 ///
 /// Browsers say in `Origin` which site a page came from, and let any page connect to any server
-/// with the user's cookies. A server that does not look at it can be used by every page on the
-/// web in the name of its users. Other clients may leave `Origin` out, or lie: a request without it
+/// with the user's cookies. Every page on the web can use a server that does not check it, in the
+/// name of that server's users. Other clients may leave `Origin` out, or lie: a request without it
 /// is accepted, and does not come from a browser.
 ///
 /// ```
@@ -108,8 +108,8 @@ fn is_https(origin: &str) -> bool {
         .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
-/// The server does not know here whether it is behind TLS: a host without a port has that of
-/// the origin's scheme.
+/// Here the server does not know whether it is behind TLS, so a host without a port gets the
+/// default port of the origin's scheme.
 fn is_same_host(origin: &str, host: &str) -> Option<bool> {
     let (scheme, origin) = origin.split_once(':')?;
     let origin = origin.strip_prefix("//")?;

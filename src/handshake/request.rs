@@ -19,7 +19,7 @@ use bytes::BytesMut;
 use core::fmt;
 
 /// An HTTP request that reached a server: an opening handshake that passed every rule (RFC 6455,
-/// section 4.2.1), or any other request, of which [`error`](Self::error) says why it is none.
+/// section 4.2.1), or any other request, for which [`error`](Self::error) says why it is not one.
 ///
 /// It is answered once: `Endpoint::accept` takes it and opens the WebSocket, `Endpoint::respond`
 /// sends a page or a refusal. A server may choose a subprotocol and add headers before it accepts:
@@ -36,11 +36,11 @@ use core::fmt;
 /// ```
 pub struct Request(Box<Parts>);
 
-/// What a request is made of. It is apart so that a [`Request`] is one pointer.
+/// What a request is made of, boxed so that a [`Request`] is one pointer.
 pub(super) struct Parts {
     method: Cow<'static, str>,
     target: Place,
-    /// That of the target; without one, of `Host`.
+    /// The host of the target; without one, that of `Host`.
     host: Place,
     pub(super) headers: Headers,
     pub(super) key: [u8; KEY_LEN],
@@ -51,7 +51,7 @@ pub(super) struct Parts {
     selected: Option<usize>,
     accepted: Vec<Extension>,
     added: Headers,
-    /// What accepts permessage-deflate, and what it accepts.
+    /// What negotiates permessage-deflate, and what it has accepted.
     pub(super) deflate: Option<(Negotiator, Extension)>,
 }
 
@@ -174,8 +174,8 @@ impl Request {
     }
 
     /// Chooses the first subprotocol in the client's order that the server supports, and returns
-    /// it. With none in common the WebSocket opens without one (RFC 6455, section 4.2.2); browsers
-    /// fail then.
+    /// it. With none in common the WebSocket opens without one (RFC 6455, section 4.2.2), which
+    /// browsers do not accept.
     pub fn select_subprotocol(&mut self, supported: &[impl AsRef<str>]) -> Option<&str> {
         let parts = &mut *self.0;
         let is_supported = |name: &String| supported.iter().any(|other| other.as_ref() == name);
@@ -302,7 +302,7 @@ impl PartialEq for Request {
 impl Eq for Request {}
 
 impl fmt::Debug for Request {
-    /// Without the query, and without the values of fields that hold secrets.
+    /// Hides the query, and the values of fields that hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let query = if self.query().is_some() { "?…" } else { "" };
         f.debug_struct("Request")

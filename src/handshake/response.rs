@@ -39,7 +39,7 @@ pub struct Response {
     pub headers: Headers,
     /// The body. A client keeps at most `Config::max_body_size` bytes of it.
     pub body: Vec<u8>,
-    /// Whether all of the body is there.
+    /// Whether the body is complete.
     pub is_complete: bool,
 }
 
@@ -131,7 +131,8 @@ impl Response {
         } else {
             write_field("Connection", b"close", out);
         }
-        // RFC 9110, sections 6.4.1, 8.6 and 15.3.6: these have no content, and 204 no length of it.
+        // RFC 9110, sections 6.4.1, 8.6 and 15.3.6: these have no content, and a 204 has no
+        // `Content-Length`.
         let content: &[u8] = if matches!(status, 204 | 205 | 304) {
             &[]
         } else {
@@ -159,7 +160,7 @@ impl Response {
 }
 
 impl fmt::Debug for Response {
-    /// Without the body, and without the values of fields that hold secrets.
+    /// Hides the body, and the values of fields that hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
             .field("status", &self.status)
@@ -178,7 +179,7 @@ const fn final_status(status: u16) -> u16 {
     }
 }
 
-/// The usual words for a status (RFC 9110, section 15); none where they tell nothing.
+/// The usual words for a status (RFC 9110, section 15); none for other statuses.
 const fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",

@@ -1,6 +1,7 @@
 //! When a server that refuses wants to be asked again.
 //!
-//! Invariant: a date counts only against the date of the same response, as there is no clock here.
+//! Invariant: a date is compared only with the date of the same response, as there is no clock
+//! here.
 
 use super::response::Response;
 use core::time::Duration;
@@ -17,8 +18,8 @@ impl Response {
     }
 }
 
-/// The seconds since 1970 of a date in today's form, `Sun, 06 Nov 1994 08:49:37
-/// GMT` (RFC 9110, section 5.6.7).
+/// The seconds since 1970 of a date in the current format, `Sun, 06 Nov 1994 08:49:37 GMT` (RFC
+/// 9110, section 5.6.7).
 fn date(value: &str) -> Option<u64> {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -35,7 +36,7 @@ fn date(value: &str) -> Option<u64> {
     if (words.next(), words.next(), time.next()) != (Some("GMT"), None, None) {
         return None;
     }
-    // Years that start in March: the leap day is the last of one.
+    // Years are counted from March, so that a leap day is the last day of its year.
     let (year, month) = match month {
         0 | 1 => (year - 1, month + 10),
         _ => (year, month - 2),

@@ -35,9 +35,9 @@ impl ServerHandshake {
     /// Takes what came from the client, and returns its request once the head is complete; `None`
     /// until then. It takes no byte after the head.
     ///
-    /// It is an error if the head is not well-formed HTTP/1.x or exceeds a limit: nobody can say
-    /// then what the client wants. Any other request is returned, with [`Request::error`] set if it
-    /// is no opening handshake. Afterwards this is of no use.
+    /// It is an error if the head is not well-formed HTTP/1.x or exceeds a limit: then it is
+    /// unknown what the client wants. Any other request is returned, with [`Request::error`] set if
+    /// it is no opening handshake. Do not call it again after either.
     pub(crate) fn receive(
         &mut self,
         input: &mut Input<'_>,

@@ -1,10 +1,11 @@
-//! Why the application's own part of a handshake cannot be.
+//! Errors in the application's own part of a handshake.
 //!
-//! Invariant: nothing was written, and the value that was asked is as before.
+//! Invariant: nothing was written, and the value is unchanged.
 
 use core::fmt;
 
-/// The application asked for what cannot be in an opening handshake, or the system has no entropy.
+/// The application asked for something that an opening handshake cannot contain, or the system has
+/// no entropy.
 ///
 /// Nothing was written: correct the argument and call again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

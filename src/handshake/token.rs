@@ -1,6 +1,6 @@
 //! Tokens, the words of HTTP (RFC 9110, section 5.6.2).
 //!
-//! Invariant: what is a token is ASCII, and cannot break out of its line.
+//! Invariant: a token is ASCII, and cannot break out of its line.
 
 /// Whether this is a token: one or more letters, digits and certain signs.
 pub(crate) fn is_token(bytes: &[u8]) -> bool {

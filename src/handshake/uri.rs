@@ -17,7 +17,7 @@ use core::str::FromStr;
 #[derive(Clone)]
 pub(super) struct Uri {
     pub(super) is_secure: bool,
-    /// What stands before an `@`: never sent by this crate (RFC 9110, section 4.2.4).
+    /// What is before an `@`; this crate never sends it (RFC 9110, section 4.2.4).
     pub(super) userinfo: Option<String>,
     /// A name or an address, without brackets.
     pub(super) host: String,
@@ -125,7 +125,7 @@ pub(crate) const fn default_port(secure: bool) -> u16 {
 }
 
 fn host_name(name: &str) -> Result<Cow<'_, str>, SetupError> {
-    // The common case, in one look at each byte instead of three.
+    // The common case, in one pass over the bytes instead of three.
     let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
     if !name.is_empty() && name.bytes().all(is_plain) {
         return Ok(Cow::Borrowed(name));
@@ -207,7 +207,7 @@ fn push_encoded(part: &str, out: &mut String) {
     }
 }
 
-/// Whether `part`, which stands at `at` in the URI, is made of what is allowed.
+/// Checks that `part`, at `at` in the URI, contains only what is allowed.
 fn check(part: &str, at: usize, allowed: impl Fn(u8) -> bool) -> Result<(), SetupError> {
     match find_not(part, allowed) {
         None => Ok(()),
@@ -221,7 +221,7 @@ fn check(part: &str, at: usize, allowed: impl Fn(u8) -> bool) -> Result<(), Setu
 /// The first character in `part` that is not allowed, and its place. A percent sign needs two hex
 /// digits after it.
 ///
-/// `allowed` says the same of all bytes that are not ASCII.
+/// `allowed` must give the same answer for all bytes that are not ASCII.
 pub(crate) fn find_not(part: &str, allowed: impl Fn(u8) -> bool) -> Option<(char, usize)> {
     let mut bytes = part.bytes().enumerate();
     while let Some((at, byte)) = bytes.next() {

@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-/// Whether and when a client tries again after each way in which a connection can end.
+/// Decides whether and when a client tries again after a connection has ended.
 ///
 /// The first delay is random, up to [`first`](Self::first); each later one is about twice as long,
 /// half of it random, up to [`max`](Self::max) (RFC 6455, section 7.2.3: truncated binary exponential
@@ -35,15 +35,15 @@ pub struct Backoff {
     pub lasting: Duration,
     /// The longest `Retry-After` that is obeyed; 1 h.
     ///
-    /// A server cannot send its clients away for ever.
+    /// A server cannot turn its clients away for ever.
     pub max_retry_after: Duration,
     random: u64,
-    /// Delays since the last success.
+    /// The number of delays since the last success.
     tries: u32,
 }
 
 impl Backoff {
-    /// Nothing was tried yet. Clients with different seeds do not try at the same times.
+    /// A backoff before the first try. Clients with different seeds do not try at the same times.
     #[must_use]
     pub fn new(seed: [u8; 32]) -> Self {
         let random = seed
@@ -61,7 +61,7 @@ impl Backoff {
         }
     }
 
-    /// There was no connection to the server: how long to wait.
+    /// Returns how long to wait when there was no connection to the server.
     ///
     /// Call it when a name is not found, or a transport cannot be opened or ends during the TLS
     /// handshake. After an invalid certificate do not try again: the next try would find the same.
@@ -80,7 +80,7 @@ impl Backoff {
         shortest + self.up_to(longest.saturating_sub(shortest))
     }
 
-    /// A connection that lasted this long has ended: how long to wait.
+    /// Returns how long to wait after a connection that lasted this long.
     pub(crate) fn after_connection(&mut self, lasted: Duration) -> Duration {
         if lasted >= self.lasting {
             self.tries = 0;
@@ -88,13 +88,13 @@ impl Backoff {
         self.after_failure()
     }
 
-    /// The server has sent us away, perhaps with a time to come back: how long to wait.
+    /// Returns how long to wait after a refusal, perhaps with a time that the server asked for.
     pub(crate) fn after_refusal(&mut self, asked: Option<Duration>) -> Duration {
         let delay = self.after_failure();
         let Some(asked) = asked else {
             return delay;
         };
-        // All who were sent away would come back at once.
+        // Otherwise all clients that were refused would come back at once.
         let spread = self.up_to(self.first);
         delay.max(asked.min(self.max_retry_after).saturating_add(spread))
     }
@@ -112,7 +112,7 @@ impl Backoff {
     }
 }
 
-/// Without the state of the random numbers.
+/// Hides the state of the random numbers.
 impl core::fmt::Debug for Backoff {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Backoff")

@@ -13,7 +13,7 @@ use core::time::Duration;
 /// stood still, or the clock jumped.
 const LATE: Span = Span::new(Duration::from_millis(100));
 
-/// How far the connection is.
+/// The stage that a connection is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The opening handshake.
@@ -30,7 +30,7 @@ pub(crate) enum Stage {
 /// What is still to be written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Left {
-    /// The bytes that the caller has to write; more than 4 GiB count as that.
+    /// The number of bytes that the caller has to write; counted up to 4 GiB.
     pub(crate) in_output: u32,
     /// Whether a layer below the output holds bytes back.
     pub(crate) is_held: bool,
@@ -72,37 +72,37 @@ pub(crate) struct Deadlines {
     stage: Stage,
     /// Whether the last Ping has not left yet.
     ping_waits: bool,
-    /// Whether no life of the peer has been seen since the last Ping was sent.
+    /// Whether there was no sign of life since the last Ping was sent.
     is_asked: bool,
-    /// The bytes of the output that end with what waits to leave: the last Ping, or our Close. What
-    /// follows it is not waited for.
+    /// The number of bytes in the output up to the end of what waits to leave: the last Ping, or
+    /// our Close. What follows it is not waited for.
     ahead: u32,
-    /// Whether a write has left something, or a call has found it again.
+    /// Whether a write left bytes behind, or a later call found the same bytes waiting.
     is_blocked: bool,
-    /// Whether a deadline was restarted, and no life of the peer has been seen since.
+    /// Whether a deadline was restarted, and there was no sign of life since.
     was_late: bool,
     /// When the peer was last seen alive.
     alive: Moment,
-    /// Since when the time of the stage runs: while open that for the next message.
+    /// Since when the deadline of the stage runs; while open, that for the next message.
     since: Moment,
     /// Since when a Pong is awaited.
     awaits_pong: Moment,
-    /// When the last Ping left, until its Pong has come.
+    /// When the last Ping left, until its Pong has arrived.
     pinged: Moment,
     /// The round trip of the last Ping that was answered, as the time since 0.
     latency: Moment,
-    /// Since when the peer has taken nothing of what is to be written.
+    /// Since when the peer has taken nothing although something waits.
     backlog: Moment,
-    /// Since when, with something always to be written, `taken` bytes were taken.
+    /// Since when `taken` bytes were taken, with something to be written all the time.
     window: Moment,
-    /// More than 4 GiB count as that, and are enough.
+    /// Counted up to 4 GiB, which is enough.
     taken: u32,
     /// The time that the last call asked for.
     asked: Moment,
 }
 
 impl Deadlines {
-    /// The transport is there now.
+    /// The deadlines of a transport that is connected now.
     pub(crate) fn new(times: &Times, stage: Stage, now: Duration) -> Self {
         let now = Moment::new(now);
         Self {
@@ -132,7 +132,7 @@ impl Deadlines {
         }
     }
 
-    /// Bytes of the peer have arrived. Any byte is a sign of life.
+    /// Records that bytes of the peer have arrived. Any byte is a sign of life.
     #[inline]
     pub(crate) const fn received(&mut self, now: Moment) {
         self.alive = now;
@@ -141,7 +141,7 @@ impl Deadlines {
         self.was_late = false;
     }
 
-    /// A message of the peer has arrived, or a piece of one.
+    /// Records that a message of the peer has arrived, or a piece of one.
     #[inline]
     pub(crate) const fn message(&mut self, now: Moment) {
         if let Stage::Open = self.stage {
@@ -149,7 +149,7 @@ impl Deadlines {
         }
     }
 
-    /// A Pong has arrived.
+    /// Records that a Pong has arrived.
     pub(crate) fn pong(&mut self, payload: &[u8], now: Moment) {
         if payload == self.ping.to_be_bytes() && self.pinged != Moment::NEVER {
             self.latency = now.since(self.pinged);
@@ -169,8 +169,8 @@ impl Deadlines {
 
     /// The transport took `n` bytes; `left` says what is still to be written.
     ///
-    /// A peer that takes bytes after it has taken none is alive: its own may wait to be read until
-    /// ours are written.
+    /// A peer that resumes reading is alive: its own bytes may wait to be read until ours are
+    /// written.
     pub(crate) fn wrote(&mut self, n: usize, left: Left, now: Moment) {
         if n > 0 {
             if self.backlog == Moment::NEVER {
@@ -194,7 +194,7 @@ impl Deadlines {
         }
     }
 
-    /// Nothing is to be written any more.
+    /// Everything has been written.
     fn all_written(&mut self, now: Moment) {
         (self.backlog, self.is_blocked, self.ahead) = (Moment::NEVER, false, 0);
         self.has_left(now);
@@ -203,7 +203,7 @@ impl Deadlines {
         }
     }
 
-    /// The time of what waited to leave runs from now.
+    /// Starts the deadline of what waited to leave.
     fn has_left(&mut self, now: Moment) {
         if self.ping_waits {
             (self.ping_waits, self.pinged) = (false, now);
@@ -216,7 +216,7 @@ impl Deadlines {
         }
     }
 
-    /// A layer below holds what was written, and is heard of for the first time: nothing of it has
+    /// A layer below is reported for the first time, and holds what was written: nothing of it has
     /// left.
     pub(crate) fn held(&mut self) {
         if !self.awaits_pong.is_never() {
@@ -227,8 +227,8 @@ impl Deadlines {
         }
     }
 
-    /// The common case of [`check`](Self::check): open, and the peer owes nothing. `None` if that is
-    /// not so, or something is due.
+    /// The common case of [`check`](Self::check): open, and the peer owes nothing. `None` in any
+    /// other case, or if something is due.
     #[inline]
     pub(crate) fn calm(&mut self, is_left: bool, now: Moment) -> Option<Moment> {
         let owes_nothing = self.backlog.is_never() && self.awaits_pong.is_never();
@@ -250,7 +250,7 @@ impl Deadlines {
         Some(time)
     }
 
-    /// Says what is due now, where the connection is in this stage and this is to be written.
+    /// Says what is due now, in this stage and with `left` still to be written.
     pub(crate) fn check(&mut self, stage: Stage, left: Left, now: Moment) -> Due {
         if stage != self.stage {
             self.enter(stage, now);
@@ -283,8 +283,8 @@ impl Deadlines {
                 return Due::End(expired);
             }
             self.was_late = true;
-            // Everything that is over: while open that may be three of them. No time at all is over
-            // again at once.
+            // Restarts everything that is over; while open that may be three deadlines. A time of
+            // zero is over again at once.
             for _ in 0..3 {
                 if time <= now {
                     self.restart(expired, now);
@@ -301,7 +301,7 @@ impl Deadlines {
         Due::Nothing(self.asked.duration())
     }
 
-    /// Follows the connection from stage to stage.
+    /// Enters the next stage.
     fn enter(&mut self, stage: Stage, now: Moment) {
         self.stage = stage;
         self.since = match stage {
@@ -310,12 +310,12 @@ impl Deadlines {
                 self.alive = now;
                 now
             }
-            // From when it has left.
+            // Starts when what was sent has left.
             Stage::Answering | Stage::Closing => Moment::NEVER,
         };
     }
 
-    /// When to send a Ping. None is sent while the peer takes nothing: it would wait as well.
+    /// When to send a Ping. None is sent while the peer takes nothing: it would only wait.
     const fn keepalive_time(&self) -> Moment {
         if self.is_asked || self.is_blocked || !matches!(self.stage, Stage::Open) {
             return Moment::NEVER;
@@ -323,7 +323,7 @@ impl Deadlines {
         self.alive.after(self.keepalive)
     }
 
-    /// What will have taken too long first, and when.
+    /// The deadline that is over first, and when.
     fn first_expiry(&mut self, now: Moment) -> (Moment, Expired) {
         let mut first = (self.write_time(now), Expired::Write);
         let mut limit = |since: Moment, span, expired| {
@@ -361,7 +361,8 @@ impl Deadlines {
         self.backlog.after(self.write).min(window_end)
     }
 
-    /// What has not left yet may have left right after this call. It is later than the call, always.
+    /// The earliest deadline of what has not left yet, which may leave right after this call.
+    /// Always later than `now`.
     fn earliest_of_waiting(&self, now: Moment) -> Moment {
         match self.stage {
             Stage::Open if self.ping_waits && self.is_asked => {
@@ -374,7 +375,7 @@ impl Deadlines {
         }
     }
 
-    /// Gives the peer the time again.
+    /// Restarts the time of the peer.
     const fn restart(&mut self, expired: Expired, now: Moment) {
         match expired {
             Expired::Pong => self.awaits_pong = now,

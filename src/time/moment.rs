@@ -1,4 +1,4 @@
-//! Points in time and spans of it, in the least room.
+//! Points in time and spans of time, stored compactly.
 //!
 //! Invariant: arithmetic saturates, and what saturates never comes.
 
@@ -17,7 +17,7 @@ impl Moment {
         const SECOND: u64 = 1_000_000_000;
         let nanos = now.as_secs().saturating_mul(SECOND);
         let nanos = nanos.saturating_add(now.subsec_nanos() as u64);
-        // 584 years later all clocks stand still, before what never comes.
+        // After 584 years time stands still, just before `NEVER`.
         Self(if nanos == Self::NEVER.0 {
             nanos - 1
         } else {
@@ -81,7 +81,7 @@ impl Span {
         Self(self.0.saturating_mul(2))
     }
 
-    /// The bytes that this rate a second makes in the span.
+    /// The number of bytes that this rate, per second, makes in the span.
     pub(crate) const fn bytes_at(self, rate: u32) -> u64 {
         self.0 as u64 * rate as u64 / 1_000
     }

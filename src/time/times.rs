@@ -39,7 +39,7 @@ pub struct Times {
     pub pong: Duration,
     /// For the next message of the peer (or piece of one), whatever else it sends; no limit.
     ///
-    /// A peer that answers Pings and says nothing is right in most applications.
+    /// A peer that answers Pings and sends nothing else is normal in most applications.
     pub idle: Option<Duration>,
     /// For the closing handshake and the end of the transport, from when our Close (or a response
     /// that opens no connection) has left; 5 s (RFC 6455, section 7.1.1).

@@ -18,8 +18,8 @@ pub(super) const BINARY: u8 = 0x80 | Opcode::Binary as u8;
 const NEXT_FRAGMENT: u8 = Opcode::Continuation as u8;
 
 impl Receiver {
-    /// The next message, if it is complete and uncompressed in the input, and is delivered complete;
-    /// else nothing has been taken.
+    /// The next message, if it is complete and uncompressed in the input, and is delivered
+    /// complete; otherwise nothing is taken.
     #[inline]
     pub(crate) fn complete_message<'b>(
         &self,

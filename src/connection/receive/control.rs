@@ -1,6 +1,6 @@
 //! Control frames (RFC 6455, section 5.5).
 //!
-//! Invariant: a control frame is handed on when it is complete.
+//! Invariant: a control frame is handed on only when it is complete.
 
 use super::arriving::Frame;
 use super::utf8;

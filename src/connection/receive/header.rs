@@ -13,18 +13,19 @@ use crate::frame::{Header, Input, Mask, Opcode, ProtocolError, Role};
 use alloc::boxed::Box;
 use arrayvec::ArrayVec;
 
-/// What comes next out of the input.
+/// What comes next in the input.
 pub(super) enum Next<'b> {
     /// Nothing: all of it has been taken.
     Nothing,
     /// A complete message or control frame.
     Received(Received<'b>),
-    /// A frame of a message, of which there is a payload to be taken, perhaps an empty one.
+    /// A frame of a message whose payload, perhaps an empty one, is still to be taken.
     Frame(Frame),
 }
 
 impl Receiver {
-    /// The next frame of a message that is not there completely, or what is.
+    /// Reads the next frame. A control frame, or a message that can be lent from the input, is
+    /// returned complete; of any other frame only the header is taken.
     pub(super) fn next_frame<'b>(
         &mut self,
         role: Role,
@@ -106,8 +107,8 @@ impl Receiver {
         Ok(None)
     }
 
-    /// The rules that need to know the frames before, and the limits. A message that starts takes
-    /// the settings with it.
+    /// Checks the rules that depend on earlier frames, and the limits. A message that starts
+    /// latches the settings.
     fn judge(&mut self, header: &Header, settings: &Settings) -> Result<Frame, ProtocolError> {
         let is_under_way = self.message.is_under_way();
         match header.opcode {

@@ -9,11 +9,11 @@ use crate::connection::received::Received;
 use crate::connection::settings::{Deliver, Settings};
 use crate::frame::{Header, Input, Mask, Opcode, ProtocolError, Role};
 
-/// What the input starts with, where that is a message which may wait there.
+/// The start of a message that may wait in the input.
 enum Ahead {
     /// A part of its header.
     CutHeader,
-    /// Its header, how long that is, and how long its payload is.
+    /// Its header, the length of that, and the length of its payload.
     Payload(Header, usize, usize),
 }
 
@@ -23,13 +23,13 @@ pub(super) enum Outcome<'b> {
     NotThere,
     /// A message that is not complete.
     Waits,
-    /// One that is, and has been taken.
+    /// A message that is complete, and has been taken.
     Complete(Received<'b>),
 }
 
 impl Receiver {
-    /// What `input` starts with, if it is one frame with an uncompressed message, as far as can be
-    /// seen.
+    /// What `input` starts with, if that is, as far as can be seen, an uncompressed message in one
+    /// frame.
     fn ahead(&self, role: Role, settings: &Settings, input: &[u8]) -> Option<Ahead> {
         let has_started = matches!(self.partial, Partial::Waits { .. });
         let may_start = settings.deliver == Deliver::InPlace
@@ -104,13 +104,13 @@ impl Receiver {
         let (header, header_len, len) = match self.ahead(role, settings, input.0) {
             Some(Ahead::Payload(header, header_len, len)) => (header, header_len, len),
             Some(Ahead::CutHeader) => return Ok(Outcome::Waits),
-            // Without the bytes that wait nothing can be said of them.
+            // The bytes that wait are not in this input, so nothing can be said about them.
             None if matches!(self.partial, Partial::Waits { .. }) => return Ok(Outcome::Waits),
             None => return Ok(Outcome::NotThere),
         };
         let here = len.min(input.len() - header_len);
         let is_complete = here == len;
-        // What has just arrived is in the fastest cache: now is the time to unmask it.
+        // What has just arrived is in the fastest cache, so it is unmasked now.
         let to = if is_complete { len } else { here - here % 4 };
         let payload = input.0.get_mut(header_len..);
         let fresh = payload.and_then(|payload| payload.get_mut(from..to));

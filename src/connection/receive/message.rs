@@ -20,7 +20,7 @@ pub(super) struct Message {
     gathered: Gathered,
     /// How much of the message has been handed on, in bytes.
     delivered: u64,
-    /// The longest that it may be, in bytes: latched where it started.
+    /// The limit on its length, in bytes, latched where it started.
     max: u64,
     inflation: Inflation,
 }
@@ -50,7 +50,7 @@ impl Message {
         inflation: Inflation::OFF,
     };
 
-    /// From now on messages may arrive compressed.
+    /// Lets messages arrive compressed from now on.
     pub(super) fn set_inflation(&mut self, inflation: Inflation) {
         self.inflation = inflation;
     }
@@ -87,13 +87,13 @@ impl Message {
         }
     }
 
-    /// How many bytes more the message under way may have, if it is not compressed.
+    /// How many more bytes the message under way may have, if it is not compressed.
     pub(super) const fn room(&self) -> u64 {
         let so_far = self.delivered.saturating_add(self.gathered.len() as u64);
         self.max.saturating_sub(so_far)
     }
 
-    /// Judges the length of a frame's payload before any of it is taken: the one size rule.
+    /// Judges the length of a frame's payload before any of it is taken: the only rule on sizes.
     pub(super) fn admit(&mut self, len: u64) -> Result<(), ProtocolError> {
         let fits = if self.is_compressed() {
             self.inflation.takes(len)
@@ -113,11 +113,11 @@ impl Message {
         Err(ProtocolError::MessageTooBig { len, max: self.max })
     }
 
-    /// Makes room for a payload of which `here` bytes have arrived of the `remaining`: at once for a
-    /// short one, twice as much each time for a long one.
+    /// Makes room for the `remaining` bytes of a payload, of which `here` have arrived: all at once
+    /// for a short one, twice as much each time for a long one.
     pub(super) fn make_room(&mut self, remaining: u64, here: usize) {
         let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
-        // What compressed data needs shows when it is inflated.
+        // How much room compressed data needs is known only when it is inflated.
         if self.gathered.free() >= remaining.min(here) || self.is_compressed() {
             return;
         }
@@ -126,7 +126,7 @@ impl Message {
         self.gathered.reserve(remaining.min(ahead));
     }
 
-    /// Adds a part of a payload as it came in: with this mask.
+    /// Appends a part of a payload as it arrived, with the mask that is still to be applied.
     #[inline]
     pub(super) fn append(
         &mut self,
@@ -135,7 +135,7 @@ impl Message {
     ) -> Result<(), ProtocolError> {
         let is_compressed = self.is_compressed();
         match (mask, &mut self.gathered) {
-            // There is nothing to be checked: unmasking and copying are one.
+            // Nothing has to be checked, so unmask while copying.
             (Some(mask), Gathered::Binary(data)) if !is_compressed => {
                 mask.append(part, data);
                 mask.skip(part.len());
@@ -152,8 +152,8 @@ impl Message {
         self.gathered.append(part)
     }
 
-    /// Adds what makes at most one step of output, if it is compressed, else all. `part` is
-    /// unmasked. Returns how much of it that was.
+    /// Appends what makes at most one step of output if the message is compressed, otherwise all of
+    /// `part`, which is unmasked. Returns how many bytes it took.
     pub(super) fn append_step(&mut self, part: &[u8]) -> Result<usize, ProtocolError> {
         if self.is_compressed() {
             if part.is_empty() && !self.has_more() {
@@ -171,7 +171,7 @@ impl Message {
         self.inflation.has_more()
     }
 
-    /// The message has ended; it is delivered complete.
+    /// Ends the message, and delivers it complete.
     pub(super) fn finish<'b>(&mut self) -> Result<Received<'b>, ProtocolError> {
         Ok(match self.take_finished()? {
             Finished::Text(text) => Received::Text(Text::from(text)),
@@ -194,7 +194,7 @@ impl Message {
         }
     }
 
-    /// The message has ended; its last piece is what was not handed on.
+    /// Ends the message; its last piece is what was not handed on yet.
     pub(super) fn finish_pieces<'b>(&mut self) -> Result<Received<'b>, ProtocolError> {
         let is_first = self.delivered == 0;
         Ok(Received::Piece(match self.take_finished()? {
@@ -208,7 +208,8 @@ impl Message {
         (self.inflation).end_message(Inflated::new(&mut self.gathered, room, self.max))
     }
 
-    /// The message that has started is delivered from where it lies.
+    /// Drops what was prepared for gathering: the message that has started is delivered from where
+    /// it lies.
     pub(super) fn drop_gathered(&mut self) {
         self.gathered = Gathered::None;
     }
@@ -277,7 +278,7 @@ impl Gathered {
         }
     }
 
-    /// How many bytes more have room without an allocation.
+    /// How many more bytes fit without an allocation.
     const fn free(&self) -> usize {
         match self {
             Self::Text(text, _) => text.capacity().saturating_sub(self.len()),
@@ -286,7 +287,7 @@ impl Gathered {
         }
     }
 
-    /// Makes room, and more than that rather than often.
+    /// Makes room, and more than is needed, so that it is called rarely.
     fn reserve(&mut self, room: usize) {
         match self {
             Self::Text(text, _) => text.reserve(room),
@@ -303,7 +304,7 @@ impl Gathered {
         }
     }
 
-    /// Text is checked.
+    /// Appends a part; text is checked.
     fn append(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
         match self {
             Self::Text(text, partial) => {
@@ -326,7 +327,7 @@ impl Gathered {
     }
 }
 
-/// Its length, not what it is.
+/// Shows the length, not the bytes.
 impl fmt::Debug for Gathered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self {
@@ -338,7 +339,7 @@ impl fmt::Debug for Gathered {
     }
 }
 
-/// The message under way as the place for inflated bytes.
+/// The message under way, as the sink for inflated bytes.
 struct Inflated<'m> {
     gathered: &'m mut Gathered,
     /// How much may be kept of it, in bytes.
@@ -357,14 +358,14 @@ impl<'m> Inflated<'m> {
 }
 
 impl Sink for Inflated<'_> {
-    /// Appends what the limit lets it; more is an error.
+    /// Appends as much as the limit allows; more is an error.
     fn append(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
         let len = self.gathered.len() as u64;
         let room = usize::try_from(self.room.saturating_sub(len)).unwrap_or(usize::MAX);
         let (fits, rest) = part.split_at(part.len().min(room));
         if self.gathered.free() < fits.len() {
-            // Just the first part, which is all of most messages; from then on twice as much each
-            // time, up to the limit.
+            // At first exactly the first part, which is all of most messages; then twice as much
+            // each time, up to the limit.
             let ahead = fits.len().max(self.gathered.len());
             self.gathered.reserve_exact(ahead.min(room));
         }

@@ -25,8 +25,8 @@ use crate::frame::{Input, ProtocolError, Role};
 use state::Partial;
 
 impl Receiver {
-    /// The next that has come for an endpoint in this role, or `None` when `input` has been taken,
-    /// or waits.
+    /// The next message or control frame for an endpoint in this role; `None` when all of `input`
+    /// has been taken, or the rest waits in it.
     pub(crate) fn receive<'b>(
         &mut self,
         role: Role,

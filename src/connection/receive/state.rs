@@ -24,20 +24,20 @@ pub(crate) struct Receiver {
     pub(super) deliver: Deliver,
 }
 
-/// What there is of a frame that was cut.
+/// What has arrived of a frame that was cut.
 pub(super) enum Partial {
     /// Nothing: a frame may start.
     None,
-    /// A part of its header. The byte that is never kept is the one that would complete it.
+    /// A part of its header, without the last byte, which would complete it.
     Header(ArrayVec<u8, { Header::MAX_LEN - 1 }>),
-    /// Its header has been judged, and its payload is still arriving: that of a message's frame.
+    /// A frame of a message: its header has been judged, and its payload is still arriving.
     Payload(Frame),
-    /// The same of a control frame, which is put together here.
+    /// A control frame, which is gathered here.
     Control(Box<Control>),
-    /// It waits in the input from its first byte on, and this many bytes of its payload have been
-    /// unmasked there: whole keys.
+    /// A frame that waits in the input from its first byte on; this many bytes of its payload have
+    /// been unmasked there, a multiple of four.
     Waits { unmasked: usize },
-    /// Nothing, and no frame may start any more; the rule that the peer broke, if that is why.
+    /// Nothing, and no further frame may start; holds the rule that the peer broke, if that is why.
     Stopped(Option<ProtocolError>),
 }
 
@@ -51,18 +51,18 @@ impl Receiver {
         }
     }
 
-    /// From now on messages may arrive compressed.
+    /// Lets messages arrive compressed from now on.
     pub(crate) fn set_inflation(&mut self, inflation: Inflation) {
         self.message.set_inflation(inflation);
     }
 
-    /// Drops all that is kept: nothing will be received any more.
+    /// Stops receiving, and drops everything that is kept.
     pub(crate) fn stop(&mut self) {
         self.partial = Partial::Stopped(self.error());
         self.message = Message::NONE;
     }
 
-    /// The same, since the peer broke this rule.
+    /// Stops receiving, as the peer broke this rule.
     pub(crate) fn fail(&mut self, error: ProtocolError) {
         let error = self.error().unwrap_or(error);
         self.stop();
@@ -77,14 +77,14 @@ impl Receiver {
         }
     }
 
-    /// Whether an event may come out without further bytes.
+    /// Whether there may be another event without further bytes.
     #[inline]
     pub(crate) const fn may_have_more(&self) -> bool {
         matches!(self.deliver, Deliver::Pieces) && self.message.is_under_way()
     }
 }
 
-/// What it is, without the bytes that are kept.
+/// Shows the variant, not the bytes that are kept.
 impl fmt::Debug for Partial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -11,8 +11,8 @@ use ascii::AsciiStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InvalidUtf8;
 
-/// The UTF-8 validator uses vectors from this size on, in bytes; below, it goes nearly byte by byte.
-/// Most short messages are ASCII, which is found out sooner.
+/// From this many bytes on the UTF-8 validator uses vectors; below, it works nearly byte by byte.
+/// Most short messages are ASCII, which is faster to check.
 const SHORT: usize = 64;
 
 /// Checks text that is complete.
@@ -73,7 +73,7 @@ impl PartialChar {
         self.0.is_empty()
     }
 
-    /// The text ends here: not inside a character, if it is valid.
+    /// Checks that the text does not end inside a character.
     pub(super) const fn finish(&self) -> Result<(), InvalidUtf8> {
         if self.is_empty() {
             Ok(())

@@ -77,7 +77,7 @@ impl<'a> From<&'a Piece<'_>> for Data<'a> {
     }
 }
 
-/// In this module, as `prepared` knows nothing of `Data`.
+/// Defined here because `prepared` does not know `Data`.
 impl Prepared {
     /// A message of text or binary (RFC 6455, section 5.6).
     ///
@@ -113,7 +113,7 @@ impl Prepared {
     }
 }
 
-/// What it is and how long, without the data.
+/// Shows type and length, not the data.
 impl fmt::Debug for Data<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

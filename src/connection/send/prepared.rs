@@ -27,9 +27,9 @@ use core::fmt;
 /// assert!(room.iter().all(|(_, out)| out[..] == *b"\x81\x05Hello"));
 /// ```
 ///
-/// It is right for every connection, whatever that has agreed on, and whatever else is sent
-/// there. The peer receives what `send` of the same text or bytes would have sent, compressed or not
-/// by the same rules. What it saves depends on the connection:
+/// It suits every connection, whatever was negotiated there, and whatever else is sent. The peer
+/// receives what `send` of the same text or bytes would have sent, compressed or not by the same
+/// rules. What it saves depends on the connection:
 ///
 /// | connection | its frame is |
 /// |---|---|
@@ -38,9 +38,9 @@ use core::fmt;
 /// | a server that compresses with context takeover | its own, as its window is |
 /// | a client | its own, as its masking keys are |
 ///
-/// Connections compress alike if they have the same window and, in their `Deflate`, the same `level`
-/// and `mem_level`; windows of 8 and 9 bits count as one. The first of its kind compresses the
-/// message, the others find it done.
+/// Connections compress alike if they have the same window and, in their `Deflate`, the same
+/// `level` and `mem_level`; windows of 8 and 9 bits count as one. The first connection of a kind
+/// compresses the message for all of them.
 ///
 /// # Memory
 ///
@@ -91,7 +91,7 @@ impl Prepared {
         &self.plain
     }
 
-    /// The frame of a server that compresses it so.
+    /// The frame of a server that compresses it in this way.
     pub(super) fn compressed(&self, compression: &Compression) -> Cached<'_> {
         self.compressed
             .compressed(compression, self.payload(), |compressed| {
@@ -100,7 +100,7 @@ impl Prepared {
     }
 }
 
-/// Says how long it is and not what it is, which may be long or secret.
+/// Shows the length, not the message, which may be long or secret.
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

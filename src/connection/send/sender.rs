@@ -19,14 +19,14 @@ enum Phase {
     Between,
     /// A message of this type is being sent in pieces.
     Within(Opcode),
-    /// No message any more.
+    /// No further message.
     Stopped,
 }
 
 /// The sending half of a connection.
 #[derive(Debug)]
 pub(crate) struct Sender {
-    /// A client's; a server does not mask.
+    /// Only a client has them; a server does not mask.
     keys: Option<MaskingKeys>,
     phase: Phase,
     compression: Compression,
@@ -61,7 +61,7 @@ impl Sender {
         }
     }
 
-    /// From now on messages may be sent compressed.
+    /// Lets messages be sent compressed from now on.
     pub(crate) fn set_compression(&mut self, compression: Compression) {
         self.compression = compression;
     }
@@ -72,7 +72,7 @@ impl Sender {
         self.compression.is_agreed()
     }
 
-    /// Drops all that is kept: no message will be sent any more.
+    /// Stops sending messages, and drops everything that is kept.
     pub(crate) fn stop(&mut self) {
         self.phase = Phase::Stopped;
         self.compression = Compression::OFF;
@@ -141,7 +141,7 @@ impl Sender {
         }
     }
 
-    /// The frame of a message that is prepared.
+    /// The frame of a prepared message.
     #[inline]
     pub(crate) fn share(
         &mut self,
@@ -157,7 +157,7 @@ impl Sender {
         Ok(own.freeze())
     }
 
-    /// The frame that this connection sends as others do; `None` if it needs one of its own.
+    /// The frame that this connection shares with others; `None` if it needs one of its own.
     #[inline]
     fn shared_frame<'p>(&self, prepared: &'p Prepared, compress: bool) -> Option<&'p Bytes> {
         if self.keys.is_some() {
@@ -181,8 +181,8 @@ impl Sender {
         }
     }
 
-    /// Appends a complete message, except its payload if that may follow as it is. Returns whether
-    /// it is to follow.
+    /// Appends a complete message, except its payload if that may follow unchanged. Returns whether
+    /// it must follow.
     #[inline]
     pub(crate) fn apart(
         &mut self,
@@ -201,7 +201,7 @@ impl Sender {
         Ok(follows)
     }
 
-    /// Whether a message of this length that starts now is to be compressed, or at least tried.
+    /// Whether to compress a message of this length that starts now, or at least to try.
     #[inline]
     fn may_compress(&self, len: usize, compress: bool) -> bool {
         self.compresses() && compress && self.compression.is_worth(len)
@@ -237,7 +237,7 @@ impl Sender {
     }
 
     /// Appends a control frame, also between the fragments of a message. The payload has at most
-    /// [`MAX_CONTROL_LEN`] bytes: it was measured, or came in a control frame.
+    /// [`MAX_CONTROL_LEN`] bytes: its length was checked, or it came in a control frame.
     pub(crate) fn control(&mut self, opcode: Opcode, payload: &[u8], out: &mut BytesMut) {
         debug_assert!(payload.len() <= MAX_CONTROL_LEN);
         self.frame(opcode, true, payload, out);
@@ -255,7 +255,7 @@ impl Sender {
         }
     }
 
-    /// Appends a complete message in the form that it is better sent in (RFC 7692, section 6.1).
+    /// Appends a complete message in the better form, compressed or not (RFC 7692, section 6.1).
     #[cold]
     fn message_or_compressed(
         &mut self,
@@ -283,7 +283,8 @@ impl Sender {
         part: &[u8],
         out: &mut BytesMut,
     ) -> usize {
-        // The header tells the length, so it comes after the payload, and both then move up.
+        // The length is known only after compressing, so the header is encoded after the payload,
+        // and then moved in front of it.
         let start = out.len();
         let gap_end = start + Header::MAX_LEN;
         out.resize(gap_end, 0);
@@ -310,7 +311,7 @@ impl Sender {
     }
 }
 
-/// A client's frame. It is a function of its own, so that a server's is short.
+/// Appends a client's frame. A function of its own, so that the code for a server stays short.
 fn append_masked(
     opcode: Opcode,
     fin: bool,

@@ -1,7 +1,7 @@
 //! The negotiation of permessage-deflate (RFC 7692, sections 5 and 7.1).
 //!
-//! Invariant: an element that breaks a rule is declined by a server and fails a client, and the
-//! letter of each value counts.
+//! Invariant: a server declines an element that breaks a rule, a client fails on it, and every
+//! value is read strictly.
 
 use crate::connection::Connection;
 use crate::deflate::{Deflate, Params, Window};
@@ -148,7 +148,7 @@ fn digits(window: Window) -> String {
 /// An offer or an answer, read.
 struct Element {
     params: Params,
-    /// Whether `client_max_window_bits` is there, with or without a value.
+    /// Whether `client_max_window_bits` is present, with or without a value.
     knows_client_max_window_bits: bool,
 }
 
@@ -160,7 +160,7 @@ enum Hint {
     Forbidden,
 }
 
-/// The parameters of an element; `None` if one is unknown, is there twice, or has a value that it
+/// The parameters of an element; `None` if one is unknown, occurs twice, or has a value that it
 /// must not have (RFC 7692, section 7).
 fn read(element: &Extension, hint: Hint) -> Option<Element> {
     let mut params = Params::default();
@@ -225,7 +225,8 @@ fn answer(deflate: &Deflate, offer: Element) -> Option<Params> {
             asked.server_max_window_bits,
             deflate.server_max_window_bits.map(Window::nearest),
         ),
-        // Only a wish is answered: a hint binds nobody (RFC 7692, section 7.1.2.2).
+        // Only a request of this server is answered: a hint binds neither side (RFC 7692, section
+        // 7.1.2.2).
         client_max_window_bits: wish
             .filter(|_| knows_client_max_window_bits)
             .and_then(|bits| least(Some(bits), asked.client_max_window_bits)),

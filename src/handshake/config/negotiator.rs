@@ -8,7 +8,7 @@ use crate::deflate::Deflate;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extension::Extension;
 
-/// The settings that a handshake negotiates permessage-deflate by, if it does.
+/// The settings with which a handshake negotiates permessage-deflate, if it does.
 #[derive(Clone, Debug, Default)]
 pub(in crate::handshake) struct Negotiator {
     deflate: Option<Deflate>,

@@ -1,6 +1,7 @@
-//! The negotiator's stand-in without the feature `deflate`: it offers nothing and declines all.
+//! The negotiator's stand-in without the feature `deflate`: it offers nothing and declines
+//! everything.
 //!
-//! Invariant: it has no size, and the shape of the one that it stands in for.
+//! Invariant: it has no size, and the same methods as the one that it replaces.
 
 use crate::connection::Session;
 use crate::handshake::error::HandshakeError;

@@ -16,7 +16,7 @@ pub(in crate::handshake) struct BodyReader {
 }
 
 impl fmt::Debug for BodyReader {
-    /// Without the bytes.
+    /// Hides the bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "BodyReader({} bytes)", self.body.len())
     }
@@ -28,7 +28,7 @@ enum Framing {
     Length(u64),
     /// The number of bytes still to come of a chunk.
     Chunk(u64),
-    /// The end of a chunk, or a line with the size of the next, as far as it is there.
+    /// The end of a chunk, or a line with the size of the next, as far as it has arrived.
     ChunkLine(Vec<u8>),
     /// The end of the transport is the end of the body.
     ToTheEnd,
@@ -66,7 +66,7 @@ impl BodyReader {
         }
     }
 
-    /// Takes bytes of the body; true if there is nothing more to wait for.
+    /// Takes bytes of the body; returns whether there is nothing more to wait for.
     pub(in crate::handshake) fn receive(&mut self, input: &mut Input<'_>) -> bool {
         loop {
             match &mut self.framing {
@@ -98,7 +98,7 @@ impl BodyReader {
         }
     }
 
-    /// The body as far as it is there, and whether that is all of it. `ended` says whether the
+    /// The body as far as it has arrived, and whether it is complete. `ended` says whether the
     /// transport has ended.
     pub(in crate::handshake) fn finish(self, ended: bool) -> (Vec<u8>, bool) {
         let is_complete = match self.framing {
@@ -119,7 +119,7 @@ impl BodyReader {
     }
 }
 
-/// What follows once a line with the size of a chunk is there (RFC 9112, section 7.1).
+/// What follows a line with the size of a chunk, once it is complete (RFC 9112, section 7.1).
 fn after_chunk_line(line: &[u8]) -> Option<Framing> {
     // The line end after a chunk's data comes first, if there was one.
     let size = line.strip_prefix(b"\r\n").unwrap_or(line);

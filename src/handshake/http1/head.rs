@@ -14,7 +14,7 @@ use core::ops::Range;
 
 /// Finds the end of a head in bytes that come in pieces.
 pub(in crate::handshake) struct HeadReader {
-    /// What there is of a head that was cut.
+    /// What has arrived of a head that was cut.
     kept: Vec<u8>,
     progress: Progress,
     max_size: usize,
@@ -22,13 +22,13 @@ pub(in crate::handshake) struct HeadReader {
 }
 
 impl fmt::Debug for HeadReader {
-    /// Without the bytes, among which secrets may be.
+    /// Hides the bytes, which may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HeadReader({} bytes)", self.kept.len())
     }
 }
 
-/// Where in the head the reader stands.
+/// How far the reader has come in the head.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
     /// Bytes so far.
@@ -65,7 +65,7 @@ impl HeadReader {
         }
     }
 
-    /// Takes the bytes of a head and no more; `None` if its end is not there yet.
+    /// Takes the bytes of a head and no more; `None` if its end has not arrived yet.
     pub(in crate::handshake) fn receive(
         &mut self,
         input: &mut Input<'_>,
@@ -80,7 +80,7 @@ impl HeadReader {
         parse(head, lines).map(Some)
     }
 
-    /// Goes on to the end of the head, and returns the number of these bytes that belong to it.
+    /// Looks for the end of the head, and returns the number of these bytes that belong to it.
     fn find_end(&mut self, bytes: &[u8]) -> Result<Option<usize>, HandshakeError> {
         let mut now = self.progress;
         let mut rest = bytes;
@@ -114,7 +114,7 @@ impl HeadReader {
         }
     }
 
-    /// One more byte; true if it ends the head.
+    /// Looks at one more byte; returns whether it ends the head.
     fn step(&self, now: &mut Progress, byte: u8) -> Result<bool, HandshakeError> {
         now.size += 1;
         self.check_size(now)?;
@@ -145,7 +145,7 @@ impl HeadReader {
     }
 }
 
-/// Reads a complete head of that many lines.
+/// Reads a complete head with this number of lines.
 fn parse(bytes: Vec<u8>, lines: usize) -> Result<Head, HandshakeError> {
     let mut head = &*bytes;
     while let Some(rest) = head.strip_prefix(b"\r\n") {
@@ -171,7 +171,7 @@ fn parse(bytes: Vec<u8>, lines: usize) -> Result<Head, HandshakeError> {
         let line = 2 + plain_fields(fields);
         return Err(HandshakeError::Malformed { line });
     };
-    // Where they stand, so that none is copied. What is empty may lie elsewhere.
+    // Places in the head instead of copies. An empty part may lie elsewhere.
     let place = |part: &[u8]| {
         let start = part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr());
         if part.is_empty() {

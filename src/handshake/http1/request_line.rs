@@ -54,8 +54,8 @@ impl<'l> RequestLine<'l> {
     }
 }
 
-/// Proxies send a target with scheme and authority, and the latter counts (RFC 9112, section
-/// 3.2.2).
+/// Proxies send a target with scheme and authority; this authority is used, not `Host` (RFC 9112,
+/// section 3.2.2).
 fn absolute_form(target: &str) -> Result<(Cow<'_, str>, Option<&str>), HandshakeError> {
     let (scheme, rest) = target.split_once("://").ok_or_else(|| bad(target, 0))?;
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
@@ -82,7 +82,7 @@ fn authority_form(target: &str) -> Result<(Cow<'_, str>, Option<&str>), Handshak
     }
 }
 
-/// A path and query, which stand at `at` in the target.
+/// A path and query, at `at` in the target.
 fn checked(resource: &str, at: usize) -> Result<&str, HandshakeError> {
     match find_not(resource, |byte| is_path_byte(byte) || is_lenient(byte)) {
         None => Ok(resource),
@@ -93,14 +93,14 @@ fn checked(resource: &str, at: usize) -> Result<&str, HandshakeError> {
     }
 }
 
-/// A target of the wrong form, from this place on.
+/// The error for a target that is wrong from this place on.
 fn bad(target: &str, at: usize) -> HandshakeError {
     let found = target.get(at..).and_then(|rest| rest.chars().next());
     let found = found.unwrap_or(' '); // the one that ends the target
     HandshakeError::Target { found, at }
 }
 
-/// What browsers leave unescaped in paths and queries, beside the query's own `?`.
+/// What browsers leave unescaped in paths and queries, besides the query's own `?`.
 const fn is_lenient(byte: u8) -> bool {
     matches!(
         byte,

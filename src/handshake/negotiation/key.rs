@@ -26,7 +26,7 @@ pub fn accept_key(key: impl AsRef<[u8]>) -> String {
     accept_of(key.as_ref()).map(char::from).iter().collect()
 }
 
-/// [`accept_key`] without a heap.
+/// [`accept_key`] without an allocation.
 pub(crate) fn accept_of(key: &[u8]) -> [u8; 28] {
     let mut sha1 = Sha1::new();
     sha1.update(key);

@@ -3,13 +3,13 @@
 //! Invariant: several lines of a list are one list, and several lines of anything else are an
 //! error.
 
-/// A field that may be there once, while a pass over the fields looks for it.
+/// A field that may occur once, as far as a pass over the fields has found it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Once<T> {
     #[default]
     Absent,
     Found(T),
-    /// It is there more than once.
+    /// It occurs more than once.
     Repeated,
 }
 

@@ -1,7 +1,6 @@
 //! Subprotocols (RFC 6455, section 1.9).
 //!
-//! Invariant: names are compared with regard to case (RFC 7936, section 2), and the client's order
-//! counts.
+//! Invariant: names are case-sensitive (RFC 7936, section 2), and the client's order counts.
 
 use super::list::elements;
 use crate::handshake::token::is_token;
