@@ -53,7 +53,8 @@ impl FromStr for Uri {
             let at = uri.len() - rest.len();
             check(userinfo, at, |b| is_reg_name_byte(b) || b == b':')?;
         }
-        let Authority { host, port } = Authority::parse(authority)?;
+        let ascii = to_ascii(authority)?;
+        let Authority { host, port } = Authority::parse(&ascii)?;
         let port = port.unwrap_or_else(|| default_port(is_secure));
         let resource_name = resource_name(resource, uri.len() - resource.len())?;
 
@@ -88,6 +89,8 @@ pub(crate) struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
+    /// It is ASCII: a name that is not is mapped before, and only that of a URI which the application
+    /// gives. A peer's `Host` or origin is never mapped.
     pub(crate) fn parse(authority: &'a str) -> Result<Self, SetupError> {
         let (host, port) = if let Some(literal) = authority.strip_prefix('[') {
             let (address, port) = literal.split_once(']').ok_or(SetupError::Host)?;
@@ -127,9 +130,6 @@ fn host_name(name: &str) -> Result<Cow<'_, str>, SetupError> {
     if !name.is_empty() && name.bytes().all(is_plain) {
         return Ok(Cow::Borrowed(name));
     }
-    if !name.is_ascii() {
-        return ascii_host_name(name).map(Cow::Owned);
-    }
     if name.is_empty() || find_not(name, is_reg_name_byte).is_some() {
         return Err(SetupError::Host);
     }
@@ -143,6 +143,27 @@ fn lower_case(name: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(name)
     }
+}
+
+/// The authority of a URI with its name mapped to ASCII.
+///
+/// The mapping judges neither characters that are ASCII already nor those that become so, such as the
+/// wide forms of `/`, `:` and `@`, and may leave nothing: the result is judged as strictly as a name
+/// can be.
+fn to_ascii(authority: &str) -> Result<Cow<'_, str>, SetupError> {
+    if authority.is_ascii() {
+        return Ok(Cow::Borrowed(authority));
+    }
+    let name_len = authority.find(':').unwrap_or(authority.len());
+    let (name, port) = authority.split_at(name_len);
+    let mut ascii = ascii_host_name(name)?;
+    let is_host_byte =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if ascii.is_empty() || !ascii.bytes().all(is_host_byte) {
+        return Err(SetupError::Host);
+    }
+    ascii.push_str(port);
+    Ok(Cow::Owned(ascii))
 }
 
 #[cfg(feature = "idna")]
@@ -260,5 +281,39 @@ mod tests {
         assert_eq!(uri.userinfo.as_deref(), Some("me:pw"));
         let uri: Uri = "ws://[::1]:81/".parse().unwrap();
         assert_eq!((&*uri.host, &*uri.authority), ("::1", "[::1]:81"));
+    }
+
+    /// One character that is not ASCII must not let any other past the checks.
+    #[test]
+    fn a_host_that_is_mapped_has_only_what_a_host_may_have() {
+        let parse = |uri: &str| uri.parse::<Uri>().map(|uri| uri.text);
+        for c in (0..=0x7f).map(char::from) {
+            let is_taken = parse(&format!("ws://\u{e9}.a{c}b")).is_ok();
+            // `/` and `?` end the host, and `@` starts it.
+            let may_be = c.is_ascii_alphanumeric() || "-._/?@".contains(c);
+            assert!(!is_taken || may_be, "{c:?}");
+        }
+        for c in "\u{ff0f}\u{ff20}\u{ff1a}\u{3000}\u{ff03}\u{ff1f}\u{ff05}\u{ff3c}".chars() {
+            let uri = format!("ws://a{c}41b/");
+            assert_eq!(parse(&uri), Err(SetupError::Host), "{c}");
+        }
+        for uri in ["ws://\u{ad}/", "ws://\u{ad}:80/", "ws://[\u{e9}]/"] {
+            assert_eq!(parse(uri), Err(SetupError::Host), "{uri}");
+        }
+        assert!(parse("ws://a:\u{ff18}/").is_err());
+    }
+
+    #[cfg(feature = "idna")]
+    #[test]
+    fn a_host_that_is_not_ascii_is_mapped() {
+        let uri: Uri = "ws://\u{c9}.test:81/\u{e9}".parse().unwrap();
+        assert_eq!(uri.text, "ws://xn--9ca.test:81/%C3%A9");
+    }
+
+    #[test]
+    fn what_a_peer_sends_is_never_mapped() {
+        for host in ["\u{e9}.test", "\u{e9}.test:80", "\u{ff41}"] {
+            assert!(Authority::parse(host).is_err(), "{host}");
+        }
     }
 }
