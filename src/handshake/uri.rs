@@ -102,7 +102,10 @@ impl<'a> Authority<'a> {
             };
             (lower_case(address), port)
         } else {
-            let (name, port) = authority.split_once(':').unwrap_or((authority, ""));
+            // By hand: `split_once` is a general search, which costs more than so short a name.
+            let name_len = authority.bytes().position(|byte| byte == b':');
+            let (name, port) = authority.split_at(name_len.unwrap_or(authority.len()));
+            let port = port.strip_prefix(':').unwrap_or(port);
             if port.contains(':') {
                 return Err(SetupError::Host); // an IPv6 address without brackets
             }
