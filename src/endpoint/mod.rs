@@ -162,18 +162,22 @@ impl Endpoint {
 
     fn new(session: Session, phase: Phase, stage: Stage, config: &Config, now: Duration) -> Self {
         Self {
+            // A connection may have ended before it came here.
+            transport_ended: session.transport_has_ended(),
             session,
             phase,
             deadlines: Deadlines::new(&config.times, stage, now),
             expired: None,
             is_done: false,
-            transport_ended: false,
             out_len: 0,
             holds_more: None,
         }
     }
 
     /// The connection without its deadlines, if the opening handshake is complete.
+    ///
+    /// It is `None`, too, while bytes wait that came before [`accept`](Self::accept): first call
+    /// [`receive`](Self::receive) until it returns `None`.
     #[must_use]
     pub fn into_connection(self) -> Option<Connection> {
         matches!(self.phase, Phase::Open).then_some(Connection(self.session))
@@ -252,7 +256,9 @@ impl Endpoint {
 
     /// Answers [`Event::Request`]: the response is in `out`, and the connection is open.
     ///
-    /// A request that has failed a check ([`Event::Http`]) gets its refusal.
+    /// A request that has failed a check ([`Event::Http`]) gets its refusal. What the client sent
+    /// before it was accepted comes out of the next [`receive`](Self::receive): call it, with an empty
+    /// input if nothing was read.
     ///
     /// # Errors
     ///
