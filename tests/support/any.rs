@@ -1,6 +1,7 @@
 //! Settings and payloads by chance, and both ways to receive.
 //!
 //! Invariant: the same number gives the same run.
+#![allow(unreachable_pub, reason = "a module of tests")]
 
 use super::support::{Random, settings};
 use bytes::BytesMut;

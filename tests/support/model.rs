@@ -1,6 +1,7 @@
 //! A model of receiving, which reads all bytes at once (RFC 6455, section 5).
 //!
 //! Invariant: it is written from the RFC, and shares no code with the crate.
+#![allow(unreachable_pub, reason = "a module of tests")]
 
 use super::support::xor;
 use sansocket::{CloseCode, ProtocolError as Error, Role, Settings};
