@@ -62,8 +62,8 @@ pub enum End {
 }
 
 impl End {
-    /// Whether nothing went wrong: the closing handshake is complete ("closed cleanly", RFC 6455,
-    /// section 7.1.4), or a response was the answer.
+    /// Whether nothing went wrong: the peer's Close has come ("closed cleanly", RFC 6455, section
+    /// 7.1.4), or a response was the answer.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         match self {

@@ -222,19 +222,22 @@ impl Endpoint {
 
     fn new(session: Session, phase: Phase, stage: Stage, config: &Config, now: Duration) -> Self {
         Self {
+            // A connection may have ended before it came here.
+            transport_ended: session.transport_has_ended(),
             session,
             phase,
             deadlines: Deadlines::new(&config.times, stage, now),
             expired: None,
             is_done: false,
-            transport_ended: false,
             out_len: 0,
             holds_more: None,
         }
     }
 
-    /// The connection without its deadlines, if the opening handshake is complete and everything
-    /// that was received early has come out of [`receive`](Self::receive).
+    /// The connection without its deadlines, if the opening handshake is complete.
+    ///
+    /// It is `None`, too, while bytes wait that came before [`accept`](Self::accept): first call
+    /// [`receive`](Self::receive) until it returns `None`.
     ///
     /// ```
     /// # use bytes::BytesMut;
@@ -336,9 +339,18 @@ impl Endpoint {
     /// Accepts the request of an [`Event::Request`]: appends the response to `out` and opens the
     /// connection. Messages may follow at once.
     ///
-    /// A request that has failed a check ([`Event::Http`]) gets its refusal instead. If you have
-    /// read meanwhile, call [`receive`](Self::receive) after it, even with an empty `Input`: it
-    /// then returns what the client sent early.
+    /// The connection without its deadlines, if the opening handshake is complete.
+    ///
+    /// It is `None`, too, while bytes wait that came before [`accept`](Self::accept): first call
+    /// [`receive`](Self::receive) until it returns `None`.
+    ///
+    /// ```
+    /// # use bytes::BytesMut;
+    /// # use sansocket::{Config, Endpoint};
+    /// # let (now, mut out) = (std::time::Duration::ZERO, BytesMut::new());
+    /// let ws = Endpoint::server(&Config::default(), now);
+    /// assert!(ws.into_connection().is_none()); // no request has come
+    /// ```
     ///
     /// # Errors
     ///

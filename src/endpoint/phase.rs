@@ -11,8 +11,7 @@ use crate::handshake::{
 };
 use crate::time::Expired;
 use alloc::boxed::Box;
-use alloc::vec::Vec;
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
 /// The phase that an endpoint is in.
 #[derive(Debug)]
@@ -45,7 +44,7 @@ pub(super) struct Serving {
 
 /// What a client sent after its request, before that was accepted.
 #[derive(Default)]
-pub(super) struct Early(Vec<u8>);
+pub(super) struct Early(BytesMut);
 
 impl core::fmt::Debug for Early {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -123,7 +122,7 @@ impl Phase {
                 let mut cursor = Input(&mut early.0);
                 let received = session.receive_gathered(&mut cursor, out);
                 let left = cursor.len();
-                early.0.drain(..early.0.len() - left);
+                early.0.advance(early.0.len() - left);
                 match received {
                     Some(received) => Some(received.into()),
                     None => {

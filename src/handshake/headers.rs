@@ -7,7 +7,7 @@ use super::setup_error::SetupError;
 use super::token::is_token;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -209,7 +209,7 @@ impl PartialEq for Headers {
 impl Eq for Headers {}
 
 impl fmt::Debug for Headers {
-    /// Hides the values of fields that hold secrets.
+    /// Without the values of fields that hold secrets, and without queries (`Location`, `Referer`).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SECRET: [&str; 4] = [
             "authorization",
@@ -222,7 +222,10 @@ impl fmt::Debug for Headers {
                 .iter()
                 .any(|secret| secret.eq_ignore_ascii_case(name));
             let value = if is_secret { b"(secret)" } else { value };
-            (name, value.escape_ascii().to_string())
+            let query = value.iter().position(|byte| *byte == b'?');
+            let (value, query) = value.split_at(query.unwrap_or(value.len()));
+            let rest = if query.is_empty() { "" } else { "?…" };
+            (name, format!("{}{rest}", value.escape_ascii()))
         });
         f.debug_map().entries(shown).finish()
     }
@@ -240,7 +243,6 @@ pub(crate) fn check_value(value: &str) -> Result<(), SetupError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
 
     #[test]
     fn the_first_of_a_name_counts_and_all_are_kept() {
@@ -264,6 +266,10 @@ mod tests {
     fn a_debug_print_shows_no_secret() {
         let mut headers = Headers::new();
         headers.push("COOKIE", "sesame").unwrap();
-        assert_eq!(format!("{headers:?}"), "{\"COOKIE\": \"(secret)\"}");
+        headers.push("Location", "/in?token=sesame").unwrap();
+        assert_eq!(
+            format!("{headers:?}"),
+            "{\"COOKIE\": \"(secret)\", \"Location\": \"/in?…\"}"
+        );
     }
 }

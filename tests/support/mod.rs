@@ -8,8 +8,8 @@
     reason = "each test file uses a part of it"
 )]
 
-// Two more files lie beside this one, which only some tests include, by their path: `allocator.rs`
-// (it replaces the allocator of the whole binary) and `endpoint.rs`.
+// More files lie beside this one, which only some tests include, by their path: `allocator.rs`
+// (it replaces the allocator of the whole binary), `endpoint.rs`, `any.rs` and `model.rs`.
 pub mod deflate;
 pub mod example;
 
