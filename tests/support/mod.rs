@@ -11,7 +11,6 @@
 // Two more files lie beside this one, which only some tests include, by their path: `allocator.rs`
 // (it replaces the allocator of the whole binary) and `endpoint.rs`.
 pub mod deflate;
-pub mod example;
 
 use bytes::BytesMut;
 use proptest::test_runner::{Config as ProptestConfig, FileFailurePersistence};

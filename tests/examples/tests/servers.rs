@@ -7,8 +7,8 @@
 //! Nothing here sleeps: everything waits for what the server does, with a limit only for the
 //! case that it never comes. While nothing is to be waited for, another peer is served.
 
-mod support;
-
+use example_tests::support::*;
+use example_tests::{Client, Frame, NEVER, Server as Process, in_tokio};
 use sansocket::Role;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -17,8 +17,6 @@ use std::ops::Deref;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::example::{Client, Frame, NEVER, Server as Process, in_tokio};
-use support::*;
 
 // ---- the servers ----
 

@@ -4,8 +4,10 @@
 //! Invariant: everything here waits for an event, with a limit only for the case that it never
 //! comes.
 
-mod support;
-
+use example_tests::support::*;
+use example_tests::{
+    NEVER, Server, TLS_SERVERS, TempFile, complains, example, in_tokio, is_misused, start_tls,
+};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use sansocket::Role;
 use sansocket::negotiation::accept_key;
@@ -15,10 +17,6 @@ use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::example::{
-    NEVER, Server, TLS_SERVERS, TempFile, complains, example, in_tokio, is_misused, start_tls,
-};
-use support::*;
 use tokio::net::TcpSocket;
 
 // ---- the client ----
