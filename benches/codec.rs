@@ -2,7 +2,7 @@
 //!
 //! Invariant: making a prepared message is part of the time of sending it.
 //!
-//!     cargo bench --bench codec -- NAME --save-baseline before
+//!     cargo bench -p sansocket-benches --bench codec -- NAME --save-baseline before
 
 mod paths;
 #[path = "paths/shared.rs"]

@@ -3,7 +3,7 @@
 //! Invariant: one call of `Connection::receive`, inlined as in a program that has one loop. A second one here, of an
 //! endpoint for instance, costs each message more than 20 instructions.
 //!
-//!     cargo bench --bench hot -- NAME COUNT
+//!     cargo bench -p sansocket-benches --bench hot -- NAME COUNT
 
 mod paths;
 #[path = "paths/run.rs"]

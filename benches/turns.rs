@@ -2,7 +2,7 @@
 //!
 //! Invariant: one call of `Endpoint::receive`, as in a program that has one loop.
 //!
-//!     cargo bench --bench turns -- NAME COUNT
+//!     cargo bench -p sansocket-benches --bench turns -- NAME COUNT
 
 #[path = "paths/endpoint.rs"]
 mod paths;

@@ -6,7 +6,7 @@
 use bytes::BytesMut;
 use sansocket::{ClientRequest, Config, Deflate, Endpoint, Event, Input, Session, Tick, seed};
 use std::error::Error;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -115,7 +115,7 @@ fn converse(
                     handle(&mut ws, event, &mut out)?;
                 }
             }
-            Err(error) if is_temporary(&error) => {}
+            Err(error) if common::is_temporary(&error) => {}
             // The server has ended the transport, or it is broken.
             _ => {
                 out.clear();
@@ -123,10 +123,4 @@ fn converse(
             }
         }
     }
-}
-
-/// A read or write that was interrupted, or whose time ran out.
-fn is_temporary(error: &io::Error) -> bool {
-    use ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }

@@ -1,79 +1,20 @@
 //! An echo server: blocking `std::net`, a thread for each connection.
 //!
 //!     cargo run --release --example echo_server -- [ADDRESS] [--max-message BYTES] [--deflate] [--hurry N]
+//!
+//! `examples/common` has what all examples share: arguments, and the loop that accepts.
 
-use anyhow::{Context, Result};
 use bytes::BytesMut;
-use clap::Parser;
-use sansocket::{
-    CloseCode, Config, Deflate, Endpoint, Event, Input, OriginPolicy, SendError, Tick,
-};
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread;
+use sansocket::{CloseCode, Config, Endpoint, Event, Input, SendError, Tick};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-/// An echo server: blocking `std::net`, a thread for each connection
-#[derive(Parser)]
-struct Arguments {
-    /// Where to listen; with port 0 the system picks one
-    #[arg(default_value = "127.0.0.1:9001")]
-    address: SocketAddr,
-    /// The largest message that is taken
-    #[arg(long, value_name = "BYTES", default_value = "16777216")]
-    max_message: u64,
-    /// Accept permessage-deflate
-    #[arg(long)]
-    deflate: bool,
-    /// Make every deadline N times shorter
-    #[arg(long, value_name = "N", default_value = "1")]
-    hurry: NonZeroU32,
-}
-
-/// Whether the server is stopping.
-static STOP: AtomicBool = AtomicBool::new(false);
-
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let mut config = Config::default();
-    // An echo has no secrets, so pages of any site may connect. Yours should not say this.
-    config.origins = OriginPolicy::any();
-    config.deflate = arguments.deflate.then(Deflate::default);
-    config.settings.max_message_size = arguments.max_message;
-    config.times = config.times / arguments.hurry.get();
-    let config = Arc::new(config);
-
-    let listener = TcpListener::bind(arguments.address)
-        .with_context(|| format!("cannot listen on {}", arguments.address))?;
-    let address = listener.local_addr()?;
-    writeln!(io::stdout(), "listening on ws://{address}/")?;
-    ctrlc::set_handler(move || {
-        STOP.store(true, Ordering::Relaxed);
-        drop(TcpStream::connect(address)); // wakes the loop below
-    })?;
-
-    // Every connection holds a guard: when all are dropped, there is nothing to wait for.
-    let (guard, all_gone) = mpsc::channel::<()>();
-    while !STOP.load(Ordering::Relaxed) {
-        if let Ok((stream, _)) = listener.accept() {
-            let (config, guard) = (config.clone(), guard.clone());
-            // Whatever happens to a connection ends only its own thread. If the system has no
-            // thread left, the connection is dropped.
-            let _ = thread::Builder::new().spawn(move || {
-                let _guard = guard;
-                serve(stream, &config)
-            });
-        } else {
-            // Too many open files, for instance: wait until some are closed.
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-    drop((listener, guard));
-    let _ = all_gone.recv_timeout(config.times.close * 2);
-    Ok(())
+fn main() -> common::Result<()> {
+    let about = "An echo server: blocking `std::net`, a thread for each connection";
+    let server = common::server("echo_server", about, "");
+    let config = server.config.clone();
+    common::serve_in_threads(&server, "ws", move |stream| serve(stream, &config))
 }
 
 /// Serves one connection to its end.
@@ -86,7 +27,7 @@ fn serve(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (mut buffer, mut out) = (vec![0; 16 << 10], BytesMut::new());
     loop {
         // The first call closes the connection, later ones find it closed.
-        if STOP.load(Ordering::Relaxed)
+        if common::is_stopping()
             && ws.close(CloseCode::GOING_AWAY, "", &mut out) == Err(SendError::NotYetOpen)
         {
             return Ok(());
@@ -129,7 +70,7 @@ fn serve(mut stream: TcpStream, config: &Config) -> io::Result<()> {
                     };
                 }
             }
-            Err(error) if is_temporary(&error) => {}
+            Err(error) if common::is_temporary(&error) => {}
             // The client has ended the transport, or it is broken.
             _ => {
                 out.clear();
@@ -137,10 +78,4 @@ fn serve(mut stream: TcpStream, config: &Config) -> io::Result<()> {
             }
         }
     }
-}
-
-/// A read or write that was interrupted, or whose time ran out.
-fn is_temporary(error: &io::Error) -> bool {
-    use ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }

@@ -11,7 +11,6 @@
 // More files lie beside this one, which only some tests include, by their path: `allocator.rs`
 // (it replaces the allocator of the whole binary), `endpoint.rs`, `any.rs` and `model.rs`.
 pub mod deflate;
-pub mod example;
 
 use bytes::BytesMut;
 use proptest::test_runner::{Config as ProptestConfig, FileFailurePersistence};

@@ -14,7 +14,7 @@ const GENERATOR: &str = "1";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// An example of this crate.
+    /// An example of this workspace.
     Ours,
     Rival,
     /// A rival that no crate is: the program of this name runs the script of this name.
@@ -47,8 +47,8 @@ pub fn build() -> io::Result<()> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
     let status = Command::new("cargo")
         .args(["build", "--release", "--manifest-path", manifest])
-        .args(["--example=echo_mio", "--example=echo_uring"])
-        .args(["--example=echo_tokio", "--target-dir"])
+        .args(["--package=echo_mio", "--package=echo_uring"])
+        .args(["--package=echo_tokio", "--target-dir"])
         .arg(folder()?.join(".."))
         .status()?;
     let built = status.success().then_some(());
@@ -76,7 +76,7 @@ impl Server {
     /// Returns when it listens; `None` if it says by ending that it cannot run here.
     pub fn start((name, kind): (&'static str, Kind), is_pinned: bool) -> io::Result<Option<Self>> {
         let (program, argument) = match kind {
-            Kind::Ours => (folder()?.join("examples").join(name), "127.0.0.1:0"),
+            Kind::Ours => (folder()?.join(name), "127.0.0.1:0"),
             Kind::Script => (name.into(), concat!(env!("CARGO_MANIFEST_DIR"), "/bun.js")),
             Kind::Rival | Kind::Bare => (env::current_exe()?, name),
         };

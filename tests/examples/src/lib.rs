@@ -2,8 +2,18 @@
 //!
 //! Invariant: whatever is started ends with the test.
 
+#![allow(
+    missing_debug_implementations,
+    missing_docs,
+    unreachable_pub,
+    reason = "these are helpers of tests"
+)]
+
+#[path = "../../support/mod.rs"]
+pub mod support;
+
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -14,17 +24,17 @@ use std::time::Duration;
 /// however busy the machine is.
 pub const NEVER: Duration = Duration::from_secs(20);
 
-/// An example's program: `cargo test` builds it beside the tests.
+/// An example's program: `cargo test --workspace` builds it beside the tests.
 pub fn example(name: &str) -> Command {
     let mut path: PathBuf = std::env::current_exe().unwrap();
     path.pop();
     path.pop();
-    path.push("examples");
+    // Those that are no package of their own.
+    if matches!(name, "echo_server" | "autobahn_client") {
+        path.push("examples");
+    }
     path.push(name);
-    assert!(
-        path.exists(),
-        "`cargo test`, or `cargo build --examples`, makes {path:?}"
-    );
+    assert!(path.exists(), "`cargo test --workspace` makes {path:?}");
     Command::new(path)
 }
 
@@ -158,7 +168,7 @@ impl TempFile {
     pub fn new(content: &str) -> Self {
         static FILES: AtomicUsize = AtomicUsize::new(0);
         let name = (std::process::id(), FILES.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{}", name.0, name.1));
+        let path = std::env::temp_dir().join(format!("sansocket-{}-{}", name.0, name.1));
         std::fs::write(&path, content).unwrap();
         Self(path)
     }

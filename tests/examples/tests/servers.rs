@@ -7,8 +7,8 @@
 //! Nothing here sleeps: every wait is for something that the server does, with a time limit only in
 //! case that never comes. That nothing happens is shown by serving another peer meanwhile.
 
-mod support;
-
+use example_tests::support::*;
+use example_tests::{Client, Frame, NEVER, Server as Process, in_tokio};
 use sansocket::Role;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -17,8 +17,6 @@ use std::ops::Deref;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::example::{Client, Frame, NEVER, Server as Process, in_tokio};
-use support::*;
 
 // ---- the servers ----
 

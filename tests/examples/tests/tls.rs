@@ -6,8 +6,8 @@
 //! Nothing here sleeps: every wait is for something that the server does, with a time limit only in
 //! case that never comes.
 
-mod support;
-
+use example_tests::support::*;
+use example_tests::{Client, NEVER, Server, TLS_SERVERS, TempFile, in_tokio, start_tls};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use sansocket::Role;
@@ -17,8 +17,6 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::example::{Client, NEVER, Server, TLS_SERVERS, TempFile, in_tokio, start_tls};
-use support::*;
 
 /// Runs these cases with each of the servers.
 macro_rules! every_server {

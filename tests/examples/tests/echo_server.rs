@@ -3,14 +3,12 @@
 //!
 //! Invariant: every wait here is for an event, with a time limit only in case it never comes.
 
-mod support;
-
+use example_tests::support::*;
+use example_tests::{Server, example, is_misused};
 use sansocket::Role;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
-use support::example::{Server, example, is_misused};
-use support::*;
 
 /// A connection to it.
 fn connect(server: &Server) -> TcpStream {
@@ -180,11 +178,21 @@ fn frames_in_one_write_with_the_request_are_not_lost() {
 
 #[test]
 fn the_readme_names_each_example() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
-    let readme = include_str!("../README.md");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+    let readme = include_str!("../../../README.md");
     for entry in std::fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
+        if name == "common" {
+            continue; // what the others share
+        }
         let cell = format!("| [`{name}`](examples/{name}) | ");
         assert!(readme.contains(&cell), "the table has {cell}");
     }
+}
+
+#[test]
+fn help() {
+    let output = example("echo_server").arg("--help").output().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output, include_str!("echo_server_help.txt"));
 }

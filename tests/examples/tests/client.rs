@@ -3,8 +3,10 @@
 //!
 //! Invariant: every wait here is for an event, with a time limit only in case it never comes.
 
-mod support;
-
+use example_tests::support::*;
+use example_tests::{
+    NEVER, Server, TLS_SERVERS, TempFile, complains, example, in_tokio, is_misused, start_tls,
+};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use sansocket::Role;
 use sansocket::negotiation::accept_key;
@@ -14,10 +16,6 @@ use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::example::{
-    NEVER, Server, TLS_SERVERS, TempFile, complains, example, in_tokio, is_misused, start_tls,
-};
-use support::*;
 use tokio::net::TcpSocket;
 
 // ---- the client ----

@@ -1,0 +1,1 @@
+//! Only the benchmarks beside this file are here.

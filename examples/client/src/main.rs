@@ -1,0 +1,171 @@
+//! A client for the terminal: blocking `std::net`, with TLS for `wss://`. Each line of stdin goes
+//! out as a text message, each text message that comes in is a line on stdout. The end of stdin
+//! closes the connection, once the replies are in.
+//!
+//!     cargo run --release -p client -- [URL] [--subprotocol NAME]… [--origin ORIGIN]
+//!         [--header 'Name: value']… [--deflate] [--cafile FILE] [--reconnect]
+//!         [--keepalive SECONDS [--latency]]
+
+mod conversation;
+mod options;
+mod tls;
+mod transport;
+
+use anyhow::{Result, bail};
+use bytes::BytesMut;
+use conversation::Conversation;
+use options::Options;
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
+use sansocket::{Backoff, ClientRequest, Endpoint, seed};
+use std::error::Error;
+use std::io::{self, BufRead, ErrorKind, Read};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::thread;
+use std::time::{Duration, Instant};
+use transport::Transport;
+
+fn main() -> ExitCode {
+    let Err(error) = Options::new().and_then(|options| run(&options)) else {
+        return ExitCode::SUCCESS;
+    };
+    eprintln!("client: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// Why a connection ended, and after which time another try is worth it.
+pub(crate) struct Ended(pub(crate) String, pub(crate) Option<Duration>);
+
+impl<E: Error> From<E> for Ended {
+    fn from(error: E) -> Self {
+        Self(error.to_string(), None)
+    }
+}
+
+/// What the two reading threads tell the main one.
+pub(crate) enum Incoming {
+    Line(String),
+    EndOfLines(io::Result<()>),
+    /// From the connection with this number, which may not be the last one.
+    Bytes(u64, Vec<u8>),
+    EndOfTransport(u64, io::Result<()>),
+}
+
+/// What outlives a connection.
+pub(crate) struct Client<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) backoff: Backoff,
+    sender: SyncSender<Incoming>,
+    pub(crate) incoming: Receiver<Incoming>,
+    pub(crate) next_line: Sender<()>,
+    pub(crate) line_asked: bool,
+    /// The line that is not written yet.
+    pub(crate) line: Option<String>,
+    pub(crate) lines_ended: Option<Instant>,
+}
+
+fn run(options: &Options) -> Result<()> {
+    let (sender, incoming) = mpsc::sync_channel(16);
+    let (next_line, line_wanted) = mpsc::channel();
+    let line_sender = sender.clone();
+    thread::spawn(move || read_lines(&line_wanted, &line_sender));
+    let mut client = Client {
+        options,
+        backoff: Backoff::new(seed()?),
+        sender,
+        incoming,
+        next_line,
+        line_asked: false,
+        line: None,
+        lines_ended: None,
+    };
+    for number in 0.. {
+        let Err(Ended(why, again)) = client.connect(number) else {
+            break;
+        };
+        let is_said = client.line.is_none() && client.lines_ended.is_some();
+        let Some(delay) = again.filter(|_| options.reconnect && !is_said) else {
+            bail!(why);
+        };
+        let seconds = delay.as_secs_f64();
+        eprintln!("client: {why}; trying again in {seconds:.1} s");
+        thread::sleep(delay);
+    }
+    Ok(())
+}
+
+/// Reads a line whenever one is wanted.
+fn read_lines(wanted: &Receiver<()>, sender: &SyncSender<Incoming>) {
+    let mut lines = io::stdin().lock().lines();
+    while wanted.recv().is_ok() {
+        let incoming = match lines.next() {
+            Some(Ok(line)) => Incoming::Line(line),
+            Some(Err(error)) => Incoming::EndOfLines(Err(error)),
+            None => Incoming::EndOfLines(Ok(())),
+        };
+        if sender.send(incoming).is_err() {
+            return;
+        }
+    }
+}
+
+fn read_transport(mut stream: TcpStream, number: u64, sender: &SyncSender<Incoming>) {
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        let incoming = match stream.read(&mut buffer) {
+            Ok(n @ 1..) => Incoming::Bytes(number, buffer[..n].to_vec()),
+            Err(error) if common::is_temporary(&error) => continue,
+            result => Incoming::EndOfTransport(number, result.map(|_| ())),
+        };
+        let is_end = matches!(incoming, Incoming::EndOfTransport(..));
+        if sender.send(incoming).is_err() || is_end {
+            return;
+        }
+    }
+}
+
+impl Client<'_> {
+    /// Connects and converses to the end of the connection.
+    fn connect(&mut self, number: u64) -> Result<(), Ended> {
+        let start = Instant::now();
+        let Options {
+            request, config, ..
+        } = self.options;
+        let tcp = dial(request, config.times.handshake);
+        let tcp = tcp.map_err(|why| Ended(why, Some(self.backoff.after_failure())))?;
+        tcp.set_nodelay(true)?;
+        // A short time-out: while the server takes nothing, what it sends must still be read.
+        tcp.set_write_timeout(Some(Duration::from_millis(50)))?;
+        let (mut tls, mut out) = (None, BytesMut::new());
+        if let Some(config) = &self.options.tls {
+            let name = ServerName::try_from(request.host().to_owned())?;
+            tls = Some(ClientConnection::new(config.clone(), name)?);
+        }
+        let ws = Endpoint::client(request, config, seed()?, start.elapsed(), &mut out);
+        let (reader, sender) = (tcp.try_clone()?, self.sender.clone());
+        thread::spawn(move || read_transport(reader, number, &sender));
+        let transport = Transport::new(tcp, tls);
+        let mut conversation = Conversation::new(self, number, start, ws, transport, out);
+        let result = conversation.converse();
+        conversation.transport.shut_down();
+        let _ = conversation.transport.tcp.shutdown(Shutdown::Both); // ends the reading thread
+        result
+    }
+}
+
+/// Opens the transport.
+fn dial(request: &ClientRequest, limit: Duration) -> Result<TcpStream, String> {
+    let end = Instant::now() + limit;
+    let mut last_error = io::Error::from(ErrorKind::NotFound);
+    let addresses = (request.host(), request.port()).to_socket_addrs();
+    addresses
+        .map_err(|error| format!("cannot find {}: {error}", request.host()))?
+        .find_map(|address| {
+            let left = end.checked_duration_since(Instant::now())?;
+            let stream = TcpStream::connect_timeout(&address, left);
+            stream.map_err(|error| last_error = error).ok()
+        })
+        .ok_or_else(|| format!("cannot connect to {}: {last_error}", request.uri()))
+}

@@ -1,0 +1,72 @@
+//! What the example programs share: their arguments, and how a server starts and stops.
+//!
+//! Invariant: nothing here knows of frames or messages: the loop is in the program that shows it.
+
+mod arguments;
+mod stop;
+mod threads;
+#[cfg(feature = "tls")]
+pub mod tls;
+
+pub use anyhow::{Context, Result};
+pub use arguments::Arguments;
+pub use stop::{is_stopping, on_stop, wake_to_stop};
+pub use threads::serve_in_threads;
+
+use sansocket::{Config, Deflate, OriginPolicy};
+use std::io::{self, ErrorKind, Write};
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+
+/// What the arguments of an echo server say.
+#[derive(Debug)]
+pub struct Server {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// The settings of all its connections.
+    pub config: Config,
+    /// For options that only this server has.
+    pub arguments: Arguments,
+}
+
+/// Parses the arguments of an echo server. `options` are lines for the help: options that only this server has.
+pub fn server(name: &str, about: &str, options: &str) -> Server {
+    let arguments = Arguments::parse(format!(
+        "{about}
+
+Usage: {name} [OPTIONS] [ADDRESS]
+
+Arguments:
+  [ADDRESS]  Where to listen; with port 0 the system picks one [default: 127.0.0.1:9001]
+
+Options:
+      --max-message <BYTES>  The largest message that is taken [default: 16777216]
+      --deflate              Accept permessage-deflate
+      --hurry <N>            Make every deadline N times shorter [default: 1]
+{options}  -h, --help                 Print help
+"
+    ));
+    let mut config = Config::default();
+    // An echo has no secrets, so pages of any site may connect. Yours should not say this.
+    config.origins = OriginPolicy::any();
+    config.deflate = arguments.flag("deflate").then(Deflate::default);
+    config.settings.max_message_size = arguments.value("max-message").unwrap_or(16 << 20);
+    config.times = config.times / arguments.value("hurry").unwrap_or(NonZeroU32::MIN).get();
+    let address = arguments.positional("[ADDRESS]");
+    Server {
+        address: address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9001))),
+        config,
+        arguments,
+    }
+}
+
+/// Says where a server listens, on stdout.
+pub fn announce(scheme: &str, address: SocketAddr) -> io::Result<()> {
+    writeln!(io::stdout(), "listening on {scheme}://{address}/")
+}
+
+/// Whether a read or write was only interrupted, or ran out of time.
+pub fn is_temporary(error: &io::Error) -> bool {
+    use ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+}

@@ -1,0 +1,13 @@
+//! What `--help` prints. Because of this test `cargo test --workspace` builds the program, which `tests/examples` runs.
+
+#![cfg(target_os = "linux")]
+
+use std::process::Command;
+
+#[test]
+fn help() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_echo_uring"));
+    let output = program.arg("--help").output();
+    let output = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert_eq!(output, include_str!("help.txt"));
+}
