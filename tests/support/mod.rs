@@ -8,10 +8,12 @@
     reason = "each test file uses a part of it"
 )]
 
-// Two more files lie beside this one, which only some tests include, by their path: `allocator.rs`
-// (it replaces the allocator of the whole binary) and `endpoint.rs`.
+// One more file is beside this one, which only some binaries include: `allocator.rs` replaces the
+// allocator of the binary.
 pub mod deflate;
+pub mod endpoint;
 pub mod example;
+pub mod handshake;
 
 use bytes::BytesMut;
 use proptest::test_runner::{Config as ProptestConfig, FileFailurePersistence};

@@ -3,8 +3,7 @@
 //! Invariant: how bytes are cut into reads never changes anything; what one end sends the other
 //! receives; no bytes make anything panic, and nothing follows an end.
 
-mod support;
-
+use crate::support::*;
 use bytes::BytesMut;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -16,7 +15,6 @@ use sansocket::{
     Input, ProtocolError, Request, Response, Role, SendError, Settings,
 };
 use std::time::Duration;
-use support::*;
 
 fn config(cases: u32) -> ProptestConfig {
     proptest_config(cases, "proptest-regressions/properties.txt")
@@ -677,7 +675,7 @@ fn heads(good: &'static str) -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn small_limits() -> Config {
-    support::config(|c| {
+    crate::support::config(|c| {
         c.max_head_size = 400;
         c.max_headers = 8;
         c.max_interim_responses = 1;

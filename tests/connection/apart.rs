@@ -3,8 +3,7 @@
 //! Invariant: what is written is, byte for byte, what an ordinary send appends, and the connection
 //! goes on alike.
 
-mod support;
-
+use crate::support::*;
 use bytes::BytesMut;
 use proptest::prelude::*;
 use sansocket::{
@@ -12,7 +11,6 @@ use sansocket::{
     Session, Settings, Tick,
 };
 use std::time::Duration;
-use support::*;
 
 /// Sends a text or a binary message; returns what is to be written after `out`.
 fn apart<'a>(

@@ -3,13 +3,11 @@
 //! Invariant: a peer may use all of a limit, is refused from the header that goes over it, and no
 //! value of a limit overflows.
 
-mod support;
-
+use crate::support::*;
 use sansocket::{
     CloseCode, Config, Connection, Deliver, End, Endpoint, Event, HandshakeError, ProtocolError,
     Role, Settings,
 };
-use support::*;
 
 /// Changes one setting.
 type Change = fn(&mut Settings);
@@ -29,7 +27,7 @@ fn works(settings: Settings, frames: &[(u8, &[u8])], len: usize) {
     for (role, settings) in deliveries(settings) {
         for cuts in Cuts::ALL {
             let mut run = Run::with_settings(role, settings);
-            run.feed_cut(&support::frames(role, frames), cuts);
+            run.feed_cut(&crate::support::frames(role, frames), cuts);
             let lens: Vec<_> = run.events.iter().map(message_len).collect();
             assert_eq!(lens, [Some(len)], "{cuts:?} {:?}", run.events);
             assert!(run.ws.is_open());
@@ -43,7 +41,7 @@ fn fails(settings: Settings, frames: &[(u8, &[u8])], error: ProtocolError, code:
     for (role, settings) in deliveries(settings) {
         for cuts in Cuts::ALL {
             let mut run = Run::with_settings(role, settings);
-            run.feed_cut(&support::frames(role, before), cuts);
+            run.feed_cut(&crate::support::frames(role, before), cuts);
             assert_eq!(run.events, [], "not before the frame that goes over");
             run.feed_cut(&frame_header(role, last.0, last.1.len() as u64), cuts);
             assert_eq!(run.events, [Event::Failed(error)]);

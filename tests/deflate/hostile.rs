@@ -7,16 +7,14 @@
 //! Each test says what went wrong elsewhere. Streams are written and read by hand, see
 //! `support/deflate.rs`; what memory it takes is in `deflate_memory.rs`.
 
-mod support;
-
+use crate::support::deflate::*;
+use crate::support::*;
 use bytes::BytesMut;
 use sansocket::{
     CloseCode, Config, Deflate, End, Endpoint, Event, Extension, HandshakeError, OriginPolicy,
     Prepared, ProtocolError, Role, SendError, Settings, SetupError,
 };
 use std::time::Duration;
-use support::deflate::*;
-use support::*;
 
 // ---- what the tests are made of ----
 

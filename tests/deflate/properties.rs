@@ -4,8 +4,8 @@
 //! of what a peer sends, exactly the legal is received; and no event depends on how bytes are cut or
 //! on who shares the `Deflate`.
 
-mod support;
-
+use crate::support::deflate::*;
+use crate::support::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -16,8 +16,6 @@ use sansocket::{
     Settings,
 };
 use std::collections::VecDeque;
-use support::deflate::*;
-use support::*;
 
 fn cases(cases: u32) -> ProptestConfig {
     proptest_config(cases, "proptest-regressions/deflate_properties.txt")

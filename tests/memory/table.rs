@@ -4,18 +4,14 @@
 //!
 //!     cargo test --test deflate_memory_table -- --nocapture
 
-#[path = "support/allocator.rs"]
-mod allocator;
-mod support;
-
-use allocator::live;
+use crate::allocator::live;
+use crate::support::Random;
+use crate::support::deflate::{Params, deflate};
 use bytes::BytesMut;
 use sansocket::{Connection, Deflate, Event, Input, Settings};
 use std::fmt::Write;
-use support::Random;
-use support::deflate::{Params, deflate};
 
-const README: &str = include_str!("../README.md");
+const README: &str = include_str!("../../README.md");
 
 fn with_mem_level(mem_level: u8) -> Deflate {
     deflate(|c| c.mem_level = mem_level)

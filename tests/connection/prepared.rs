@@ -4,11 +4,9 @@
 //! send would have made, whatever was agreed on and whatever is sent before and after; and it is
 //! framed once, and compressed once for each class of connections.
 
-#[path = "support/allocator.rs"]
-mod allocator;
-mod support;
-
-use allocator::{allocations, held};
+use crate::allocator::{allocations, held};
+use crate::support::deflate::{Params, deflate};
+use crate::support::*;
 use bytes::{Bytes, BytesMut};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -18,8 +16,6 @@ use sansocket::{
 };
 use std::sync::Barrier;
 use std::thread;
-use support::deflate::{Params, deflate};
-use support::*;
 
 const LENS: [usize; 7] = [0, 1, 125, 126, 65_535, 65_536, 1 << 20];
 

@@ -4,19 +4,15 @@
 //! the application harms nothing, a request that is refused gets one complete answer (RFC 6455,
 //! section 4.2.2), and each error names the section of its rule.
 
-#[path = "support/handshake.rs"]
-mod handshake;
-mod support;
-
+use crate::support::handshake::{Kind, handed_over};
+use crate::support::*;
 use bytes::BytesMut;
-use handshake::{Kind, handed_over};
 use sansocket::{
     ClientRequest, CloseCode, Config, Connection, Deflate, End, Endpoint, Event, Extension,
     HandshakeError, Headers, Input, OriginPolicy, Prepared, ProtocolError, Request, Response, Role,
     SendError, Session, Settings, SetupError, seed,
 };
 use std::time::Duration;
-use support::*;
 
 #[test]
 fn no_variant_is_forgotten() {
@@ -24,22 +20,22 @@ fn no_variant_is_forgotten() {
         (
             "ProtocolError",
             "protocol_error",
-            include_str!("../src/frame/error.rs"),
+            include_str!("../../src/frame/error.rs"),
         ),
         (
             "SendError",
             "send_error",
-            include_str!("../src/connection/error.rs"),
+            include_str!("../../src/connection/error.rs"),
         ),
         (
             "HandshakeError",
             "handshake_error",
-            include_str!("../src/handshake/error.rs"),
+            include_str!("../../src/handshake/error.rs"),
         ),
         (
             "SetupError",
             "setup_error",
-            include_str!("../src/handshake/setup_error.rs"),
+            include_str!("../../src/handshake/setup_error.rs"),
         ),
     ];
     for (name, module, source) in ENUMS {

@@ -3,17 +3,13 @@
 //! Invariant: nothing is allocated for a message that is complete in a read, nothing is held while
 //! idle, and for a message under way as much as has arrived, never as much as was announced.
 
-#[path = "support/allocator.rs"]
-mod allocator;
-mod support;
-
-use allocator::{allocations, held, live};
+use crate::allocator::{allocations, held, live};
+use crate::support::*;
 use bytes::BytesMut;
 use sansocket::{
     CloseCode, Config, Connection, Deliver, Endpoint, Event, Input, Role, Settings, Tick,
 };
 use std::time::Duration;
-use support::*;
 
 /// Feeds bytes and drops the events; returns how many there were.
 fn feed(ws: &mut Connection, bytes: &mut [u8], out: &mut BytesMut) -> usize {

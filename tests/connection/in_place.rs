@@ -3,8 +3,7 @@
 //! Invariant: the events are those of reading all at once, whatever the cuts, and no message of one
 //! frame is copied.
 
-mod support;
-
+use crate::support::*;
 use bytes::BytesMut;
 use proptest::prelude::*;
 use sansocket::{
@@ -12,7 +11,6 @@ use sansocket::{
 };
 use std::ops::Range;
 use std::time::Duration;
-use support::*;
 
 /// A connection whose messages wait in the input.
 fn in_place(role: Role, mut settings: Settings) -> Connection {
@@ -243,7 +241,8 @@ fn a_large_payload_leaves_as_a_view_of_a_buffer_that_is_given_up() {
     for role in ROLES {
         for deliver in [Deliver::Complete, Deliver::InPlace] {
             let mut ws = connection(role, settings(|s| s.deliver = deliver));
-            let all = support::frames(role, &[(0x81, &large), (0x82, &large), (0x82, b"small")]);
+            let all =
+                crate::support::frames(role, &[(0x81, &large), (0x82, &large), (0x82, b"small")]);
             let (mut input, mut out) = (BytesMut::from(&all[..]), BytesMut::new());
             let place = input.as_ptr_range();
             // Text is copied, as it would be validated again.

@@ -4,19 +4,15 @@
 //! 10, and of RFC 9112, section 11. Single errors have their tests in `errors.rs`, limits in
 //! `limits.rs`.
 
-#[path = "support/handshake.rs"]
-mod handshake;
-mod support;
-
+use crate::support::handshake::{Driven, Kind, handed_over};
+use crate::support::*;
 use bytes::{Buf, BytesMut};
-use handshake::{Driven, Kind, handed_over};
 use sansocket::{
     ClientRequest, Config, Deliver, Endpoint, Event, Extension, HandshakeError, Headers, Input,
     OriginPolicy, ProtocolError, Response, Role, SendError, SetupError,
 };
 use std::iter::repeat_n;
 use std::time::Duration;
-use support::*;
 
 // ---- requests (section 4.2.1; RFC 9112) ----
 

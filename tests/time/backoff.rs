@@ -3,11 +3,8 @@
 //!
 //! Invariant: seeds and dates are numbers here; nothing waits and nothing is left to chance.
 
-#[path = "support/endpoint.rs"]
-mod driver;
-mod support;
-
-use driver::*;
+use crate::support::endpoint::*;
+use crate::support::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -16,7 +13,6 @@ use sansocket::{
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
-use support::*;
 
 /// The times of the default.
 const FIRST: Duration = Duration::from_secs(5);

@@ -4,17 +4,13 @@
 //! Invariant: time is a number here. The link and the peer are made of numbers alone, and know
 //! nothing of deadlines.
 
-#[path = "support/endpoint.rs"]
-mod driver;
-mod support;
-
-use driver::*;
+use crate::support::endpoint::*;
+use crate::support::*;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sansocket::{CloseCode, End, Expired, Role, Tick, Times};
 use std::collections::VecDeque;
 use std::time::Duration;
-use support::*;
 
 /// The link moves bytes so often, and so often an adapter may see what has happened.
 const STEP: Duration = Duration::from_millis(20);

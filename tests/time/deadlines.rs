@@ -2,11 +2,8 @@
 //!
 //! Invariant: time is a number here; nothing waits and nothing has a clock.
 
-#[path = "support/endpoint.rs"]
-mod driver;
-mod support;
-
-use driver::*;
+use crate::support::endpoint::*;
+use crate::support::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -18,7 +15,6 @@ use sansocket::{
 };
 use std::collections::VecDeque;
 use std::time::Duration;
-use support::*;
 
 /// How much later a tick may be than the time that the last one asked for, and be on time.
 const TOLERANCE: Duration = Duration::from_millis(100);

@@ -4,8 +4,7 @@
 //! 8.1 and 10. Opening handshakes are in `hostile_handshake.rs`, single errors in `errors.rs`,
 //! limits in `limits.rs`.
 
-mod support;
-
+use crate::support::*;
 use bytes::BytesMut;
 use sansocket::{
     CloseCode, Config, Connection, End, Endpoint, Event, ProtocolError, Role, SendError, Session,
@@ -13,7 +12,6 @@ use sansocket::{
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
-use support::*;
 
 /// What a connection makes of these frames, the same in any cuts.
 fn events(role: Role, wire: &[u8]) -> Vec<Event<'static>> {

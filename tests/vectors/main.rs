@@ -4,6 +4,7 @@
 //! Invariant: what is received is fed at once, byte by byte and in random cuts, with the same
 //! result. No vector is skipped unseen.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use bytes::BytesMut;
@@ -71,7 +72,7 @@ fn run_section(name: &str, run: impl Fn(&Value) -> usize + RefUnwindSafe) -> usi
 fn every_section_is_known() {
     let file = file();
     for name in file["sections"].as_object().unwrap().keys() {
-        let here = include_str!("vectors.rs").contains(&format!("section(\"{name}\", "));
+        let here = include_str!("main.rs").contains(&format!("section(\"{name}\", "));
         assert!(
             here || OTHER_FEATURES.contains(&&**name),
             "section {name} is not run"
@@ -256,7 +257,7 @@ fn client_requests() {
 
 /// The configuration of a vector's server.
 fn server_config(config: &Value) -> Config {
-    support::config(|c| {
+    crate::support::config(|c| {
         c.deflate = (config["permessage_deflate"] == true).then(Deflate::default);
         c.origins = match config["allowed_origins"].as_array() {
             None => OriginPolicy::any(),

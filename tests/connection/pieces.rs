@@ -4,11 +4,9 @@
 //! complete ones. (Every other test sees that the events are the same for all inputs: [`Run::feed`]
 //! receives in pieces as often as not.)
 
-#[path = "support/allocator.rs"]
-mod allocator;
-mod support;
-
-use allocator::{allocations, live, peak};
+use crate::allocator::{allocations, live, peak};
+use crate::support::deflate::{Block, Token, write_message};
+use crate::support::*;
 use bytes::BytesMut;
 use proptest::prelude::*;
 use sansocket::{
@@ -16,8 +14,6 @@ use sansocket::{
     SendError, Settings, Tick,
 };
 use std::time::Duration;
-use support::deflate::{Block, Token, write_message};
-use support::*;
 
 /// An event, with a piece as what can be seen of it.
 #[derive(Debug, PartialEq, Eq)]

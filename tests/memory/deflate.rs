@@ -5,18 +5,14 @@
 //!
 //! Each test counts the allocations of its own thread; what it counts is printed.
 
-#[path = "support/allocator.rs"]
-mod allocator;
-mod support;
-
-use allocator::{allocations, held, live, peak};
+use crate::allocator::{allocations, held, live, peak};
+use crate::support::deflate::*;
+use crate::support::*;
 use bytes::BytesMut;
 use sansocket::{
     CloseCode, Connection, Deflate, Endpoint, Event, Input, ProtocolError, Role, Settings,
 };
 use std::time::Duration;
-use support::deflate::*;
-use support::*;
 
 /// What an inflater holds, with its window, its tables and the room for one step of output.
 const INFLATER: isize = 80 << 10;

@@ -2,12 +2,9 @@
 //!
 //! Invariant: time is a number here; nothing waits and nothing has a clock.
 
-#[path = "support/endpoint.rs"]
-mod driver;
-mod support;
-
+use crate::support::endpoint::*;
+use crate::support::*;
 use bytes::BytesMut;
-use driver::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -17,7 +14,6 @@ use sansocket::{
 };
 use std::collections::VecDeque;
 use std::time::Duration;
-use support::*;
 
 /// The status of a response, of which all is there and nothing else.
 #[track_caller]

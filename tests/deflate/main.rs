@@ -1,0 +1,7 @@
+//! permessage-deflate (RFC 7692).
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod hostile;
+mod properties;

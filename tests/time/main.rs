@@ -1,0 +1,8 @@
+//! Deadlines, keepalive and reconnection. Time is a number here.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod backoff;
+mod deadlines;
+mod link;
