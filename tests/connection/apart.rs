@@ -3,6 +3,7 @@
 //! Invariant: what is written is, byte for byte, what an ordinary send appends, and the connection
 //! goes on alike.
 
+use crate::support::strategies::*;
 use crate::support::*;
 use bytes::BytesMut;
 use proptest::prelude::*;
@@ -60,7 +61,7 @@ fn lens() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    #![proptest_config(proptest_config(300, "proptest-regressions/apart.txt"))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn what_is_written_is_what_an_ordinary_send_appends(

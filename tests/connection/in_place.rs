@@ -3,6 +3,7 @@
 //! Invariant: the events are those of reading all at once, whatever the cuts, and no message of one
 //! frame is copied.
 
+use crate::support::strategies::*;
 use crate::support::*;
 use bytes::BytesMut;
 use proptest::prelude::*;
@@ -62,7 +63,7 @@ fn frames() -> impl Strategy<Value = Vec<(u8, usize)>> {
 }
 
 proptest! {
-    #![proptest_config(proptest_config(500, "proptest-regressions/whole.txt"))]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn the_events_are_those_of_reading_all_at_once(
@@ -105,7 +106,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(proptest_config(500, "proptest-regressions/whole.txt"))]
+    #![proptest_config(cases(500))]
 
     /// A caller that does not keep what was left gets nonsense, and no more than that.
     #[test]

@@ -6,6 +6,7 @@ mod allocator;
 mod support;
 
 mod apart;
+mod errors;
 mod hostile;
 mod in_place;
 mod limits;

@@ -6,6 +6,7 @@
 
 use crate::allocator::{allocations, live, peak};
 use crate::support::deflate::{Block, Token, write_message};
+use crate::support::strategies::*;
 use crate::support::*;
 use bytes::BytesMut;
 use proptest::prelude::*;
@@ -647,7 +648,7 @@ fn relay(from: &mut Connection, read: &mut [u8], to: &mut Connection, to_out: &m
 }
 
 proptest! {
-    #![proptest_config(proptest_config(300, "proptest-regressions/pieces.txt"))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn a_relay_changes_nothing(

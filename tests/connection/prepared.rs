@@ -6,6 +6,7 @@
 
 use crate::allocator::{allocations, held};
 use crate::support::deflate::{Params, deflate};
+use crate::support::strategies::*;
 use crate::support::*;
 use bytes::{Bytes, BytesMut};
 use proptest::collection::vec;
@@ -126,12 +127,6 @@ fn words(len: usize, seed: u64) -> String {
     }
     text.truncate(len);
     text
-}
-
-/// Bytes that do not shrink.
-fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut random = Random(seed);
-    (0..len).map(|_| random.below(256) as u8).collect()
 }
 
 fn send(ws: &mut Connection, prepared: &Prepared, out: &mut BytesMut) {
@@ -353,7 +348,7 @@ impl Pair {
 }
 
 proptest! {
-    #![proptest_config(proptest_config(64, "proptest-regressions/prepared.txt"))]
+    #![proptest_config(cases(64))]
 
     /// Whoever has compressed it first, and whatever is sent between.
     #[test]

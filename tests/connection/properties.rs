@@ -1,54 +1,17 @@
-//! Laws for all inputs (RFC 6455, sections 5, 7 and 8.1).
+//! Laws for all inputs of a connection (RFC 6455, sections 5, 7 and 8.1).
 //!
 //! Invariant: how bytes are cut into reads never changes anything; what one end sends the other
 //! receives; no bytes make anything panic, and nothing follows an end.
 
+use crate::support::strategies::*;
 use crate::support::*;
 use bytes::BytesMut;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use sansocket::frame::{Header, Opcode};
-use sansocket::negotiation::accept_key;
 use sansocket::{
-    CloseCode, Config, Data, Deliver, End as How, Endpoint, Event, Extension, HandshakeError,
-    Input, ProtocolError, Request, Response, Role, SendError, Settings,
+    CloseCode, Data, Deliver, End as How, Event, ProtocolError, Role, SendError, Settings,
 };
-use std::time::Duration;
-
-fn config(cases: u32) -> ProptestConfig {
-    proptest_config(cases, "proptest-regressions/properties.txt")
-}
-
-// ---- what the inputs are made of ----
-
-fn roles() -> impl Strategy<Value = Role> {
-    select(vec![Role::Server, Role::Client])
-}
-
-/// Lengths of reads, used in turn; 0 is an empty read.
-fn cuts() -> impl Strategy<Value = Vec<usize>> {
-    vec(prop_oneof![0..4_usize, 0..40_usize, 0..1_000_usize], 1..10)
-}
-
-fn cut(bytes: &[u8], lens: &[usize]) -> Vec<Vec<u8>> {
-    let (mut pieces, mut rest) = (Vec::new(), bytes);
-    for len in lens.iter().cycle() {
-        if rest.is_empty() {
-            break;
-        }
-        // A sequence of empty reads only would never end.
-        let len = if lens.iter().all(|len| *len == 0) {
-            1
-        } else {
-            *len
-        };
-        let (piece, after) = rest.split_at(len.min(rest.len()));
-        pieces.push(piece.to_vec());
-        rest = after;
-    }
-    pieces
-}
 
 fn payloads() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -127,67 +90,6 @@ fn keyed_frame(receiver: Role, first: u8, payload: &[u8], key: [u8; 4]) -> Vec<u
     frame
 }
 
-// ---- frames (section 5.2) ----
-
-fn headers() -> impl Strategy<Value = Header> {
-    use Opcode::{Binary, Close, Continuation, Ping, Pong, Text};
-    let opcodes = select(vec![Continuation, Text, Binary, Close, Ping, Pong]);
-    let lens = prop_oneof![0..130_u64, 65_530..65_540_u64, 0..1_u64 << 63];
-    let flags = (any::<bool>(), any::<bool>());
-    (opcodes, lens, flags, any::<Option<[u8; 4]>>()).prop_map(
-        |(opcode, len, (fin, rsv1), masking_key)| Header {
-            fin: fin || opcode.is_control(),
-            rsv1: rsv1 && matches!(opcode, Text | Binary),
-            opcode,
-            masking_key,
-            payload_len: if opcode.is_control() { len % 126 } else { len },
-        },
-    )
-}
-
-proptest! {
-    #![proptest_config(config(500))]
-
-    #[test]
-    fn a_header_that_is_written_is_read_back(header in headers(), behind: [u8; 3]) {
-        let mut bytes = BytesMut::new();
-        header.encode(&mut bytes);
-        let receiver = if header.masking_key.is_some() { Role::Server } else { Role::Client };
-        let len = bytes.len();
-        prop_assert!(len <= Header::MAX_LEN);
-        bytes.extend_from_slice(&behind);
-        prop_assert_eq!(Header::parse(&bytes, receiver, header.rsv1), Ok(Some((header, len))));
-        for short in 0..len {
-            prop_assert_eq!(Header::parse(&bytes[..short], receiver, header.rsv1), Ok(None));
-        }
-        prop_assert!(Header::parse(&bytes, other(receiver), true).is_err());
-        if header.rsv1 {
-            let error = Err(ProtocolError::ReservedBit);
-            prop_assert_eq!(Header::parse(&bytes, receiver, false), error);
-        }
-    }
-
-    #[test]
-    fn a_header_that_is_read_is_written_the_same(bytes: [u8; 14], role in roles(), rsv1: bool) {
-        if let Ok(Some((header, len))) = Header::parse(&bytes, role, rsv1) {
-            let mut again = BytesMut::new();
-            header.encode(&mut again);
-            prop_assert_eq!(&again[..], &bytes[..len]);
-        }
-    }
-
-    #[test]
-    fn a_verdict_on_a_header_never_changes(bytes: [u8; 14], role in roles()) {
-        let whole = Header::parse(&bytes, role, false);
-        for len in 0..=bytes.len() {
-            match Header::parse(&bytes[..len], role, false) {
-                Ok(None) => {}
-                verdict => prop_assert_eq!(&verdict, &whole),
-            }
-        }
-    }
-}
-
 // ---- receiving (sections 5.4, 5.5 and 6.2) ----
 
 /// A message, the places where it is cut into fragments, and the Pings between them.
@@ -199,7 +101,7 @@ fn fragmented() -> impl Strategy<Value = Fragmented> {
 }
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn messages_come_out_however_they_were_fragmented_masked_and_cut(
@@ -268,7 +170,7 @@ fn hostile_bytes(role: Role) -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(config(1_000))]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn cuts_never_change_events_or_output_and_nothing_follows_an_end(
@@ -387,7 +289,7 @@ fn almost_text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(config(1_000))]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn text_is_what_the_standard_library_takes_for_text(
@@ -442,7 +344,7 @@ proptest! {
 // ---- two ends (sections 5, 6 and 7) ----
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn what_is_sent_is_received(role in roles(), sent in vec(messages(), 0..8), cuts in cuts()) {
@@ -564,7 +466,7 @@ fn deliver(from: &mut End, to: &mut End, n: usize) {
 }
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(cases(300))]
 
     /// Once both have drained, both have the code of the Close that the other one sent. If only
     /// one end called `close`, this is the same code on both sides; if both did before they saw
@@ -630,196 +532,4 @@ proptest! {
             prop_assert_eq!(ends[0].close_code(), ends[1].close_code());
         }
     }
-}
-
-// ---- the opening handshake (section 4) ----
-
-/// A good head in which some bytes were replaced, lines doubled, moved or left out.
-fn heads(good: &'static str) -> impl Strategy<Value = Vec<u8>> {
-    let other_lines = vec![
-        "Origin: http://example.com\r\n",
-        "Origin: null\r\n",
-        "Sec-WebSocket-Protocol: a, b,,c\r\n",
-        "Sec-WebSocket-Protocol: ,\r\n",
-        "Sec-WebSocket-Extensions: permessage-deflate; a=\"b\\c\"; d\r\n",
-        "Sec-WebSocket-Extensions: x; y=\"\r\n",
-        "Content-Length: 0\r\n",
-        "Content-Length: 7\r\n",
-        "Transfer-Encoding: chunked\r\n",
-        "Connection: keep-alive, Upgrade\r\n",
-        "X:\r\n",
-        "\r\n",
-        "folded: a\r\n b\r\n",
-        "bare: a\nb\r\n",
-    ];
-    let lines = vec((any::<Index>(), select(other_lines)), 0..3);
-    let lost = prop::option::weighted(0.2, any::<Index>());
-    let bytes = prop_oneof![2 => vec((any::<Index>(), any::<u8>()), 0..1), 1 => vec((any::<Index>(), any::<u8>()), 0..3)];
-    let after = vec(any::<u8>(), 0..30);
-    (lines, lost, bytes, after).prop_map(move |(more, lost, bytes, after)| {
-        let mut lines: Vec<&str> = good.split_inclusive("\r\n").collect();
-        if let Some(lost) = lost {
-            lines.remove(lost.index(lines.len()));
-        }
-        for (place, line) in more {
-            lines.insert(1 + place.index(lines.len() - 1), line);
-        }
-        let mut head = lines.concat().into_bytes();
-        for (place, byte) in bytes {
-            let at = place.index(head.len());
-            head[at] = byte;
-        }
-        head.extend(after);
-        head
-    })
-}
-
-fn small_limits() -> Config {
-    crate::support::config(|c| {
-        c.max_head_size = 400;
-        c.max_headers = 8;
-        c.max_interim_responses = 1;
-        c.max_body_size = 20;
-    })
-}
-
-/// All that a request says.
-fn described(request: &Request) -> String {
-    let headers: Vec<_> = request
-        .headers()
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    let line = (
-        request.method(),
-        request.target(),
-        request.path(),
-        request.query(),
-    );
-    let said = (request.host(), request.origin());
-    let offered = (request.subprotocols(), request.extensions());
-    format!(
-        "{line:?} {said:?} {offered:?} {:?} {headers:?}",
-        request.error()
-    )
-}
-
-/// What came of bytes that went to a server, which accepts every good request: its events, its
-/// output, and what was left for the connection.
-fn served(pieces: &[Vec<u8>]) -> (Vec<String>, BytesMut, Vec<u8>) {
-    let mut endpoint = Endpoint::server(&small_limits(), Duration::ZERO);
-    let (mut seen, mut out, mut rest) = (Vec::new(), BytesMut::new(), Vec::new());
-    for mut piece in pieces.iter().cloned() {
-        let mut input = Input(&mut piece);
-        while !endpoint.is_open()
-            && let Some(event) = endpoint.receive(&mut input, Duration::ZERO, &mut out)
-        {
-            match event {
-                Event::Request(request) => {
-                    assert!(seen.is_empty());
-                    seen.push(described(&request));
-                    endpoint.accept(request, &mut out).unwrap();
-                }
-                Event::Http(request) => {
-                    assert!(seen.is_empty() && request.error().is_some());
-                    seen.push(described(&request));
-                }
-                Event::Refused(error) => {
-                    assert!(seen.len() < 2);
-                    seen.push(format!("{error:?}"));
-                }
-                other => panic!("{other:?} in an opening handshake"),
-            }
-        }
-        assert!(
-            endpoint.is_open() || input.0.is_empty(),
-            "every byte is taken"
-        );
-        rest.extend_from_slice(input.0);
-    }
-    (seen, out, rest)
-}
-
-/// What came of bytes that went to a client, and of the end of its transport.
-fn asked(pieces: &[Vec<u8>]) -> (Result<Response, HandshakeError>, BytesMut, Vec<u8>) {
-    let request = client_request().subprotocol("a").unwrap();
-    let request = request.extension(Extension::new("x").unwrap(), false);
-    let (endpoint, _) = client_handshake(&request, &small_limits());
-    let mut asked = receive_response(endpoint, pieces);
-    let result = match asked.result.take() {
-        Some(result) => result,
-        None => Err(asked.eof()),
-    };
-    (result, asked.out, asked.rest)
-}
-
-/// A 101 for the key of the seed that the tests use.
-const OPENING: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-    Connection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT_OF_THE_SEED\r\n\r\n";
-const REFUSING: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nForbidden";
-const CHUNKED: &str = "HTTP/1.1 503 x\r\nTransfer-Encoding: chunked\r\n\r\n\
-    3\r\nabc\r\nf;x\r\n0123456789abcde\r\n0\r\nX: y\r\n\r\n";
-const INTERIM: &str = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 OK\r\n\r\nx";
-
-fn responses() -> impl Strategy<Value = Vec<u8>> {
-    let (_, key) = client_handshake(&client_request(), &small_limits());
-    let accept = accept_key(&key);
-    let opening = heads(OPENING).prop_map(move |head| {
-        // An byte of the mark itself may have been replaced; then it is a wrong answer.
-        let mark = b"ACCEPT_OF_THE_SEED";
-        match head.windows(mark.len()).position(|part| part == mark) {
-            Some(at) => [&head[..at], accept.as_bytes(), &head[at + mark.len()..]].concat(),
-            None => head,
-        }
-    });
-    prop_oneof![
-        opening.boxed(),
-        heads(REFUSING).boxed(),
-        heads(CHUNKED).boxed(),
-        heads(INTERIM).boxed(),
-    ]
-}
-
-proptest! {
-    #![proptest_config(config(1_000))]
-
-    #[test]
-    fn cuts_never_change_what_a_server_makes_of_a_request(head in heads(REQUEST), cuts in cuts()) {
-        let whole = served(std::slice::from_ref(&head));
-        prop_assert_eq!(whole, served(&cut(&head, &cuts)));
-    }
-
-    #[test]
-    fn cuts_never_change_what_a_client_makes_of_a_response(head in responses(), cuts in cuts()) {
-        let whole = asked(std::slice::from_ref(&head));
-        prop_assert_eq!(whole, asked(&cut(&head, &cuts)));
-    }
-
-    #[test]
-    fn arbitrary_heads_never_panic(bytes in vec(any::<u8>(), 0..300), cuts in cuts()) {
-        let whole = std::slice::from_ref(&bytes);
-        prop_assert_eq!(served(whole), served(&cut(&bytes, &cuts)));
-        prop_assert_eq!(asked(whole), asked(&cut(&bytes, &cuts)));
-    }
-}
-
-/// The strategies reach what they are for: otherwise the laws above would hold for nothing.
-#[test]
-fn the_good_heads_are_good() {
-    assert!(served(&[REQUEST.into()]).1.starts_with(b"HTTP/1.1 101 "));
-    let (_, key) = client_handshake(&client_request(), &small_limits());
-    let accept = accept_key(&key);
-    let opening = OPENING.replace("ACCEPT_OF_THE_SEED", &accept);
-    assert!(asked(&[opening.into()]).0.is_ok());
-    for response in [REFUSING, CHUNKED] {
-        let Err(HandshakeError::Refused(refusal)) = asked(&[response.into()]).0 else {
-            panic!("it refuses: {response}");
-        };
-        assert!(refusal.is_complete, "{refusal:?}");
-    }
-    let over = asked(&[INTERIM.into()]).0;
-    assert!(
-        matches!(over, Err(HandshakeError::TooManyInterimResponses { .. })),
-        "{over:?}"
-    );
 }

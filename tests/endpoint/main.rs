@@ -3,4 +3,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod endpoint;
+mod calls;
+mod open;
+mod opening;

@@ -3,5 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod answers;
 mod errors;
-mod hostile;
+mod properties;
+mod requests;
+mod responses;
+mod setup_errors;

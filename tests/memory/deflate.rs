@@ -93,12 +93,7 @@ fn bomb(len: usize) -> Vec<u8> {
 
 /// The payload of a message of bytes that do not shrink.
 fn stored(len: usize) -> Vec<u8> {
-    write_message(&[(Block::Stored(noise(len)), false)])
-}
-
-fn noise(len: usize) -> Vec<u8> {
-    let mut random = Random(len as u64);
-    (0..len).map(|_| random.below(256) as u8).collect()
+    write_message(&[(Block::Stored(noise(len, len as u64)), false)])
 }
 
 /// Text that shrinks as JSON does.
@@ -264,7 +259,7 @@ fn between_messages_a_sender_holds_a_compressor_or_nothing() {
                 ws.send(&text, &mut out).unwrap();
                 ws.send_piece(&text[..], false, &mut out).unwrap();
                 ws.send_piece("", true, &mut out).unwrap();
-                ws.send(&noise(1_000), &mut out).unwrap();
+                ws.send(&noise(1_000, 1_000), &mut out).unwrap();
                 let bytes = held_by(ws);
                 let codec = compressor(bits.max(9), mem_level);
                 match no_takeover {
@@ -588,7 +583,7 @@ fn a_large_received_message_is_a_few_allocations() {
 
 #[test]
 fn sending_into_a_warm_output_allocates_nothing() {
-    let (text, data) = (text_of(40_000), noise(40_000));
+    let (text, data) = (text_of(40_000), noise(40_000, 40_000));
     for role in ROLES {
         for (bits, no_takeover) in TERMS {
             let (deflate, mut out) = (deflate(|c| c.min_size = 0), warm());

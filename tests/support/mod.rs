@@ -12,11 +12,12 @@
 // allocator of the binary.
 pub mod deflate;
 pub mod endpoint;
+pub mod errors;
 pub mod example;
 pub mod handshake;
+pub mod strategies;
 
 use bytes::BytesMut;
-use proptest::test_runner::{Config as ProptestConfig, FileFailurePersistence};
 use sansocket::negotiation::accept_key;
 use sansocket::{
     Binary, ClientRequest, CloseCode, Config, Connection, Deflate, Deliver, End, Endpoint, Event,
@@ -39,15 +40,6 @@ pub fn unhex(hex: &str) -> Vec<u8> {
 
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// A property with this number of cases. Those that have failed once are kept in this file.
-pub fn proptest_config(cases: u32, regressions: &'static str) -> ProptestConfig {
-    ProptestConfig {
-        cases,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(regressions))),
-        ..ProptestConfig::default()
-    }
 }
 
 /// XOR as RFC 6455, section 5.3, writes it.
@@ -273,6 +265,12 @@ impl Random {
         x ^= x >> 27;
         (x % end as u64) as usize
     }
+}
+
+/// Bytes that do not shrink.
+pub fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut random = Random(seed);
+    (0..len).map(|_| random.below(256) as u8).collect()
 }
 
 pub fn connection(role: Role, settings: Settings) -> Connection {

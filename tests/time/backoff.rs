@@ -4,6 +4,7 @@
 //! Invariant: seeds and dates are numbers here; nothing waits and nothing is left to chance.
 
 use crate::support::endpoint::*;
+use crate::support::strategies::*;
 use crate::support::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -135,10 +136,6 @@ fn delays_stay_at_the_longest_however_often_it_fails() {
     assert!(delays[6..].iter().any(|delay| *delay < MAX / 2 + FIRST));
 }
 
-fn config(cases: u32) -> ProptestConfig {
-    proptest_config(cases, "proptest-regressions/backoff.txt")
-}
-
 fn times() -> impl Strategy<Value = Duration> {
     prop_oneof![
         2 => select(vec![
@@ -165,7 +162,7 @@ fn delays() -> impl Strategy<Value = Delays> {
 }
 
 proptest! {
-    #![proptest_config(config(1_000))]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn every_delay_is_within_its_bounds(config in delays(), seed: u64) {
@@ -705,7 +702,7 @@ fn almost_dates() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(config(3_000))]
+    #![proptest_config(cases(3_000))]
 
     #[test]
     fn no_dates_make_anything_panic(

@@ -5,6 +5,7 @@
 //! nothing of deadlines.
 
 use crate::support::endpoint::*;
+use crate::support::strategies::*;
 use crate::support::*;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -484,10 +485,6 @@ fn a_process_that_stands_still_again_and_again_keeps_its_peers() {
 
 // ---- the laws ----
 
-fn config(cases: u32) -> ProptestConfig {
-    proptest_config(cases, "proptest-regressions/link.txt")
-}
-
 fn millis(least: u64, most: u64) -> impl Strategy<Value = Duration> {
     (least..most).prop_map(ms)
 }
@@ -567,7 +564,7 @@ fn longest(setup: &Setup) -> Duration {
 }
 
 proptest! {
-    #![proptest_config(config(400))]
+    #![proptest_config(cases(400))]
 
     /// Whoever reads above the least rate and answers is kept until we close, and has everything then.
     #[test]

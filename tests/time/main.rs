@@ -5,4 +5,9 @@ mod support;
 
 mod backoff;
 mod deadlines;
+mod keepalive;
+mod late;
 mod link;
+mod peers;
+mod schedules;
+mod writes;
