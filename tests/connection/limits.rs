@@ -76,107 +76,121 @@ fn message_len(event: &Event<'_>) -> Option<usize> {
 
 #[test]
 fn a_message_of_one_frame_may_have_max_message_size() {
-    for max in [0, 1, 125, 126, 200, 65_535, 65_536] {
-        let settings = settings(|s| s.max_message_size = max as u64);
-        for first in [0x81, 0x82] {
-            works(settings, &[(first, &vec![b'x'; max])], max);
-            too_big(settings, &[(first, &vec![b'x'; max + 1])]);
+    each_delivery(|| {
+        for max in [0, 1, 125, 126, 200, 65_535, 65_536] {
+            let settings = settings(|s| s.max_message_size = max as u64);
+            for first in [0x81, 0x82] {
+                works(settings, &[(first, &vec![b'x'; max])], max);
+                too_big(settings, &[(first, &vec![b'x'; max + 1])]);
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn a_message_of_fragments_may_have_max_message_size() {
-    // Elsewhere the limit held for each frame only, and messages grew without end.
-    let settings = settings(|s| s.max_message_size = 10);
-    for first in [1, 2] {
-        works(
-            settings,
-            &[(first, b"1234"), (0, b"5678"), (0x80, b"90")],
-            10,
-        );
-        works(settings, &[(first, b"1234567890"), (0x80, b"")], 10);
-        works(
-            settings,
-            &[(first, b""), (0, b"1234567890"), (0, b""), (0x80, b"")],
-            10,
-        );
-        too_big(settings, &[(first, b"1234"), (0, b"5678"), (0x80, b"901")]);
-        too_big(settings, &[(first, b"1234567890"), (0, b"1")]);
-        too_big(settings, &[(first, b"12345678901")]);
-    }
+    each_delivery(|| {
+        // Elsewhere the limit held for each frame only, and messages grew without end.
+        let settings = settings(|s| s.max_message_size = 10);
+        for first in [1, 2] {
+            works(
+                settings,
+                &[(first, b"1234"), (0, b"5678"), (0x80, b"90")],
+                10,
+            );
+            works(settings, &[(first, b"1234567890"), (0x80, b"")], 10);
+            works(
+                settings,
+                &[(first, b""), (0, b"1234567890"), (0, b""), (0x80, b"")],
+                10,
+            );
+            too_big(settings, &[(first, b"1234"), (0, b"5678"), (0x80, b"901")]);
+            too_big(settings, &[(first, b"1234567890"), (0, b"1")]);
+            too_big(settings, &[(first, b"12345678901")]);
+        }
+    });
 }
 
 #[test]
 fn bytes_of_a_cut_character_count() {
-    // They are kept apart from the text, but they are bytes of the message.
-    let settings = settings(|s| s.max_message_size = 4);
-    works(settings, &[(1, b"a\xe2\x82"), (0x80, b"\xac")], 4);
-    too_big(settings, &[(1, b"a\xe2\x82"), (0x80, b"\xacb")]);
+    each_delivery(|| {
+        // They are kept apart from the text, but they are bytes of the message.
+        let settings = settings(|s| s.max_message_size = 4);
+        works(settings, &[(1, b"a\xe2\x82"), (0x80, b"\xac")], 4);
+        too_big(settings, &[(1, b"a\xe2\x82"), (0x80, b"\xacb")]);
+    });
 }
 
 #[test]
 fn each_message_has_all_of_a_limit() {
-    let settings = settings(|s| {
-        s.max_message_size = 4;
-        s.max_fragments = 2;
-    });
-    for role in ROLES {
-        let mut run = Run::with_settings(role, settings);
-        for _ in 0..100 {
-            run.feed(&frames(role, &[(1, b"12"), (0x80, b"34"), (0x82, b"1234")]));
+    each_delivery(|| {
+        let settings = settings(|s| {
+            s.max_message_size = 4;
+            s.max_fragments = 2;
+        });
+        for role in ROLES {
+            let mut run = Run::with_settings(role, settings);
+            for _ in 0..100 {
+                run.feed(&frames(role, &[(1, b"12"), (0x80, b"34"), (0x82, b"1234")]));
+            }
+            assert_eq!(run.events.len(), 200);
+            assert!(run.ws.is_open());
         }
-        assert_eq!(run.events.len(), 200);
-        assert!(run.ws.is_open());
-    }
+    });
 }
 
 #[test]
 fn a_message_may_have_max_fragments() {
-    let settings = settings(|s| s.max_fragments = 3);
-    for first in [1, 2] {
-        works(settings, &[(first, b"a"), (0, b"b"), (0x80, b"c")], 3);
-        too_many(
-            settings,
-            &[(first, b"a"), (0, b"b"), (0, b"c"), (0x80, b"d")],
-        );
-        too_many(settings, &[(first, b""), (0, b""), (0, b""), (0, b"")]);
-    }
+    each_delivery(|| {
+        let settings = settings(|s| s.max_fragments = 3);
+        for first in [1, 2] {
+            works(settings, &[(first, b"a"), (0, b"b"), (0x80, b"c")], 3);
+            too_many(
+                settings,
+                &[(first, b"a"), (0, b"b"), (0, b"c"), (0x80, b"d")],
+            );
+            too_many(settings, &[(first, b""), (0, b""), (0, b""), (0, b"")]);
+        }
+    });
 }
 
 #[test]
 fn a_fragment_limit_of_none_takes_messages_of_one_frame() {
-    let settings = settings(|s| s.max_fragments = 0);
-    works(settings, &[(0x81, b"whole")], 5);
-    too_many(settings, &[(0x01, b"a")]);
+    each_delivery(|| {
+        let settings = settings(|s| s.max_fragments = 0);
+        works(settings, &[(0x81, b"whole")], 5);
+        too_many(settings, &[(0x01, b"a")]);
+    });
 }
 
 #[test]
 fn the_first_limit_that_a_header_goes_over_decides() {
-    // Both are broken by the same header.
-    let settings = settings(|s| {
-        s.max_message_size = 3;
-        s.max_fragments = 1;
-    });
-    works(settings, &[(0x82, b"123")], 3);
-    let mut errors = Vec::new();
-    for role in ROLES {
-        for cuts in Cuts::ALL {
-            let mut run = Run::with_settings(role, settings);
-            run.feed_cut(&frames(role, &[(2, b"12"), (0, b"34")]), cuts);
-            errors.append(&mut run.events);
+    each_delivery(|| {
+        // Both are broken by the same header.
+        let settings = settings(|s| {
+            s.max_message_size = 3;
+            s.max_fragments = 1;
+        });
+        works(settings, &[(0x82, b"123")], 3);
+        let mut errors = Vec::new();
+        for role in ROLES {
+            for cuts in Cuts::ALL {
+                let mut run = Run::with_settings(role, settings);
+                run.feed_cut(&frames(role, &[(2, b"12"), (0, b"34")]), cuts);
+                errors.append(&mut run.events);
+            }
         }
-    }
-    let [first, others @ ..] = &errors[..] else {
-        unreachable!("at least one")
-    };
-    assert!(matches!(
-        first,
-        Event::Failed(
-            ProtocolError::MessageTooBig { len: 4, max: 3 } | ProtocolError::TooManyFragments
-        )
-    ));
-    assert!(others.iter().all(|other| other == first), "{errors:?}");
+        let [first, others @ ..] = &errors[..] else {
+            unreachable!("at least one")
+        };
+        assert!(matches!(
+            first,
+            Event::Failed(
+                ProtocolError::MessageTooBig { len: 4, max: 3 } | ProtocolError::TooManyFragments
+            )
+        ));
+        assert!(others.iter().all(|other| other == first), "{errors:?}");
+    });
 }
 
 /// What comes of this, if the settings change after so many bytes.
@@ -195,150 +209,160 @@ fn with_change_at(
 
 #[test]
 fn a_limit_holds_from_the_header_that_starts_a_message_to_its_end() {
-    let loose = settings(|s| {
-        s.max_message_size = 10;
-        s.max_fragments = 3;
-    });
-    let limits: [(Change, Change, ProtocolError); 2] = [
-        (
-            |s| s.max_message_size = 9,
-            |s| s.max_message_size = 10,
-            ProtocolError::MessageTooBig { len: 10, max: 9 },
-        ),
-        (
-            |s| s.max_fragments = 2,
-            |s| s.max_fragments = 3,
-            ProtocolError::TooManyFragments,
-        ),
-    ];
-    let message: [(u8, &[u8]); 4] = [(2, b"1234"), (0x89, b""), (0, b"5678"), (0x80, b"90")];
-    let delivered = [ping(b""), binary(b"1234567890")];
-    for (tighten, loosen, error) in limits {
-        let mut tight = loose;
-        tighten(&mut tight);
-        let failed = [ping(b""), Event::Failed(error)];
-        for role in ROLES {
-            let wire = frames(role, &message);
-            for at in 0..=wire.len() {
-                let is_before = at < frame_header(role, 2, 4).len();
-                let (tightened, loosened) = match is_before {
-                    true => (&failed, &delivered),
-                    false => (&delivered, &failed),
-                };
-                let events = with_change_at((role, loose), tighten, at, &wire);
-                assert_eq!(events, tightened[..], "after {at} bytes");
-                let events = with_change_at((role, tight), loosen, at, &wire);
-                assert_eq!(events, loosened[..], "after {at} bytes");
+    each_delivery(|| {
+        let loose = settings(|s| {
+            s.max_message_size = 10;
+            s.max_fragments = 3;
+        });
+        let limits: [(Change, Change, ProtocolError); 2] = [
+            (
+                |s| s.max_message_size = 9,
+                |s| s.max_message_size = 10,
+                ProtocolError::MessageTooBig { len: 10, max: 9 },
+            ),
+            (
+                |s| s.max_fragments = 2,
+                |s| s.max_fragments = 3,
+                ProtocolError::TooManyFragments,
+            ),
+        ];
+        let message: [(u8, &[u8]); 4] = [(2, b"1234"), (0x89, b""), (0, b"5678"), (0x80, b"90")];
+        let delivered = [ping(b""), binary(b"1234567890")];
+        for (tighten, loosen, error) in limits {
+            let mut tight = loose;
+            tighten(&mut tight);
+            let failed = [ping(b""), Event::Failed(error)];
+            for role in ROLES {
+                let wire = frames(role, &message);
+                for at in 0..=wire.len() {
+                    let is_before = at < frame_header(role, 2, 4).len();
+                    let (tightened, loosened) = match is_before {
+                        true => (&failed, &delivered),
+                        false => (&delivered, &failed),
+                    };
+                    let events = with_change_at((role, loose), tighten, at, &wire);
+                    assert_eq!(events, tightened[..], "after {at} bytes");
+                    let events = with_change_at((role, tight), loosen, at, &wire);
+                    assert_eq!(events, loosened[..], "after {at} bytes");
 
-                // It is in effect for the message after that.
-                if !is_before {
-                    let both = [&wire[..], &wire].concat();
-                    let events = with_change_at((role, loose), tighten, at, &both);
-                    assert_eq!(events[..2], delivered, "after {at} bytes");
-                    assert_eq!(events[2..], failed, "after {at} bytes");
+                    // It is in effect for the message after that.
+                    if !is_before {
+                        let both = [&wire[..], &wire].concat();
+                        let events = with_change_at((role, loose), tighten, at, &both);
+                        assert_eq!(events[..2], delivered, "after {at} bytes");
+                        assert_eq!(events[2..], failed, "after {at} bytes");
+                    }
                 }
             }
         }
-    }
+    });
 }
 
 #[test]
 fn control_frames_have_no_limit_but_their_own() {
-    let settings = settings(|s| {
-        s.max_message_size = 0;
-        s.max_fragments = 2;
-    });
-    for role in ROLES {
-        for cuts in Cuts::ALL {
-            let mut run = Run::with_settings(role, settings);
-            // Neither do they count as fragments of the message they stand in.
-            let all: [(u8, &[u8]); 6] = [
-                (0x01, b""),
-                (0x89, &[1; 125]),
-                (0x8a, &[2; 125]),
-                (0x89, b""),
-                (0x80, b""),
-                (0x88, b"\x03\xe8bye"),
-            ];
-            run.feed_cut(&frames(role, &all), cuts);
-            assert_eq!(run.events.len(), 5, "{:?}", run.events);
-            let closed = End::Closed {
-                code: CloseCode::NORMAL,
-                by_peer: true,
-            };
-            assert_eq!(run.eof(), closed);
+    each_delivery(|| {
+        let settings = settings(|s| {
+            s.max_message_size = 0;
+            s.max_fragments = 2;
+        });
+        for role in ROLES {
+            for cuts in Cuts::ALL {
+                let mut run = Run::with_settings(role, settings);
+                // Neither do they count as fragments of the message they stand in.
+                let all: [(u8, &[u8]); 6] = [
+                    (0x01, b""),
+                    (0x89, &[1; 125]),
+                    (0x8a, &[2; 125]),
+                    (0x89, b""),
+                    (0x80, b""),
+                    (0x88, b"\x03\xe8bye"),
+                ];
+                run.feed_cut(&frames(role, &all), cuts);
+                assert_eq!(run.events.len(), 5, "{:?}", run.events);
+                let closed = End::Closed {
+                    code: CloseCode::NORMAL,
+                    by_peer: true,
+                };
+                assert_eq!(run.eof(), closed);
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn huge_claims_are_refused() {
-    // Elsewhere a signed or wrapped length made the limit void.
-    for claim in [1 << 31, 1 << 32, 1 << 62, (1 << 63) - 1] {
-        for role in ROLES {
-            for (before, first) in [(&[][..], 0x82), (&[(1, &b"text"[..])][..], 0x80)] {
-                let mut run = Run::new(role);
-                run.feed(&frames(role, before));
-                run.feed(&frame_header(role, first, claim));
-                let len = claim
-                    + before
-                        .iter()
-                        .map(|(_, data)| data.len() as u64)
-                        .sum::<u64>();
-                let max = Settings::default().max_message_size;
-                let error = ProtocolError::MessageTooBig { len, max };
-                assert_eq!(run.events, [Event::Failed(error)]);
-                assert_eq!(run.sent()[0].close_code(), Some(1009));
+    each_delivery(|| {
+        // Elsewhere a signed or wrapped length made the limit void.
+        for claim in [1 << 31, 1 << 32, 1 << 62, (1 << 63) - 1] {
+            for role in ROLES {
+                for (before, first) in [(&[][..], 0x82), (&[(1, &b"text"[..])][..], 0x80)] {
+                    let mut run = Run::new(role);
+                    run.feed(&frames(role, before));
+                    run.feed(&frame_header(role, first, claim));
+                    let len = claim
+                        + before
+                            .iter()
+                            .map(|(_, data)| data.len() as u64)
+                            .sum::<u64>();
+                    let max = Settings::default().max_message_size;
+                    let error = ProtocolError::MessageTooBig { len, max };
+                    assert_eq!(run.events, [Event::Failed(error)]);
+                    assert_eq!(run.sent()[0].close_code(), Some(1009));
+                }
             }
         }
-    }
+    });
 }
 
 #[test]
 fn limits_of_the_highest_value_do_not_overflow() {
-    let settings = settings(|s| {
-        s.max_message_size = u64::MAX;
-        s.max_fragments = u32::MAX;
-    });
-    works(settings, &[(1, b"a"), (0, b""), (0x80, b"b")], 2);
-    for role in ROLES {
-        for cuts in Cuts::ALL {
-            // A limit that nothing reaches is none: the frame goes on for ever.
-            let mut run = Run::with_settings(role, settings);
-            let begun = frame(role, 0x02, b"0123456789");
-            let claim = frame_header(role, 0x80, (1 << 63) - 1);
-            run.feed_cut(&[begun, claim, vec![b'x'; 1_000]].concat(), cuts);
-            let wanted = if usize::BITS == 64 { 0 } else { 1 };
-            assert_eq!(run.events.len(), wanted, "{:?}", run.events);
+    each_delivery(|| {
+        let settings = settings(|s| {
+            s.max_message_size = u64::MAX;
+            s.max_fragments = u32::MAX;
+        });
+        works(settings, &[(1, b"a"), (0, b""), (0x80, b"b")], 2);
+        for role in ROLES {
+            for cuts in Cuts::ALL {
+                // A limit that nothing reaches is none: the frame goes on for ever.
+                let mut run = Run::with_settings(role, settings);
+                let begun = frame(role, 0x02, b"0123456789");
+                let claim = frame_header(role, 0x80, (1 << 63) - 1);
+                run.feed_cut(&[begun, claim, vec![b'x'; 1_000]].concat(), cuts);
+                let wanted = if usize::BITS == 64 { 0 } else { 1 };
+                assert_eq!(run.events.len(), wanted, "{:?}", run.events);
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn a_million_empty_fragments_are_one_message() {
-    let settings = settings(|s| s.max_fragments = 1_000_002);
-    for role in ROLES {
-        let mut run = Run::with_settings(role, settings);
-        let thousand = frames(role, &[(0, &b""[..]); 1_000]);
-        run.feed(&frame(role, 1, b"a"));
-        for _ in 0..1_000 {
+    each_delivery(|| {
+        let settings = settings(|s| s.max_fragments = 1_000_002);
+        for role in ROLES {
+            let mut run = Run::with_settings(role, settings);
+            let thousand = frames(role, &[(0, &b""[..]); 1_000]);
+            run.feed(&frame(role, 1, b"a"));
+            for _ in 0..1_000 {
+                run.feed(&thousand);
+            }
+            run.feed(&frame(role, 0x80, b"b"));
+            assert_eq!(run.events, [text("ab")]);
+        }
+        // By default a peer cannot go on like this.
+        let mut run = Run::new(Role::Server);
+        run.feed(&frame(Role::Server, 1, b""));
+        let thousand = frames(Role::Server, &[(0, &b""[..]); 1_000]);
+        for _ in 0..262 {
             run.feed(&thousand);
         }
-        run.feed(&frame(role, 0x80, b"b"));
-        assert_eq!(run.events, [text("ab")]);
-    }
-    // By default a peer cannot go on like this.
-    let mut run = Run::new(Role::Server);
-    run.feed(&frame(Role::Server, 1, b""));
-    let thousand = frames(Role::Server, &[(0, &b""[..]); 1_000]);
-    for _ in 0..262 {
+        assert_eq!(run.events, []);
         run.feed(&thousand);
-    }
-    assert_eq!(run.events, []);
-    run.feed(&thousand);
 
-    let error = ProtocolError::TooManyFragments;
-    assert_eq!(run.events, [Event::Failed(error)]);
+        let error = ProtocolError::TooManyFragments;
+        assert_eq!(run.events, [Event::Failed(error)]);
+    });
 }
 
 // ---- Config ----

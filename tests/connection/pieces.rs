@@ -1,8 +1,8 @@
 //! Messages delivered in the pieces in which they arrive.
 //!
 //! Invariant: nothing of a message is kept, the pieces are the message, and all rules hold as for
-//! complete ones. (Every other test sees that the events are the same for all inputs: [`Run::feed`]
-//! receives in pieces as often as not.)
+//! complete ones. (Most other tests see that the events are the same for all inputs: see
+//! [`each_delivery`].)
 
 use crate::allocator::{allocations, live, peak};
 use crate::support::deflate::{Block, Token, write_message};

@@ -713,46 +713,48 @@ fn a_connection_that_finds_it_compressed_holds_nothing() {
 
 #[test]
 fn threads_share_one() {
-    fn can_be_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
-    const THREADS: usize = 8;
-    for round in 0..20 {
-        let prepared = Prepared::new(&words(2_000, round));
-        can_be_shared(&prepared);
-        let barrier = Barrier::new(THREADS);
-        let frames: Vec<Vec<Bytes>> = thread::scope(|scope| {
-            let run = |thread: usize| {
-                let (prepared, barrier) = (prepared.clone(), &barrier);
-                scope.spawn(move || {
-                    let mut servers: Vec<_> = (9..=15)
-                        .map(|bits| {
-                            let alone = Compressed::ALONE;
-                            Compressed { bits, ..alone }.server()
-                        })
-                        .collect();
-                    barrier.wait();
-                    // Each begins with another class.
-                    let mut frames = vec![Bytes::new(); servers.len()];
-                    for step in 0..servers.len() {
-                        let class = (step + thread) % servers.len();
-                        frames[class] = share(&mut servers[class], &prepared);
-                    }
-                    frames
-                })
-            };
-            let threads: Vec<_> = (0..THREADS).map(run).collect();
-            threads.into_iter().map(|t| t.join().unwrap()).collect()
-        });
-        for other in &frames {
-            let mut classes = other.iter().zip(&frames[0]);
-            assert!(classes.all(|(a, b)| is_same(a, b)), "made once");
+    each_delivery(|| {
+        fn can_be_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
+        const THREADS: usize = 8;
+        for round in 0..20 {
+            let prepared = Prepared::new(&words(2_000, round));
+            can_be_shared(&prepared);
+            let barrier = Barrier::new(THREADS);
+            let frames: Vec<Vec<Bytes>> = thread::scope(|scope| {
+                let run = |thread: usize| {
+                    let (prepared, barrier) = (prepared.clone(), &barrier);
+                    scope.spawn(move || {
+                        let mut servers: Vec<_> = (9..=15)
+                            .map(|bits| {
+                                let alone = Compressed::ALONE;
+                                Compressed { bits, ..alone }.server()
+                            })
+                            .collect();
+                        barrier.wait();
+                        // Each begins with another class.
+                        let mut frames = vec![Bytes::new(); servers.len()];
+                        for step in 0..servers.len() {
+                            let class = (step + thread) % servers.len();
+                            frames[class] = share(&mut servers[class], &prepared);
+                        }
+                        frames
+                    })
+                };
+                let threads: Vec<_> = (0..THREADS).map(run).collect();
+                threads.into_iter().map(|t| t.join().unwrap()).collect()
+            });
+            for other in &frames {
+                let mut classes = other.iter().zip(&frames[0]);
+                assert!(classes.all(|(a, b)| is_same(a, b)), "made once");
+            }
+            let mut peer = Run::of(with_deflate(connection(Role::Client, Settings::default())));
+            for frame in &frames[0] {
+                // Without context takeover any peer can follow.
+                peer.feed(frame);
+            }
+            assert_eq!(peer.events, [(); 7].map(|()| event(&prepared)));
         }
-        let mut peer = Run::of(with_deflate(connection(Role::Client, Settings::default())));
-        for frame in &frames[0] {
-            // Without context takeover any peer can follow.
-            peer.feed(frame);
-        }
-        assert_eq!(peer.events, [(); 7].map(|()| event(&prepared)));
-    }
+    });
 }
 
 #[test]

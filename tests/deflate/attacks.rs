@@ -381,16 +381,18 @@ fn what_comes_of(damage: Damage) -> (Vec<Verdict>, Vec<Event<'static>>) {
 
 #[test]
 fn the_tail_may_be_a_part_of_the_message() {
-    let both = |first: &[u8]| vec![binary(first), text("xxx")];
-    // The end of a stored block, with and without BFINAL, and its whole content.
-    for bfinal in 0..=1 {
-        assert_eq!(what_comes_of(Damage::Bytes(vec![bfinal])).1, both(b""));
-        let content = vec![bfinal, 0x04, 0x00, 0xfb, 0xff];
-        assert_eq!(
-            what_comes_of(Damage::Bytes(content)).1,
-            both(b"\x00\x00\xff\xff")
-        );
-    }
+    each_delivery(|| {
+        let both = |first: &[u8]| vec![binary(first), text("xxx")];
+        // The end of a stored block, with and without BFINAL, and its whole content.
+        for bfinal in 0..=1 {
+            assert_eq!(what_comes_of(Damage::Bytes(vec![bfinal])).1, both(b""));
+            let content = vec![bfinal, 0x04, 0x00, 0xfb, 0xff];
+            assert_eq!(
+                what_comes_of(Damage::Bytes(content)).1,
+                both(b"\x00\x00\xff\xff")
+            );
+        }
+    });
 }
 
 /// The codes have 1 to 15 bits, the end of the block is 15 ones: the 16 zeros of the tail are
@@ -398,81 +400,87 @@ fn the_tail_may_be_a_part_of_the_message() {
 /// of another block after others.
 #[test]
 fn the_tail_ends_no_block_within_an_byte_but_a_final_one() {
-    for longest in 9..=15 {
-        for bfinal in [false, true] {
-            let block = Damage::Dynamic(bfinal, steep(longest), vec![]);
-            let events = what_comes_of(block).1;
-            if !bfinal {
-                assert_eq!(events, [Event::Failed(ProtocolError::CompressedDataCut)]);
-                continue;
+    each_delivery(|| {
+        for longest in 9..=15 {
+            for bfinal in [false, true] {
+                let block = Damage::Dynamic(bfinal, steep(longest), vec![]);
+                let events = what_comes_of(block).1;
+                if !bfinal {
+                    assert_eq!(events, [Event::Failed(ProtocolError::CompressedDataCut)]);
+                    continue;
+                }
+                let Event::Binary(data) = &events[0] else {
+                    panic!("{:?}", events[0]);
+                };
+                // Those before are padding of the header.
+                assert!(data.len() >= 16 && data.iter().all(|&byte| byte == 0));
+                assert_eq!(events[1..], [text("xxx")]);
             }
-            let Event::Binary(data) = &events[0] else {
-                panic!("{:?}", events[0]);
-            };
-            // Those before are padding of the header.
-            assert!(data.len() >= 16 && data.iter().all(|&byte| byte == 0));
-            assert_eq!(events[1..], [text("xxx")]);
         }
-    }
+    });
 }
 
 /// The tail ends the header of a block, and with 11 of its ones the block, which is empty. The
 /// other 5 are padding or a block, but not the begin of the next message.
 #[test]
 fn the_tail_ends_no_header_and_its_block_within_an_byte_but_of_a_final_one() {
-    for bfinal in 0..=1 {
-        let mut writer = BitWriter::default();
-        writer.bits(bfinal | 2 << 1, 3);
-        writer.bits(0, 5); // 257 literals
-        writer.bits(26, 5); // 27 distances
-        writer.bits(14, 4); // 18 lengths of code length codes
-        let mut lengths = [0; 19];
-        for (length, symbols) in [&[][..], &[0], &[18], &[1], &[2], &[3], &[4], &[16, 17]]
-            .into_iter()
-            .enumerate()
-        {
-            for &symbol in symbols {
-                lengths[symbol] = length as u8;
+    each_delivery(|| {
+        for bfinal in 0..=1 {
+            let mut writer = BitWriter::default();
+            writer.bits(bfinal | 2 << 1, 3);
+            writer.bits(0, 5); // 257 literals
+            writer.bits(26, 5); // 27 distances
+            writer.bits(14, 4); // 18 lengths of code length codes
+            let mut lengths = [0; 19];
+            for (length, symbols) in [&[][..], &[0], &[18], &[1], &[2], &[3], &[4], &[16, 17]]
+                .into_iter()
+                .enumerate()
+            {
+                for &symbol in symbols {
+                    lengths[symbol] = length as u8;
+                }
+            }
+            for symbol in &ORDER[..18] {
+                writer.bits(lengths[*symbol].into(), 3);
+            }
+            let codes = codes(&lengths);
+            writer.code(codes[1]); // The first literal has a code of one bit,
+            for zeros in [138, 117] {
+                writer.code(codes[18]); // the others have none,
+                writer.bits(zeros - 11, 7);
+            }
+            writer.code(codes[1]); // the end of the block has one.
+            writer.code(codes[0]); // No distance has any: 16 zeros, 7 ones and 3 are 26 such lengths.
+            let payload = writer.bytes();
+            assert_eq!(payload.len(), 12);
+            let events = what_comes_of(Damage::Bytes(payload)).1;
+            match bfinal {
+                0 => assert_eq!(events, [Event::Failed(ProtocolError::CompressedDataCut)]),
+                _ => assert_eq!(events, [binary(b""), text("xxx")]),
             }
         }
-        for symbol in &ORDER[..18] {
-            writer.bits(lengths[*symbol].into(), 3);
-        }
-        let codes = codes(&lengths);
-        writer.code(codes[1]); // The first literal has a code of one bit,
-        for zeros in [138, 117] {
-            writer.code(codes[18]); // the others have none,
-            writer.bits(zeros - 11, 7);
-        }
-        writer.code(codes[1]); // the end of the block has one.
-        writer.code(codes[0]); // No distance has any: 16 zeros, 7 ones and 3 are 26 such lengths.
-        let payload = writer.bytes();
-        assert_eq!(payload.len(), 12);
-        let events = what_comes_of(Damage::Bytes(payload)).1;
-        match bfinal {
-            0 => assert_eq!(events, [Event::Failed(ProtocolError::CompressedDataCut)]),
-            _ => assert_eq!(events, [binary(b""), text("xxx")]),
-        }
-    }
+    });
 }
 
 #[test]
 fn a_block_with_no_code_but_its_end_is_empty() {
-    for bfinal in [false, true] {
-        for distances in [&[0][..], &[1], &[1, 1]] {
-            let mut literals = vec![0; END_OF_BLOCK];
-            literals.push(1);
-            let mut writer = BitWriter::default();
-            writer.bits(u32::from(bfinal) | 2 << 1, 3);
-            writer.dynamic_header(&literals, distances);
-            writer.code((0, 1));
-            if bfinal {
-                writer.align();
+    each_delivery(|| {
+        for bfinal in [false, true] {
+            for distances in [&[0][..], &[1], &[1, 1]] {
+                let mut literals = vec![0; END_OF_BLOCK];
+                literals.push(1);
+                let mut writer = BitWriter::default();
+                writer.bits(u32::from(bfinal) | 2 << 1, 3);
+                writer.dynamic_header(&literals, distances);
+                writer.code((0, 1));
+                if bfinal {
+                    writer.align();
+                }
+                writer.block(&Block::Fixed(vec![Token::Literal(b'y')]), false);
+                let (verdicts, events) = what_comes_of(Damage::Bytes(writer.message()));
+                assert_eq!(verdicts, [Verdict::Open]);
+                assert_eq!(events[..1], [binary(b"y")]);
             }
-            writer.block(&Block::Fixed(vec![Token::Literal(b'y')]), false);
-            let (verdicts, events) = what_comes_of(Damage::Bytes(writer.message()));
-            assert_eq!(verdicts, [Verdict::Open]);
-            assert_eq!(events[..1], [binary(b"y")]);
         }
-    }
+    });
 }

@@ -81,152 +81,178 @@ fn both_fail(first: u8, payload: &[u8], error: ProtocolError, section: &str) {
 
 #[test]
 fn reserved_bit() {
-    // On data, on a continuation, on control frames; and before a reserved opcode.
-    for first in [0xc1, 0xa1, 0x91, 0xf2, 0xc0, 0xc8, 0xa9, 0x9a, 0xc3, 0x41] {
-        both_fail(first, b"x", ProtocolError::ReservedBit, "5.2");
-    }
+    each_delivery(|| {
+        // On data, on a continuation, on control frames; and before a reserved opcode.
+        for first in [0xc1, 0xa1, 0x91, 0xf2, 0xc0, 0xc8, 0xa9, 0x9a, 0xc3, 0x41] {
+            both_fail(first, b"x", ProtocolError::ReservedBit, "5.2");
+        }
+    });
 }
 
 #[test]
 fn reserved_opcode() {
-    for opcode in (3..8).chain(11..16) {
-        both_fail(0x80 | opcode, b"x", ProtocolError::ReservedOpcode, "5.2");
-        both_fail(opcode, b"", ProtocolError::ReservedOpcode, "5.2");
-    }
+    each_delivery(|| {
+        for opcode in (3..8).chain(11..16) {
+            both_fail(0x80 | opcode, b"x", ProtocolError::ReservedOpcode, "5.2");
+            both_fail(opcode, b"", ProtocolError::ReservedOpcode, "5.2");
+        }
+    });
 }
 
 #[test]
 fn control_frame_fragmented() {
-    for first in [0x08, 0x09, 0x0a] {
-        both_fail(first, b"", ProtocolError::ControlFrameFragmented, "5.5");
-    }
+    each_delivery(|| {
+        for first in [0x08, 0x09, 0x0a] {
+            both_fail(first, b"", ProtocolError::ControlFrameFragmented, "5.5");
+        }
+    });
 }
 
 #[test]
 fn control_frame_too_long() {
-    for first in [0x88, 0x89, 0x8a] {
-        for len in [126, 70_000] {
-            both_fail(
-                first,
-                &vec![0; len],
-                ProtocolError::ControlFrameTooLong,
-                "5.5",
-            );
+    each_delivery(|| {
+        for first in [0x88, 0x89, 0x8a] {
+            for len in [126, 70_000] {
+                both_fail(
+                    first,
+                    &vec![0; len],
+                    ProtocolError::ControlFrameTooLong,
+                    "5.5",
+                );
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn frame_not_masked() {
-    let error = ProtocolError::FrameNotMasked;
-    for first in [0x81, 0x82, 0x88, 0x89, 0x8a] {
-        let unmasked = frame(Role::Client, first, b"\x03\xe8");
-        fails(Role::Server, Settings::default(), &unmasked, error, "5.1");
-    }
+    each_delivery(|| {
+        let error = ProtocolError::FrameNotMasked;
+        for first in [0x81, 0x82, 0x88, 0x89, 0x8a] {
+            let unmasked = frame(Role::Client, first, b"\x03\xe8");
+            fails(Role::Server, Settings::default(), &unmasked, error, "5.1");
+        }
+    });
 }
 
 #[test]
 fn frame_masked() {
-    let error = ProtocolError::FrameMasked;
-    for first in [0x81, 0x82, 0x88, 0x89, 0x8a] {
-        let masked = frame(Role::Server, first, b"\x03\xe8");
-        fails(Role::Client, Settings::default(), &masked, error, "5.1");
-    }
+    each_delivery(|| {
+        let error = ProtocolError::FrameMasked;
+        for first in [0x81, 0x82, 0x88, 0x89, 0x8a] {
+            let masked = frame(Role::Server, first, b"\x03\xe8");
+            fails(Role::Client, Settings::default(), &masked, error, "5.1");
+        }
+    });
 }
 
 #[test]
 fn length_not_minimal() {
-    for role in ROLES {
-        let mask = frame_header(role, 0x82, 0)[1];
-        for bytes in [
-            vec![0x82, mask | 126, 0, 125],
-            vec![0x82, mask | 126, 0, 0],
-            vec![0x82, mask | 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff],
-            vec![0x82, mask | 127, 0, 0, 0, 0, 0, 0, 0, 1],
-        ] {
-            let error = ProtocolError::LengthNotMinimal;
-            fails(role, Settings::default(), &bytes, error, "5.2");
+    each_delivery(|| {
+        for role in ROLES {
+            let mask = frame_header(role, 0x82, 0)[1];
+            for bytes in [
+                vec![0x82, mask | 126, 0, 125],
+                vec![0x82, mask | 126, 0, 0],
+                vec![0x82, mask | 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff],
+                vec![0x82, mask | 127, 0, 0, 0, 0, 0, 0, 0, 1],
+            ] {
+                let error = ProtocolError::LengthNotMinimal;
+                fails(role, Settings::default(), &bytes, error, "5.2");
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn length_top_bit() {
-    for role in ROLES {
-        let mask = frame_header(role, 0x82, 0)[1];
-        let bytes = [0x82, mask | 127, 0x80, 0, 0, 0, 0, 0, 0, 1];
-        fails(
-            role,
-            Settings::default(),
-            &bytes,
-            ProtocolError::LengthTopBit,
-            "5.2",
-        );
-    }
+    each_delivery(|| {
+        for role in ROLES {
+            let mask = frame_header(role, 0x82, 0)[1];
+            let bytes = [0x82, mask | 127, 0x80, 0, 0, 0, 0, 0, 0, 1];
+            fails(
+                role,
+                Settings::default(),
+                &bytes,
+                ProtocolError::LengthTopBit,
+                "5.2",
+            );
+        }
+    });
 }
 
 #[test]
 fn continuation_unexpected() {
-    both_fail(0x80, b"x", ProtocolError::ContinuationUnexpected, "5.4");
-    both_fail(0x00, b"", ProtocolError::ContinuationUnexpected, "5.4");
+    each_delivery(|| {
+        both_fail(0x80, b"x", ProtocolError::ContinuationUnexpected, "5.4");
+        both_fail(0x00, b"", ProtocolError::ContinuationUnexpected, "5.4");
+    });
 }
 
 #[test]
 fn continuation_expected() {
-    for role in ROLES {
-        for (first, second) in [(0x01, 0x81), (0x01, 0x02), (0x02, 0x82), (0x02, 0x01)] {
-            let bytes = [frame(role, first, b"a"), frame(role, second, b"b")].concat();
-            let error = ProtocolError::ContinuationExpected;
-            fails(role, Settings::default(), &bytes, error, "5.4");
+    each_delivery(|| {
+        for role in ROLES {
+            for (first, second) in [(0x01, 0x81), (0x01, 0x02), (0x02, 0x82), (0x02, 0x01)] {
+                let bytes = [frame(role, first, b"a"), frame(role, second, b"b")].concat();
+                let error = ProtocolError::ContinuationExpected;
+                fails(role, Settings::default(), &bytes, error, "5.4");
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn message_too_big() {
-    let settings = settings(|all| all.max_message_size = 9);
-    for role in ROLES {
-        let error = ProtocolError::MessageTooBig { len: 10, max: 9 };
-        let one = frame(role, 0x82, &[0; 10]);
-        fails(role, settings, &one, error, "10.4");
-        let two = frames(role, &[(2, &[0; 5]), (0x80, &[0; 5])]);
-        fails(role, settings, &two, error, "10.4");
-        // The lengths in the headers decide, before any payload.
-        fails(role, settings, &frame_header(role, 0x82, 10), error, "10.4");
-        // However large they are, in one frame or as a sum.
-        let len = (1 << 63) - 1;
-        let error = ProtocolError::MessageTooBig { len, max: 9 };
-        let header = frame_header(role, 0x82, len);
-        fails(role, settings, &header, error, "10.4");
-        let len = 1 << 63;
-        let error = ProtocolError::MessageTooBig { len, max: 9 };
-        let header = frame_header(role, 0x80, len - 1);
-        let two = [frame(role, 2, b"a"), header].concat();
-        fails(role, settings, &two, error, "10.4");
-    }
+    each_delivery(|| {
+        let settings = settings(|all| all.max_message_size = 9);
+        for role in ROLES {
+            let error = ProtocolError::MessageTooBig { len: 10, max: 9 };
+            let one = frame(role, 0x82, &[0; 10]);
+            fails(role, settings, &one, error, "10.4");
+            let two = frames(role, &[(2, &[0; 5]), (0x80, &[0; 5])]);
+            fails(role, settings, &two, error, "10.4");
+            // The lengths in the headers decide, before any payload.
+            fails(role, settings, &frame_header(role, 0x82, 10), error, "10.4");
+            // However large they are, in one frame or as a sum.
+            let len = (1 << 63) - 1;
+            let error = ProtocolError::MessageTooBig { len, max: 9 };
+            let header = frame_header(role, 0x82, len);
+            fails(role, settings, &header, error, "10.4");
+            let len = 1 << 63;
+            let error = ProtocolError::MessageTooBig { len, max: 9 };
+            let header = frame_header(role, 0x80, len - 1);
+            let two = [frame(role, 2, b"a"), header].concat();
+            fails(role, settings, &two, error, "10.4");
+        }
+    });
 }
 
 #[test]
 fn too_many_fragments() {
-    let settings = settings(|all| all.max_fragments = 2);
-    for role in ROLES {
-        let bytes = frames(role, &[(1, b"a"), (0, b""), (0x80, b"c")]);
-        let error = ProtocolError::TooManyFragments;
-        fails(role, settings, &bytes, error, "10.4");
-    }
+    each_delivery(|| {
+        let settings = settings(|all| all.max_fragments = 2);
+        for role in ROLES {
+            let bytes = frames(role, &[(1, b"a"), (0, b""), (0x80, b"c")]);
+            let error = ProtocolError::TooManyFragments;
+            fails(role, settings, &bytes, error, "10.4");
+        }
+    });
 }
 
 #[test]
 fn text_not_utf8() {
-    for text in [
-        &b"\xff"[..],
-        b"abc\xc3",
-        b"\xed\xa0\x80",
-        b"\xc0\xaf",
-        b"\xf4\x90\x80\x80",
-    ] {
-        both_fail(0x81, text, ProtocolError::TextNotUtf8, "8.1");
-    }
+    each_delivery(|| {
+        for text in [
+            &b"\xff"[..],
+            b"abc\xc3",
+            b"\xed\xa0\x80",
+            b"\xc0\xaf",
+            b"\xf4\x90\x80\x80",
+        ] {
+            both_fail(0x81, text, ProtocolError::TextNotUtf8, "8.1");
+        }
+    });
 }
 
 /// A compressed message with this payload fails, in one frame and in fragments.
@@ -251,74 +277,86 @@ fn compressed_fails(payload: &[u8], error: ProtocolError, section: &str) {
 
 #[test]
 fn compressed_data_invalid() {
-    for payload in [
-        "06",         // the reserved type of block
-        "000500faf0", // lengths of a stored block that do not match
-        "f200110000", // back to before the first byte
-        "ffffffffff",
-    ] {
-        let error = ProtocolError::CompressedDataInvalid;
-        compressed_fails(&unhex(payload), error, "7.2.2");
-    }
+    each_delivery(|| {
+        for payload in [
+            "06",         // the reserved type of block
+            "000500faf0", // lengths of a stored block that do not match
+            "f200110000", // back to before the first byte
+            "ffffffffff",
+        ] {
+            let error = ProtocolError::CompressedDataInvalid;
+            compressed_fails(&unhex(payload), error, "7.2.2");
+        }
+    });
 }
 
 #[test]
 fn compressed_data_cut() {
-    for payload in [
-        "f248cdc9",           // inside a block
-        "f248cdc9c907",       // a block, and no header of an empty one
-        "000500faff48656c6c", // inside a stored block
-        "f348cdc9c90700",     // nothing after a final block
-    ] {
-        let error = ProtocolError::CompressedDataCut;
-        compressed_fails(&unhex(payload), error, "7.2.1");
-    }
+    each_delivery(|| {
+        for payload in [
+            "f248cdc9",           // inside a block
+            "f248cdc9c907",       // a block, and no header of an empty one
+            "000500faff48656c6c", // inside a stored block
+            "f348cdc9c90700",     // nothing after a final block
+        ] {
+            let error = ProtocolError::CompressedDataCut;
+            compressed_fails(&unhex(payload), error, "7.2.1");
+        }
+    });
 }
 
 #[test]
 fn close_body_too_short() {
-    both_fail(0x88, b"\x03", ProtocolError::CloseBodyTooShort, "5.5.1");
+    each_delivery(|| {
+        both_fail(0x88, b"\x03", ProtocolError::CloseBodyTooShort, "5.5.1");
+    });
 }
 
 #[test]
 fn close_code_invalid() {
-    for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535] {
-        let error = ProtocolError::CloseCodeInvalid(CloseCode(code));
-        both_fail(0x88, &code.to_be_bytes(), error, "7.4");
-    }
+    each_delivery(|| {
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535] {
+            let error = ProtocolError::CloseCodeInvalid(CloseCode(code));
+            both_fail(0x88, &code.to_be_bytes(), error, "7.4");
+        }
+    });
 }
 
 #[test]
 fn close_reason_not_utf8() {
-    both_fail(
-        0x88,
-        b"\x03\xe8\xff",
-        ProtocolError::CloseReasonNotUtf8,
-        "5.5.1",
-    );
-    both_fail(
-        0x88,
-        b"\x03\xe8abc\xe2\x82",
-        ProtocolError::CloseReasonNotUtf8,
-        "5.5.1",
-    );
+    each_delivery(|| {
+        both_fail(
+            0x88,
+            b"\x03\xe8\xff",
+            ProtocolError::CloseReasonNotUtf8,
+            "5.5.1",
+        );
+        both_fail(
+            0x88,
+            b"\x03\xe8abc\xe2\x82",
+            ProtocolError::CloseReasonNotUtf8,
+            "5.5.1",
+        );
+    });
 }
 
 #[test]
 fn transport_ended() {
-    let error = ProtocolError::TransportEnded;
-    for role in ROLES {
-        let mut run = Run::new(role);
-        run.feed(&frame_header(role, 0x81, 10));
-        let end = run.eof();
-        assert_eq!(end, End::Failed(error));
-        assert_eq!(end.close_code(), error.close_code());
-        assert_eq!(error.close_code(), CloseCode::ABNORMAL);
-        assert!(error.to_string().ends_with("(RFC 6455, section 7.1.5)"));
-        // Nothing is sent to a transport that has ended, and nothing comes from it.
-        assert_eq!(run.ws.send("", &mut run.out), Err(SendError::Closed));
-        run.feed(&frame(role, 0x89, b""));
-        assert_eq!((run.events.len(), run.out.len()), (0, 0));
-        assert_eq!(run.eof(), end, "and so again");
-    }
+    each_delivery(|| {
+        let error = ProtocolError::TransportEnded;
+        for role in ROLES {
+            let mut run = Run::new(role);
+            run.feed(&frame_header(role, 0x81, 10));
+            let end = run.eof();
+            assert_eq!(end, End::Failed(error));
+            assert_eq!(end.close_code(), error.close_code());
+            assert_eq!(error.close_code(), CloseCode::ABNORMAL);
+            assert!(error.to_string().ends_with("(RFC 6455, section 7.1.5)"));
+            // Nothing is sent to a transport that has ended, and nothing comes from it.
+            assert_eq!(run.ws.send("", &mut run.out), Err(SendError::Closed));
+            run.feed(&frame(role, 0x89, b""));
+            assert_eq!((run.events.len(), run.out.len()), (0, 0));
+            assert_eq!(run.eof(), end, "and so again");
+        }
+    });
 }

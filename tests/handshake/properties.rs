@@ -143,7 +143,7 @@ fn responses() -> impl Strategy<Value = Vec<u8>> {
     let (_, key) = client_handshake(&client_request(), &small_limits());
     let accept = accept_key(&key);
     let opening = heads(OPENING).prop_map(move |head| {
-        // An byte of the mark itself may have been replaced; then it is a wrong answer.
+        // A byte of the mark itself may have been replaced; then it is a wrong answer.
         let mark = b"ACCEPT_OF_THE_SEED";
         match head.windows(mark.len()).position(|part| part == mark) {
             Some(at) => [&head[..at], accept.as_bytes(), &head[at + mark.len()..]].concat(),

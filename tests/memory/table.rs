@@ -2,7 +2,7 @@
 //!
 //! Invariant: the README says what this prints.
 //!
-//!     cargo test --test deflate_memory_table -- --nocapture
+//!     cargo test --test memory table -- --nocapture
 
 use crate::allocator::live;
 use crate::support::Random;
