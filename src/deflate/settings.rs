@@ -39,7 +39,7 @@ use super::pool::Pool;
 /// # Memory
 ///
 /// Nothing is allocated before the first compressed message. What a connection then holds, beside the
-/// [`Connection`](crate::Connection) itself; `cargo test --test deflate_memory_table -- --nocapture`
+/// [`Connection`](crate::Connection) itself; `cargo test --test memory table -- --nocapture`
 /// measures it and checks this table:
 ///
 /// | context takeover | window | idle | has received | has sent | has sent, `mem_level` 1 | while a message comes in |

@@ -369,7 +369,7 @@ impl CodeSet {
 /// A literal byte, or a repetition of what came before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
-    /// An byte.
+    /// A byte.
     Literal(u8),
     /// 3 to 258 bytes, from 1 to 32,768 bytes back.
     Match { length: u16, distance: u16 },

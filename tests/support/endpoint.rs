@@ -1,4 +1,4 @@
-//! An endpoint without a transport, driven by hand. Tests include it by its path, beside `support`.
+//! An endpoint without a transport, driven by hand.
 //!
 //! Invariant: whoever drives an endpoint decides nothing; it tells the endpoint all that an adapter
 //! would, and checks what every adapter relies on.
@@ -8,7 +8,7 @@
     reason = "each test file uses a part of it"
 )]
 
-use super::support::*;
+use super::*;
 use bytes::BytesMut;
 use sansocket::negotiation::accept_key;
 use sansocket::{

@@ -8,17 +8,21 @@
     reason = "each test file uses a part of it"
 )]
 
-// More files lie beside this one, which only some tests include, by their path: `allocator.rs`
-// (it replaces the allocator of the whole binary), `endpoint.rs`, `any.rs` and `model.rs`.
+// More files are beside this one, which only some binaries include, by their path: `allocator.rs`
+// replaces the allocator of the binary; `any.rs` and `model.rs` are for `switches.rs` and `turns.rs`.
 pub mod deflate;
+pub mod endpoint;
+pub mod errors;
+pub mod handshake;
+pub mod strategies;
 
 use bytes::BytesMut;
-use proptest::test_runner::{Config as ProptestConfig, FileFailurePersistence};
 use sansocket::negotiation::accept_key;
 use sansocket::{
     Binary, ClientRequest, CloseCode, Config, Connection, Deflate, Deliver, End, Endpoint, Event,
     Extension, HandshakeError, Input, Request, Response, Role, SendError, Settings, Text, Tick,
 };
+use std::cell::Cell;
 use std::time::Duration;
 
 /// The key with which the tests mask.
@@ -36,15 +40,6 @@ pub fn unhex(hex: &str) -> Vec<u8> {
 
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// A property with this number of cases. Those that have failed once are kept in this file.
-pub fn proptest_config(cases: u32, regressions: &'static str) -> ProptestConfig {
-    ProptestConfig {
-        cases,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(regressions))),
-        ..ProptestConfig::default()
-    }
 }
 
 /// XOR as RFC 6455, section 5.3, writes it.
@@ -272,6 +267,12 @@ impl Random {
     }
 }
 
+/// Bytes that do not shrink.
+pub fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut random = Random(seed);
+    (0..len).map(|_| random.below(256) as u8).collect()
+}
+
 pub fn connection(role: Role, settings: Settings) -> Connection {
     match role {
         Role::Server => Connection::server(settings),
@@ -335,6 +336,54 @@ impl Joining {
     }
 }
 
+/// How messages are delivered.
+#[derive(Clone, Copy, Debug)]
+pub enum Delivery {
+    Always(Deliver),
+    /// Complete and in pieces in turns, changed before each read.
+    InTurns,
+}
+
+impl Delivery {
+    pub const ALL: [Self; 4] = [
+        Self::Always(Deliver::Complete),
+        Self::Always(Deliver::Pieces),
+        Self::Always(Deliver::InPlace),
+        Self::InTurns,
+    ];
+
+    /// Without the one in which text waits in the input, unchecked, until its frame is complete.
+    pub const AS_IT_ARRIVES: [Self; 3] = [Self::ALL[0], Self::ALL[1], Self::ALL[3]];
+
+    fn of_read(self, read: usize) -> Deliver {
+        match self {
+            Self::Always(deliver) => deliver,
+            Self::InTurns => [Deliver::Complete, Deliver::Pieces][read % 2],
+        }
+    }
+}
+
+thread_local! {
+    static DELIVERY: Cell<Delivery> = const { Cell::new(Delivery::InTurns) };
+}
+
+/// Runs a test once for each [`Delivery`]. Every [`Run`] in it receives in this way, unless its
+/// settings say otherwise.
+pub fn each_delivery(test: impl Fn()) {
+    in_deliveries(&Delivery::ALL, test);
+}
+
+/// The same with a part of them.
+pub fn in_deliveries(deliveries: &[Delivery], test: impl Fn()) {
+    for &delivery in deliveries {
+        // Shown if the test fails.
+        println!("{delivery:?}");
+        DELIVERY.set(delivery);
+        test();
+    }
+    DELIVERY.set(Delivery::InTurns);
+}
+
 /// A connection with all that came out of it.
 #[derive(Debug)]
 pub struct Run {
@@ -344,8 +393,10 @@ pub struct Run {
     pub events: Vec<Event<'static>>,
     /// What has come of a message in pieces.
     pub joining: Joining,
-    /// Whether `feed` chooses how messages are delivered.
-    chooses: bool,
+    /// How messages are delivered, unless the settings said so.
+    delivery: Option<Delivery>,
+    /// The number of reads so far.
+    reads: usize,
     /// What waits in the input (`Deliver::InPlace`).
     pub left: Vec<u8>,
 }
@@ -361,7 +412,8 @@ impl Run {
 
     pub fn of(mut ws: Connection) -> Self {
         Self {
-            chooses: ws.settings().deliver == Deliver::Complete,
+            delivery: (ws.settings().deliver == Deliver::Complete).then(|| DELIVERY.get()),
+            reads: 0,
             ws,
             out: BytesMut::new(),
             events: Vec::new(),
@@ -370,15 +422,12 @@ impl Run {
         }
     }
 
-    /// Feeds the connection. If its settings say nothing else, the bytes themselves decide whether
-    /// messages are delivered complete or in pieces: no event depends on it.
+    /// Feeds the connection. If its settings say nothing else, messages are delivered as
+    /// [`each_delivery`] says, or else in turns: no event depends on it.
     pub fn feed(&mut self, bytes: &[u8]) -> &mut Self {
-        if self.chooses {
-            let sum: u64 = bytes.iter().map(|&byte| u64::from(byte)).sum();
-            self.ws.settings().deliver = match sum % 2 {
-                0 => Deliver::Complete,
-                _ => Deliver::Pieces,
-            };
+        if let Some(delivery) = self.delivery {
+            self.ws.settings().deliver = delivery.of_read(self.reads);
+            self.reads += 1;
         }
         self.left.extend_from_slice(bytes);
         let mut input = Input(&mut self.left);

@@ -1,0 +1,530 @@
+//! One test for each `HandshakeError`, in the order of the enum.
+//!
+//! Invariant: a request that is refused gets one complete answer (RFC 6455, section 4.2.2), and each error
+//! names the section of its rule.
+
+use crate::support::errors::*;
+use crate::support::handshake::{Kind, handed_over};
+use crate::support::*;
+use HandshakeError as E;
+use bytes::BytesMut;
+use sansocket::{
+    Config, End, Endpoint, Event, HandshakeError, Input, OriginPolicy, Request, Response, Role,
+    SendError,
+};
+use std::time::Duration;
+
+#[test]
+fn no_variant_is_forgotten() {
+    let source = include_str!("../../src/handshake/error.rs");
+    each_variant_has_a_test("HandshakeError", source, include_str!("errors.rs"));
+}
+
+// ---- requests ----
+
+/// It is HTTP: the application may answer it, or leave it to the default answer.
+fn rejected(head: &str, error: HandshakeError, status: u16) {
+    let default = Config::default();
+    rejected_by(&default, head, &error, status);
+    rejected_as(&default, head, &error, Kind::Http);
+}
+
+/// Two servers may read it in two ways, or it is too long to be read: it is refused at once.
+fn unreadable(head: &str, error: HandshakeError, status: u16) {
+    let default = Config::default();
+    rejected_by(&default, head, &error, status);
+    rejected_as(&default, head, &error, Kind::Refused);
+}
+
+/// The request is refused with a complete response, in any cuts, and what is after it is
+/// dropped.
+fn rejected_by(config: &Config, head: &str, error: &HandshakeError, status: u16) {
+    assert_eq!(error.status(), status);
+    cites(error);
+    let bytes = [head, REQUEST].concat();
+    let mut outputs = Vec::new();
+    for cuts in Cuts::ALL {
+        let mut served = serve(bytes.as_bytes(), cuts, config);
+        assert_eq!(served.error().as_ref(), Some(error), "{head}");
+        assert!(served.rest.is_empty(), "dropped: {:?}", served.rest);
+        outputs.push(served.out);
+        assert_eq!(refused_at_eof(&mut served.endpoint), *error);
+    }
+    assert!(outputs.iter().all(|out| *out == outputs[0]));
+
+    let response = std::str::from_utf8(&outputs[0]).unwrap();
+    let (head_of_response, body) = response.split_once("\r\n\r\n").unwrap();
+    is_refusal(head_of_response, status);
+    let told = format!("{error}\n");
+    let len = field(head_of_response, "Content-Length").unwrap();
+    assert_eq!(len, told.len().to_string());
+    assert_eq!(body, if head.starts_with("HEAD ") { "" } else { &told });
+    if matches!(error, E::VersionMalformed) {
+        assert_eq!(field(head_of_response, "Sec-WebSocket-Version"), Some("13"));
+    }
+}
+
+/// The request is handed over so, and whatever answers it is the same response.
+fn rejected_as(config: &Config, head: &str, error: &HandshakeError, kind: Kind) {
+    let bytes = [head, REQUEST].concat();
+    let response = serve(bytes.as_bytes(), Cuts::Whole, config).out;
+    let (found, reason, out) = handed_over(bytes.as_bytes(), config);
+    assert_eq!((found, reason.as_ref()), (kind, Some(error)), "{head}");
+    if kind == Kind::Refused {
+        assert_eq!(out, response);
+        return;
+    }
+    assert!(out.is_empty(), "nothing is written before");
+    let accepted = answered(&bytes, config, |endpoint, request, out| {
+        endpoint.accept(request, out)
+    });
+    assert_eq!(accepted, response);
+    let responded = answered(&bytes, config, |endpoint, _, out| {
+        endpoint.respond(Response::from(error), out)
+    });
+    assert_eq!(responded, response);
+}
+
+/// What is written if the request is answered so.
+fn answered(
+    bytes: &str,
+    config: &Config,
+    answer: impl FnOnce(&mut Endpoint, Request, &mut BytesMut) -> Result<(), SendError>,
+) -> String {
+    let mut endpoint = Endpoint::server(config, Duration::ZERO);
+    let (mut bytes, mut out) = (bytes.as_bytes().to_vec(), BytesMut::new());
+    let mut input = Input(&mut bytes);
+    let event = endpoint.receive(&mut input, Duration::ZERO, &mut out);
+    let Some(Event::Http(request)) = event else {
+        panic!("{event:?}")
+    };
+    answer(&mut endpoint, request, &mut out).unwrap();
+    assert!(!endpoint.is_open());
+    String::from_utf8(out.to_vec()).unwrap()
+}
+
+/// The head of a response with this status that opens nothing.
+fn is_refusal(head: &str, status: u16) {
+    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+    let connection = field(head, "Connection").unwrap();
+    assert!(
+        connection.split(", ").any(|token| token == "close"),
+        "{head}"
+    );
+    if status == 426 {
+        assert_eq!(field(head, "Upgrade"), Some("websocket"));
+        assert_eq!(field(head, "Sec-WebSocket-Version"), Some("13"));
+    }
+    if status == 405 {
+        assert_eq!(field(head, "Allow"), Some("GET"));
+    }
+}
+
+/// The value of the one field of this name.
+fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    let prefix = format!("{name}: ");
+    let mut values = head.lines().filter_map(|line| line.strip_prefix(&*prefix));
+    let value = values.next();
+    assert_eq!(values.next(), None, "{name} is there once");
+    value
+}
+
+fn without(line_start: &str) -> String {
+    let lines = REQUEST.split_inclusive("\r\n");
+    lines.filter(|line| !line.starts_with(line_start)).collect()
+}
+
+// ---- responses ----
+
+/// The response ends the handshake with this error, in any cuts; nothing is written.
+fn fails(response: &str, error: &HandshakeError) {
+    cites(error);
+    for cuts in Cuts::ALL {
+        let after = frame(Role::Client, 0x81, b"early");
+        let config = Config::default();
+        let mut asked = ask(&client_request(), response, &after, cuts, &config);
+        assert_eq!(asked.error().as_ref(), Some(error), "{response}");
+        assert!(asked.rest.is_empty() && asked.out.is_empty());
+        assert_eq!(asked.eof(), *error, "the end changes nothing");
+    }
+}
+
+// ---- of either ----
+
+#[test]
+fn malformed() {
+    for line in [
+        "GET\r\n\r\n",
+        "GET /chat\r\n\r\n",
+        "\x16\x03\x01",
+        "GET /a b HTTP/1.1\r\n\r\n",
+    ] {
+        unreadable(line, E::Malformed { line: 1 }, 400);
+    }
+    for (from, to, line) in [
+        ("HTTP/1.1", "HTTP/11", 1),
+        ("GET ", "GE(T ", 1),
+        ("Upgrade: ", "Upgrade ", 3),
+    ] {
+        let head = replaced(REQUEST, from, to);
+        unreadable(&head, E::Malformed { line }, 400);
+    }
+
+    for (head, line) in [
+        ("HTTP/1.1\r\n\r\n", 1),
+        ("HTTP/1.1 1O1 x\r\n\r\n", 1),
+        ("HTTP/1.1 99 x\r\n\r\n", 1),
+        ("HTTP/1.1 1000 x\r\n\r\n", 1),
+        ("HTTP/1.1  101 x\r\n\r\n", 1),
+        ("http/1.1 101 x\r\n\r\n", 1),
+        ("HTTP/1.1 101 x\n", 1),
+        ("HTTP/1.1 101 x\r\nA : b\r\n\r\n", 2),
+    ] {
+        fails(head, &E::Malformed { line });
+    }
+}
+
+#[test]
+fn target_too_long() {
+    let head = replaced(REQUEST, "/chat", &format!("/{}", "a".repeat(16 << 10)));
+    unreadable(&head, E::TargetTooLong { max: 16 << 10 }, 414);
+}
+
+#[test]
+fn head_too_large() {
+    let error = E::HeadTooLarge { max: 16 << 10 };
+    let line = format!("X: {}", "a".repeat(16 << 10));
+    fails(&with_line(RESPONSE, &line), &error);
+    let endless = "HTTP/1.1 101 ".to_owned() + &"a".repeat(16 << 10);
+    fails(&endless, &error);
+    unreadable(&with_line(REQUEST, &line), error, 431);
+}
+
+#[test]
+fn too_many_headers() {
+    let error = E::TooManyHeaders { max: 128 };
+    let lines = ["X: a"; 200].join("\r\n");
+    fails(&with_line(RESPONSE, &lines), &error);
+    unreadable(&with_line(REQUEST, &lines), error, 431);
+}
+
+#[test]
+fn http_version() {
+    let error = |major, minor| E::HttpVersion { major, minor };
+    for (version, major, minor) in [
+        ("HTTP/1.0", 1, 0),
+        ("HTTP/0.9", 0, 9),
+        ("HTTP/2.0", 2, 0),
+        ("HTTP/2.1", 2, 1),
+    ] {
+        let head = replaced(REQUEST, "HTTP/1.1", version);
+        // An application may have a page for older clients.
+        match major {
+            1 => rejected(&head, error(major, minor), 505),
+            _ => unreadable(&head, error(major, minor), 505),
+        }
+        let response = replaced(RESPONSE, "HTTP/1.1", version);
+        fails(&response, &error(major, minor));
+    }
+}
+
+#[test]
+fn method() {
+    for method in ["POST", "HEAD", "get", "OPTIONS"] {
+        let head = replaced(REQUEST, "GET", method);
+        rejected(&head, E::Method(method.into()), 405);
+    }
+    for (line, method) in [
+        ("CONNECT example.com:80 HTTP/1.1", "CONNECT"),
+        ("OPTIONS * HTTP/1.1", "OPTIONS"),
+        ("DELETE http://example.com/ HTTP/1.1", "DELETE"),
+    ] {
+        let head = replaced(REQUEST, "GET /chat HTTP/1.1", line);
+        rejected(&head, E::Method(method.into()), 405);
+    }
+}
+
+#[test]
+fn target() {
+    for (target, found, at) in [
+        ("chat", 'c', 0),
+        ("*", '*', 0),
+        ("ws://example.com/", 'w', 0),
+        ("http:///", '/', 7),
+        ("/a#b", '#', 2),
+        ("/%zz", '%', 1),
+        ("/\"", '"', 1),
+        ("/é", 'é', 1),
+    ] {
+        let head = replaced(REQUEST, "/chat", target);
+        unreadable(&head, E::Target { found, at }, 400);
+    }
+    // RFC 9112, section 3.2: some methods have forms of their own.
+    for (line, found) in [
+        ("CONNECT /chat", '/'),
+        ("CONNECT example.com", 'e'),
+        ("PUT *", '*'),
+        ("GET example.com:80", 'e'),
+    ] {
+        let head = replaced(REQUEST, "GET /chat", line);
+        unreadable(&head, E::Target { found, at: 0 }, 400);
+    }
+}
+
+#[test]
+fn host() {
+    unreadable(&without("Host"), E::Host, 400);
+    unreadable(&with_line(REQUEST, "Host: example.com"), E::Host, 400);
+    for host in [
+        "",
+        "a b",
+        "a/b",
+        "user@example.com",
+        "a:b",
+        "a:99999",
+        "[::1",
+        "a, b",
+    ] {
+        let head = replaced(REQUEST, "Host: example.com", &format!("Host: {host}"));
+        unreadable(&head, E::Host, 400);
+    }
+}
+
+#[test]
+fn content() {
+    for line in [
+        "Content-Length: 1",
+        "Transfer-Encoding: chunked",
+        "Transfer-Encoding: identity",
+        "Transfer-Encoding:",
+    ] {
+        rejected(&with_line(REQUEST, line), E::Content, 400);
+    }
+    // Nobody knows where it ends.
+    for line in [
+        "Content-Length: 00",
+        "Content-Length: -0",
+        "Content-Length: 0, 0",
+        "Content-Length:",
+        "Content-Length: 0\r\nContent-Length: 0",
+        "Content-Length: 0\r\nTransfer-Encoding: chunked",
+    ] {
+        unreadable(&with_line(REQUEST, line), E::Content, 400);
+    }
+}
+
+#[test]
+fn not_upgrade() {
+    rejected(&without("Upgrade"), E::NotUpgrade, 426);
+    rejected(&without("Connection"), E::NotUpgrade, 426);
+    let head = replaced(REQUEST, "Upgrade: websocket", "Upgrade: h2c");
+    rejected(&head, E::NotUpgrade, 426);
+}
+
+#[test]
+fn key() {
+    rejected(&without("Sec-WebSocket-Key"), E::Key, 400);
+    let twice = with_line(REQUEST, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==");
+    rejected(&twice, E::Key, 400);
+}
+
+#[test]
+fn version_malformed() {
+    let error = E::VersionMalformed;
+    rejected(&without("Sec-WebSocket-Version"), error.clone(), 400);
+    let twice = with_line(REQUEST, "Sec-WebSocket-Version: 13");
+    rejected(&twice, error, 400);
+}
+
+#[test]
+fn version_unsupported() {
+    for version in [0, 8, 12, 14, 255] {
+        let head = replaced(REQUEST, "Version: 13", &format!("Version: {version}"));
+        rejected(&head, E::VersionUnsupported(version), 426);
+    }
+}
+
+#[test]
+fn origin() {
+    let line = "Origin: http://example.com\r\nOrigin: http://example.com";
+    rejected(&with_line(REQUEST, line), E::Origin, 400);
+}
+
+#[test]
+fn origin_forbidden() {
+    let head = with_line(REQUEST, "Origin: https://evil.test");
+    let error = |origin: &str| E::OriginForbidden {
+        origin: origin.into(),
+        host: "example.com".into(),
+    };
+    rejected(&head, error("https://evil.test"), 403);
+    let list = config(|all| all.origins = OriginPolicy::list(["https://app.test"]));
+    rejected_by(&list, &head, &error("https://evil.test"), 403);
+    let https = config(|all| all.origins = OriginPolicy::any().https_only());
+    let head = with_line(REQUEST, "Origin: http://example.com");
+    rejected_by(&https, &head, &error("http://example.com"), 403);
+}
+
+#[test]
+fn subprotocol() {
+    for list in ["a, a", "", ",", "a b", "a/b", "\"a\"", "é"] {
+        let line = format!("Sec-WebSocket-Protocol: {list}");
+        rejected(&with_line(REQUEST, &line), E::Subprotocol, 400);
+        fails(&with_line(RESPONSE, &line), &E::Subprotocol);
+    }
+    let twice = "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a";
+    rejected(&with_line(REQUEST, twice), E::Subprotocol, 400);
+    fails(&with_line(RESPONSE, twice), &E::Subprotocol);
+    let list = "Sec-WebSocket-Protocol: a, b";
+    fails(&with_line(RESPONSE, list), &E::Subprotocol);
+}
+
+#[test]
+fn extensions() {
+    for list in [
+        "",
+        ",",
+        ";",
+        "a;",
+        "a; =b",
+        "a; b=",
+        "a; b=\"",
+        "a; b=\"c d\"",
+        "a b",
+    ] {
+        let line = format!("Sec-WebSocket-Extensions: {list}");
+        rejected(&with_line(REQUEST, &line), E::Extensions, 400);
+        fails(&with_line(RESPONSE, &line), &E::Extensions);
+    }
+}
+
+// ---- of responses only ----
+
+#[test]
+fn refused() {
+    let response = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n\
+        Content-Length: 4\r\n\r\nlog in";
+    for cuts in Cuts::ALL {
+        let config = Config::default();
+        let mut asked = ask(&client_request(), response, b"", cuts, &config);
+        let Some(E::Refused(refusal)) = asked.error() else {
+            panic!("{asked:?}");
+        };
+        assert_eq!(refusal.status, 401);
+        assert_eq!(refusal.headers.get("www-authenticate"), Some("Bearer"));
+        assert_eq!((&*refusal.body, refusal.is_complete), (&b"log "[..], true));
+        let error = E::Refused(refusal);
+        assert_eq!(error.to_string(), "the server refused with HTTP status 401");
+        assert_eq!(asked.eof(), error);
+    }
+}
+
+#[test]
+fn too_many_interim_responses() {
+    let early = "HTTP/1.1 103 Early Hints\r\n\r\n";
+    let error = E::TooManyInterimResponses { max: 8 };
+    fails(&(early.repeat(9) + RESPONSE), &error);
+}
+
+#[test]
+fn upgrade() {
+    for line in [
+        "",
+        "Upgrade: h2c\r\n",
+        "Upgrade: websocket\r\nUpgrade: websocket\r\n",
+    ] {
+        let response = replaced(RESPONSE, "Upgrade: websocket\r\n", line);
+        fails(&response, &E::Upgrade);
+    }
+}
+
+#[test]
+fn connection() {
+    for line in ["", "Connection: close\r\n", "Connection: NotUpgrade\r\n"] {
+        let response = replaced(RESPONSE, "Connection: Upgrade\r\n", line);
+        fails(&response, &E::Connection);
+    }
+}
+
+#[test]
+fn accept() {
+    for value in ["", "ACCEPT=", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="] {
+        let response = replaced(RESPONSE, "ACCEPT", value);
+        fails(&response, &E::Accept);
+    }
+    let response = replaced(RESPONSE, "Sec-WebSocket-Accept: ACCEPT\r\n", "");
+    fails(&response, &E::Accept);
+    let twice = with_line(RESPONSE, "Sec-WebSocket-Accept: ACCEPT");
+    fails(&twice, &E::Accept);
+}
+
+#[test]
+fn subprotocol_not_offered() {
+    let response = with_line(RESPONSE, "Sec-WebSocket-Protocol: chat");
+    fails(&response, &E::SubprotocolNotOffered("chat".into()));
+}
+
+#[test]
+fn subprotocol_missing() {
+    cites(&E::SubprotocolMissing);
+    let request = client_request().subprotocol("chat").unwrap();
+    let request = request.require_subprotocol();
+    for cuts in Cuts::ALL {
+        let config = Config::default();
+        let mut asked = ask(&request, RESPONSE, b"", cuts, &config);
+        assert_eq!(asked.error(), Some(E::SubprotocolMissing));
+        assert_eq!(asked.eof(), E::SubprotocolMissing);
+        let chosen = with_line(RESPONSE, "Sec-WebSocket-Protocol: chat");
+        let asked = ask(&request, &chosen, b"", cuts, &config);
+        assert_eq!(asked.opened().subprotocol(), Some("chat"));
+    }
+}
+
+#[test]
+fn extension_not_offered() {
+    for list in ["permessage-deflate", "permessage-deflate; x=\"y\""] {
+        let line = format!("Sec-WebSocket-Extensions: {list}");
+        let error = E::ExtensionNotOffered("permessage-deflate".into());
+        fails(&with_line(RESPONSE, &line), &error);
+    }
+}
+
+#[test]
+fn transport_ended() {
+    let (config, now) = (Config::default(), Duration::ZERO);
+    assert!(
+        E::TransportEnded
+            .to_string()
+            .ends_with("(RFC 6455, section 4.1)")
+    );
+    for response in [
+        "",
+        "HTTP/1.1 10",
+        "HTTP/1.1 101 x\r\n",
+        "HTTP/1.1 100 x\r\n\r\n",
+    ] {
+        let mut asked = ask(&client_request(), response, b"", Cuts::Whole, &config);
+        assert!(asked.result.is_none());
+        assert_eq!(asked.eof(), E::TransportEnded);
+        let mut late = RESPONSE.as_bytes().to_vec();
+        let mut input = Input(&mut late);
+        assert_eq!(
+            asked.endpoint.receive(&mut input, now, &mut asked.out),
+            None
+        );
+        assert!(asked.out.is_empty() && !asked.endpoint.is_open());
+        assert_eq!(asked.endpoint.end(), Some(End::Refused(E::TransportEnded)));
+    }
+    for request in ["", "GET", "GET / HTTP/1.1\r\nHost: a\r\n"] {
+        let mut served = serve(request.as_bytes(), Cuts::Whole, &config);
+        assert!(served.result.is_none());
+        assert_eq!(refused_at_eof(&mut served.endpoint), E::TransportEnded);
+        let mut late = REQUEST.as_bytes().to_vec();
+        let mut input = Input(&mut late);
+        assert_eq!(
+            served.endpoint.receive(&mut input, now, &mut served.out),
+            None
+        );
+        assert!(served.out.is_empty() && !served.endpoint.is_open());
+    }
+}

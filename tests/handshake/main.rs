@@ -1,0 +1,11 @@
+//! The opening handshake (RFC 6455, section 4).
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod answers;
+mod errors;
+mod properties;
+mod requests;
+mod responses;
+mod setup_errors;

@@ -1,0 +1,203 @@
+//! One test for each `SetupError`, in the order of the enum.
+//!
+//! Invariant: a fault of the application harms nothing, and each error names the section of its rule.
+
+use crate::support::errors::*;
+use crate::support::*;
+use SetupError as E;
+use sansocket::{
+    ClientRequest, Config, Deflate, Extension, Headers, Response, Settings, SetupError, seed,
+};
+
+#[test]
+fn no_variant_is_forgotten() {
+    let source = include_str!("../../src/handshake/setup_error.rs");
+    each_variant_has_a_test("SetupError", source, include_str!("setup_errors.rs"));
+}
+
+// ---- URIs ----
+
+fn fails_as_uri(error: SetupError, uris: &[&str]) {
+    cites(&error);
+    for uri in uris {
+        assert_eq!(ClientRequest::new(uri).err(), Some(error), "{uri}");
+        assert_eq!(uri.parse::<ClientRequest>().err(), Some(error), "{uri}");
+    }
+}
+
+// ---- fields ----
+
+/// What the application fills in is refused, in each place where it can be.
+fn fails(error: SetupError, results: impl IntoIterator<Item = Result<(), SetupError>>) {
+    cites(&error);
+    for (index, result) in results.into_iter().enumerate() {
+        assert_eq!(result, Err(error), "place {index}");
+    }
+}
+
+/// A header in each of the three heads that are written.
+fn header(name: &str, value: &str) -> [Result<(), SetupError>; 3] {
+    let mut served = serve(REQUEST.as_bytes(), Cuts::Whole, &Config::default());
+    [
+        client_request().header(name, value).map(drop),
+        Response::new(401).header(name, value).map(drop),
+        served.request_mut().add_header(name, value),
+    ]
+}
+
+#[test]
+fn name() {
+    for name in ["", "a b", "a:", "a\r\n", "é", "a\0"] {
+        fails(E::Name, header(name, "x"));
+        fails(E::Name, [Headers::new().push(name, "x")]);
+    }
+}
+
+#[test]
+fn value() {
+    for value in ["\r\nX: y", "\n", "\r", "\0", "\x1b", "\x7f"] {
+        fails(E::Value, header("X", value));
+        fails(E::Value, [Headers::new().push("X", value)]);
+        fails(E::Value, [client_request().origin(value).map(drop)]);
+    }
+}
+
+#[test]
+fn reserved() {
+    for name in [
+        "Connection",
+        "content-length",
+        "Transfer-Encoding",
+        "Sec-WebSocket-Key",
+    ] {
+        fails(E::Reserved, header(name, "x"));
+    }
+    fails(
+        E::Reserved,
+        [client_request().header("ORIGIN", "x").map(drop)],
+    );
+}
+
+#[test]
+fn subprotocol() {
+    for name in ["", "a b", "a,b", "a\r\n"] {
+        fails(
+            E::Subprotocol,
+            [client_request().subprotocol(name).map(drop)],
+        );
+    }
+    let twice = client_request().subprotocol("a").unwrap().subprotocol("a");
+    fails(E::Subprotocol, [twice.map(drop)]);
+}
+
+#[test]
+fn extension() {
+    for token in ["", "a b", "a;b", "a\r\n", "\"a\""] {
+        let one = || Extension::new("x").unwrap();
+        let results = [
+            Extension::new(token).map(drop),
+            one().param(token, None).map(drop),
+            one().param("p", Some(token)).map(drop),
+        ];
+        fails(E::Extension, results);
+    }
+    // What is no answer of permessage-deflate is not agreed on.
+    let agreed = |name| Extension::new(name).unwrap();
+    for extension in [
+        agreed("x-deflate"),
+        agreed("permessage-deflate").param("x", None).unwrap(),
+        agreed("permessage-deflate")
+            .param("client_max_window_bits", None)
+            .unwrap(),
+        agreed("permessage-deflate")
+            .param("server_max_window_bits", Some("7"))
+            .unwrap(),
+    ] {
+        let with = |role| {
+            let ws = connection(role, Settings::default());
+            ws.with_deflate(&Deflate::default(), &extension).map(drop)
+        };
+        fails(E::Extension, ROLES.map(with));
+    }
+}
+
+#[test]
+fn not_offered() {
+    let head = with_line(REQUEST, "Sec-WebSocket-Extensions: a");
+    let mut served = serve(head.as_bytes(), Cuts::Whole, &Config::default());
+    let request = served.request_mut();
+    let [a, b] = ["a", "b"].map(|name| Extension::new(name).unwrap());
+    let other = request.select_extension(b);
+    request.select_extension(a.clone()).unwrap();
+    let twice = request.select_extension(a);
+    fails(E::NotOffered, [other, twice]);
+}
+
+#[test]
+fn scheme() {
+    fails_as_uri(
+        E::Scheme,
+        &["", "//a", "http://a", "wsx://a", " ws://a", "example.com"],
+    );
+}
+
+#[test]
+fn syntax() {
+    fails_as_uri(E::Syntax, &["ws:", "ws:/a", "ws:a"]);
+}
+
+#[test]
+fn host() {
+    let hosts = [
+        "ws://",
+        "ws:///x",
+        "ws://:80",
+        "ws://[::1",
+        "ws://[x]",
+        "ws://::1",
+        "ws://a b",
+    ];
+    fails_as_uri(E::Host, &hosts);
+    fails_as_uri(
+        E::Host,
+        &["ws://a\r\nX: y", "ws://a\0", "ws://[::1]x", "ws://a\\b"],
+    );
+}
+
+#[test]
+fn port() {
+    fails_as_uri(
+        E::Port,
+        &["ws://a:x", "ws://a:65536", "ws://a:-1", "ws://a:+1"],
+    );
+}
+
+#[test]
+fn fragment() {
+    fails_as_uri(E::Fragment, &["ws://a/#", "ws://a#b", "ws://a/?q#b"]);
+}
+
+#[test]
+fn character() {
+    for (uri, found, at) in [
+        ("ws://a/ b", ' ', 7),
+        ("ws://a/\r\n", '\r', 7),
+        ("ws://a/%", '%', 7),
+        ("ws://a/%g0", '%', 7),
+        ("ws://a/?\0", '\0', 8),
+        ("ws://a/\t", '\t', 7),
+        ("ws://user name@a/", ' ', 9),
+        ("ws://u\r\n@a/", '\r', 6),
+        ("ws://a/<", '<', 7),
+        ("wss://example.com:8080/é?\"", '"', 26),
+    ] {
+        fails_as_uri(E::Character { found, at }, &[uri]);
+    }
+}
+
+#[test]
+fn entropy() {
+    cites(&E::Entropy);
+    // The system of this test has some.
+    assert_ne!(seed().unwrap(), seed().unwrap());
+}

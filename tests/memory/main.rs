@@ -1,0 +1,10 @@
+//! What is allocated, and what is held.
+
+#[path = "../support/allocator.rs"]
+mod allocator;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod allocations;
+mod deflate;
+mod table;

@@ -1,0 +1,13 @@
+//! Deadlines, keepalive and reconnection. Time is a number here.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod backoff;
+mod deadlines;
+mod keepalive;
+mod late;
+mod link;
+mod peers;
+mod schedules;
+mod writes;
