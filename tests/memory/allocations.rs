@@ -22,7 +22,7 @@ fn feed(ws: &mut Connection, bytes: &mut [u8], out: &mut BytesMut) -> usize {
 }
 
 /// An output that has been used before.
-fn warm() -> BytesMut {
+pub(crate) fn warm() -> BytesMut {
     BytesMut::with_capacity(4 << 20)
 }
 

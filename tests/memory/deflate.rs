@@ -5,6 +5,7 @@
 //!
 //! Each test counts the allocations of its own thread; what it counts is printed.
 
+use crate::allocations::warm;
 use crate::allocator::{allocations, held, live, peak};
 use crate::support::deflate::*;
 use crate::support::*;
@@ -66,11 +67,6 @@ fn feed_to(
 fn feed(ws: &mut Connection, bytes: &[u8], out: &mut BytesMut) -> usize {
     let not_failed = |event: Event<'_>| assert!(!matches!(event, Event::Failed(_)), "{event:?}");
     feed_to(ws, &mut bytes.to_vec(), out, not_failed)
-}
-
-/// An output that has been used before.
-fn warm() -> BytesMut {
-    BytesMut::with_capacity(4 << 20)
 }
 
 /// The payload of a message of so many times the letter x, in as few bytes as can be.
