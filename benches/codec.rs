@@ -8,10 +8,11 @@ mod paths;
 #[path = "paths/shared.rs"]
 mod shared;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use criterion::{Criterion, criterion_group, criterion_main};
-use sansocket::{Connection, Deflate, Prepared, Settings};
+use sansocket::{Connection, Deflate, Event, Input, Prepared, Settings};
 use shared::BATCH;
+use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -89,12 +90,58 @@ fn broadcast(criterion: &mut Criterion) {
     }
 }
 
+/// A binary message as a server sends it.
+fn sent(size: usize) -> BytesMut {
+    let mut out = BytesMut::new();
+    let sent = server(None).send(&vec![b'x'; size], &mut out);
+    sent.expect("it is open");
+    out
+}
+
+/// A binary message that the application keeps: copied out of the read buffer, or a view of it. Each
+/// round reads a frame into the buffer, as a transport does; four messages are kept at a time, so the
+/// buffer of a view cannot be used again at once.
+fn owned(criterion: &mut Criterion) {
+    for size in [125, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10] {
+        let frame = sent(size);
+        for way in ["copy", "view"] {
+            let mut ws = Connection::client(Settings::default(), [7; 32]);
+            let (mut read, mut out) = (BytesMut::new(), BytesMut::new());
+            let mut kept = VecDeque::new();
+            let mut round = || {
+                read.reserve(frame.len().max(64 << 10));
+                read.extend_from_slice(black_box(&frame));
+                let payload = if way == "copy" {
+                    let mut input = Input(&mut read);
+                    let Some(Event::Binary(data)) = ws.receive(&mut input, &mut out) else {
+                        panic!("it is a message");
+                    };
+                    let payload = Bytes::copy_from_slice(&data);
+                    read.clear();
+                    payload
+                } else {
+                    let header_len = frame.len() - size;
+                    read.advance(header_len);
+                    read.split_to(size).freeze()
+                };
+                kept.push_back(payload);
+                if kept.len() > 4 {
+                    kept.pop_front();
+                }
+            };
+            criterion.bench_function(&format!("owned/{size}/{way}"), |bencher| {
+                bencher.iter_custom(|rounds| time(rounds, 1, &mut round));
+            });
+        }
+    }
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = hot_paths, broadcast
+    targets = hot_paths, broadcast, owned
 }
 criterion_main!(benches);
