@@ -19,6 +19,17 @@ const LEN_16: u8 = 126;
 /// The length is in the next eight bytes.
 const LEN_64: u8 = 127;
 
+/// The length of a payload and that of the header without its key, as the second byte of a header and
+/// the two after it say; no bytes and 10 if the length is in the long form.
+#[inline(always)]
+const fn short_len(second: u8, next: [u8; 2]) -> (usize, usize) {
+    match second & LEN_MASK {
+        LEN_16 => (u16::from_be_bytes(next) as usize, 4),
+        LEN_64.. => (0, 10),
+        len => (len as usize, 2),
+    }
+}
+
 /// The header of a frame: everything before its payload (RFC 6455, section 5.2).
 ///
 /// [`Connection`](crate::Connection) reads and writes headers for its callers; the type is
@@ -105,18 +116,20 @@ impl Header {
             _ => {}
         }
 
-        let (payload_len, rest, len) = match len7 {
-            LEN_16 => {
-                let Some((bytes, rest)) = rest.split_first_chunk::<2>() else {
+        let next = rest.first_chunk::<2>().copied();
+        let (short, header_len) = short_len(*second, next.unwrap_or([0; 2]));
+        let (payload_len, rest, len) = match header_len {
+            2 => (short as u64, rest, 2),
+            4 => {
+                let Some((_, rest)) = rest.split_first_chunk::<2>() else {
                     return Ok(None);
                 };
-                let len = u16::from_be_bytes(*bytes);
-                if len < u16::from(LEN_16) {
+                if short < usize::from(LEN_16) {
                     return Err(ProtocolError::LengthNotMinimal);
                 }
-                (u64::from(len), rest, 4)
+                (short as u64, rest, 4)
             }
-            LEN_64 => {
+            _ => {
                 if rest.first().is_some_and(|byte| byte & 0x80 != 0) {
                     return Err(ProtocolError::LengthTopBit);
                 }
@@ -129,7 +142,6 @@ impl Header {
                 }
                 (len, rest, 10)
             }
-            len => (u64::from(len), rest, 2),
         };
 
         let (masking_key, len) = if masked {
@@ -204,12 +216,9 @@ impl CompleteFrame {
         let [first, second, a, b, ..] = *input else {
             return None;
         };
-        let (len, header_len) = match second & LEN_MASK {
-            LEN_16 => (usize::from(u16::from_be_bytes([a, b])), 4),
-            LEN_64.. => return None,
-            len => (usize::from(len), 2),
-        };
-        let is_minimal = header_len == 2 || len >= usize::from(LEN_16);
+        let (len, header_len) = short_len(second, [a, b]);
+        // A length below 126 in the longer form is not minimal; the long form is not here.
+        let is_minimal = header_len == 2 || (header_len == 4 && len >= usize::from(LEN_16));
         let is_masked = receiver == Role::Server;
         let header_len = header_len + if is_masked { 4 } else { 0 };
         let is_complete =
