@@ -11,7 +11,8 @@ use crate::handshake::{
 };
 use crate::time::Expired;
 use alloc::boxed::Box;
-use bytes::{Buf, BytesMut};
+use alloc::vec::Vec;
+use bytes::BytesMut;
 
 /// The phase that an endpoint is in.
 #[derive(Debug)]
@@ -44,11 +45,15 @@ pub(super) struct Serving {
 
 /// What a client sent after its request, before that was accepted.
 #[derive(Default)]
-pub(super) struct Early(BytesMut);
+pub(super) struct Early {
+    bytes: Vec<u8>,
+    /// The number of bytes that have been taken from the front.
+    taken: usize,
+}
 
 impl core::fmt::Debug for Early {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Early({} bytes)", self.0.len())
+        write!(f, "Early({} bytes)", self.bytes.len() - self.taken)
     }
 }
 
@@ -101,10 +106,10 @@ impl Phase {
                     return Some(self.refuse(error, is_head, out));
                 }
                 let max = deciding.max_head_size;
-                if deciding.early.0.len().saturating_add(early.len()) > max {
+                if deciding.early.bytes.len().saturating_add(early.len()) > max {
                     return Some(self.refuse(HandshakeError::HeadTooLarge { max }, is_head, out));
                 }
-                deciding.early.0.extend_from_slice(early);
+                deciding.early.bytes.extend_from_slice(early);
                 None
             }
             Self::Response(handshake) => match handshake.receive(input, session, out)? {
@@ -119,10 +124,11 @@ impl Phase {
                 }
             },
             Self::Early(early) => {
-                let mut cursor = Input(&mut early.0);
+                let (_, rest) = early.bytes.split_at_mut(early.taken);
+                let mut cursor = Input(rest);
                 let received = session.receive_gathered(&mut cursor, out);
                 let left = cursor.len();
-                early.0.advance(early.0.len() - left);
+                early.taken = early.bytes.len() - left;
                 match received {
                     Some(received) => Some(received.into()),
                     None => {
@@ -168,7 +174,7 @@ impl Phase {
         }
         request.open(session, out);
         let early = core::mem::take(&mut deciding.early);
-        *self = if early.0.is_empty() {
+        *self = if early.bytes.is_empty() {
             Self::Open
         } else {
             Self::Early(Box::new(early))

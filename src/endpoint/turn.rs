@@ -8,7 +8,7 @@ use super::end::{End, Tick};
 use super::phase::Phase;
 use crate::connection::ClosingState;
 use crate::frame::{ProtocolError, Role};
-use crate::time::{Due, Expired, Left, Moment, Stage};
+use crate::time::{Due, Expired, Left, Moment, Stage, saturated};
 use alloc::boxed::Box;
 use bytes::{Buf, BytesMut};
 use core::time::Duration;
@@ -30,7 +30,7 @@ impl Endpoint {
     /// at most 1 s there; earlier calls do no harm.
     #[inline]
     pub fn tick(&mut self, now: Duration, out: &mut BytesMut) -> Tick {
-        self.out_len = length(out);
+        self.out_len = saturated(out.len());
         if self.is_plainly_open()
             && let Some(wake) = self
                 .deadlines
@@ -75,7 +75,7 @@ impl Endpoint {
                     }
                 }
             }
-            self.out_len = length(out);
+            self.out_len = saturated(out.len());
         }
     }
 
@@ -191,7 +191,7 @@ impl Endpoint {
         } else {
             out.advance(of_out);
         }
-        self.out_len = length(out);
+        self.out_len = saturated(out.len());
         // What a layer below has taken may not have left yet: `flushed` reports that.
         self.deadlines.handed_on(n);
         if self.holds_more.is_none() {
@@ -259,9 +259,4 @@ impl Endpoint {
     pub fn latency(&self) -> Option<Duration> {
         self.deadlines.latency()
     }
-}
-
-#[inline]
-fn length(out: &BytesMut) -> u32 {
-    u32::try_from(out.len()).unwrap_or(u32::MAX)
 }

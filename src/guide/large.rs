@@ -9,7 +9,7 @@
 //!
 //! With [`Deliver::InPlace`](crate::Deliver::InPlace) an uncompressed message of one frame stays in
 //! your read buffer until it is complete. Give the connection a buffer of its own, leave what was
-//! not taken at its start, and read more behind it.
+//! not taken at its start, and read more after it.
 //!
 //! [`receive_owned`](crate::Endpoint::receive_owned) takes the buffer as a `BytesMut`, and advances
 //! it past what was taken. A binary message from 16 KiB on leaves as a view of the buffer, which

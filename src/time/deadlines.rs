@@ -42,7 +42,9 @@ impl Left {
     }
 }
 
-fn saturated(n: usize) -> u32 {
+/// A number of bytes, counted up to 4 GiB.
+#[inline]
+pub(crate) fn saturated(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 

@@ -12,5 +12,5 @@ pub use backoff::Backoff;
 pub use expired::Expired;
 pub use times::Times;
 
-pub(crate) use deadlines::{Deadlines, Due, Left, Stage};
+pub(crate) use deadlines::{Deadlines, Due, Left, Stage, saturated};
 pub(crate) use moment::Moment;
