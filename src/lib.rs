@@ -91,7 +91,7 @@
 //! | `entropy` | yes | seeds from the operating system: `seed()` |
 //! | `deflate` | yes | permessage-deflate (RFC 7692): `Config::deflate`; needs `std` |
 //! | `idna` | no | host names that are not ASCII in a [`ClientRequest`] |
-//! | `simd` | no | the machine's widest vectors for masking payloads from 512 bytes on; needs Rust 1.89 |
+//! | `simd` | no | wide vectors (AVX2, if the machine has it) for masking from 512 bytes on; needs Rust 1.89 |
 //!
 //! The crate itself is `no_std` with `alloc`. The codec behind `deflate` is not, so a device without
 //! `std` leaves that feature out: nothing of it is compiled then, and offers are declined. On a target
