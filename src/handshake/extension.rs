@@ -25,7 +25,7 @@ use core::fmt;
 /// assert_eq!(list[1].params().next(), Some(("eid", Some("x"))));
 /// # Ok::<(), sansocket::SetupError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Extension {
     name: String,
     params: Vec<(String, Option<String>)>,
@@ -137,6 +137,18 @@ impl fmt::Display for Extension {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Extension {
+    /// Hides the parameters, which are the application's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Extension({}, {} parameters)",
+            self.name,
+            self.params.len()
+        )
     }
 }
 

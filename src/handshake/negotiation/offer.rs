@@ -8,11 +8,13 @@ use super::list::{Once, has_token};
 use super::subprotocol::SubprotocolList;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extension::{Extension, ExtensionList};
+use crate::handshake::shown::{AllHidden, without_secrets};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// What a client offers, over any version of HTTP.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Offer {
     /// Subprotocols in the client's order, all different (RFC 6455, section 1.9).
@@ -77,6 +79,17 @@ impl Offer {
             extensions,
             origin,
         })
+    }
+}
+
+impl fmt::Debug for Offer {
+    /// Hides subprotocols, where browsers put tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offer")
+            .field("subprotocols", &AllHidden(&self.subprotocols))
+            .field("extensions", &self.extensions)
+            .field("origin", &self.origin.as_deref().map(without_secrets))
+            .finish()
     }
 }
 
