@@ -607,11 +607,11 @@ fn what_a_client_offers_is_written_only_if_it_fits() {
             };
             // Everything that was offered comes back.
             let mut expected = vec![];
-            if let Some(name) = request.subprotocols().last().cloned() {
+            if let Some(name) = request.subprotocols().last().map(String::from) {
                 request.select_subprotocol(&[&name]).unwrap();
                 expected.push(field("Sec-WebSocket-Protocol", name));
             }
-            for extension in request.extensions().to_vec() {
+            for extension in request.extensions().collect::<Vec<_>>() {
                 if request.select_extension(extension.clone()).is_ok() {
                     expected.push(field("Sec-WebSocket-Extensions", extension.to_string()));
                 }
@@ -769,7 +769,7 @@ fn an_offer_of_deflate_is_a_list_of_tokens() {
         let written = strict(&out);
         let (name, value) = written.fields.last().unwrap();
         assert_eq!(name, "Sec-WebSocket-Extensions");
-        let list = Extension::parse_list([value]).unwrap();
+        let list: Vec<_> = Extension::parse_list([value]).unwrap().collect();
         assert_eq!(list.len(), 1);
         assert_eq!(list[0].to_string().as_bytes(), value);
         for (name, value) in list[0].params().filter(|(_, value)| value.is_some()) {
