@@ -1,14 +1,9 @@
-//! Checks what a peer does, and takes its time.
+//! Takes the time of several ways to do the same work.
 //!
-//! Invariant: nothing is timed that was not checked before; all peers take turns, so that a busy machine slows
-//! all of them alike.
+//! Invariant: all ways take turns, so that a busy machine slows all of them alike.
 
-use crate::peers::sansocket::connection;
-use crate::peers::{Peer, Session};
 use crate::transport;
-use crate::work::{Task, Work};
-use bytes::BytesMut;
-use sansocket::{Deliver, Event, Input};
+use report::Figure;
 use std::time::{Duration, Instant};
 
 /// The time of a round: shorter than the operating system lets one program run.
@@ -17,30 +12,59 @@ const ROUND: Duration = Duration::from_millis(3);
 /// What was written is in a ring of this many bytes, which fits the cache as a kernel's buffers do.
 const RING: usize = 256 << 10;
 
-/// Nanoseconds for each message by each of `peers`, the median of `rounds`; `None` if it cannot.
-pub fn times(work: &Work, peers: &[Peer], rounds: usize) -> Vec<Option<f64>> {
-    let mut all: Vec<_> = peers
-        .iter()
-        .map(|peer| {
-            check(Session::new(peer, work)?, work);
-            let mut session = Session::new(peer, work)?;
-            let n = round(|n| session.run(n));
-            Some((session, n, Vec::new()))
-        })
-        .collect();
-    for number in 0..rounds {
-        for turn in 0..peers.len() {
-            let turn = (turn + number) % peers.len(); // another one starts
-            if let Some((session, n, times)) = &mut all[turn] {
-                times.push(time(*n, |n| session.run(n)));
-            }
-        }
-    }
-    let median = |(_, _, times)| median(times);
-    all.into_iter().map(|one| one.map(median)).collect()
+/// One way to do a work: does it for `n` messages.
+pub type Way<'a> = Box<dyn FnMut(usize) + 'a>;
+
+/// How often a work is measured.
+#[derive(Clone, Copy)]
+pub struct Effort {
+    /// Each start is a sample: the median of its rounds. All starts are kept, so that each finds its buffers elsewhere in
+    /// memory, on which times depend as well.
+    pub starts: usize,
+    pub rounds: usize,
 }
 
-/// How many messages make a round, once buffers have grown.
+/// For the tables.
+pub const TABLE: Effort = Effort {
+    starts: 5,
+    rounds: 21,
+};
+
+/// Nanoseconds for each message in each of the ways that `start` returns; `None` if there is no such way.
+pub fn figures<'a>(
+    effort: Effort,
+    start: impl Fn() -> Vec<Option<Way<'a>>>,
+) -> Vec<Option<Figure>> {
+    let (mut kept, mut samples) = (Vec::new(), Vec::new());
+    for _ in 0..effort.starts {
+        let ready = |way: Option<Way<'a>>| {
+            let mut way = way?;
+            let n = round(&mut way);
+            Some((way, n, Vec::new()))
+        };
+        let mut ways: Vec<_> = start().into_iter().map(ready).collect();
+        for number in 0..effort.rounds {
+            for turn in 0..ways.len() {
+                let turn = (turn + number) % ways.len(); // another one starts
+                if let Some((way, n, times)) = &mut ways[turn] {
+                    times.push(time(*n, way));
+                }
+            }
+        }
+        samples.resize(ways.len(), Vec::new());
+        for (samples, way) in samples.iter_mut().zip(&mut ways) {
+            samples.extend(
+                way.as_mut()
+                    .map(|(_, _, times)| median(std::mem::take(times))),
+            );
+        }
+        kept.push(ways);
+    }
+    let figure = |samples: Vec<f64>| (!samples.is_empty()).then(|| Figure::of(samples));
+    samples.into_iter().map(figure).collect()
+}
+
+/// The number of messages that make a round, once buffers have grown.
 pub fn round(mut run: impl FnMut(usize)) -> usize {
     transport::keep(RING);
     run(4);
@@ -61,37 +85,6 @@ pub fn time(n: usize, run: impl FnOnce(usize)) -> f64 {
     start.elapsed().as_nanos() as f64 / n as f64
 }
 
-pub fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
-
-/// Panics if a peer delivers or writes anything but what it should.
-fn check(mut session: Session<'_>, work: &Work) {
-    let (name, len) = (session.peer.name, work.payload.len());
-    let n = (work.stream.len() / work.wire_len).clamp(2, 50);
-    transport::keep(n * (work.wire_len + 64));
-    session.sink.expected = Some(work.payload.clone());
-    session.run(n);
-    let mut written = transport::kept();
-    match work.task {
-        Task::Receive | Task::ReceiveText => assert_eq!(session.sink.bytes, n * len, "{name}"),
-        Task::Send | Task::Echo => {
-            let (mut reader, mut out) = (
-                connection(work.role.peer(), Deliver::Complete),
-                BytesMut::new(),
-            );
-            let mut input = Input(&mut written);
-            let events = std::iter::from_fn(|| reader.receive(&mut input, &mut out));
-            let is_right = |event| matches!(event, Event::Binary(data) if *data == *work.payload);
-            assert!(events.map(is_right).eq(vec![true; n]), "{name}");
-        }
-        Task::Handshake => {
-            let response = String::from_utf8_lossy(&written);
-            assert!(response.starts_with("HTTP/1.1 101 "), "{name}: {response}");
-            // The answer to the key of RFC 6455, section 1.3.
-            let accepted = response.matches("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=").count();
-            assert_eq!(accepted, n, "{name}");
-        }
-    }
+pub fn median(times: Vec<f64>) -> f64 {
+    Figure::of(times).median
 }
