@@ -5,7 +5,7 @@
 use super::key::accept_of;
 use super::list::{Once, has_token};
 use crate::handshake::error::HandshakeError;
-use crate::handshake::extension::{Extension, ExtensionList};
+use crate::handshake::extension::{Extension, ExtensionReader};
 use crate::handshake::token::is_token;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -34,7 +34,7 @@ impl Agreement {
         extensions: &[Extension],
     ) -> Result<Self, HandshakeError> {
         let mut chosen = Once::Absent;
-        let mut agreed = ExtensionList::default();
+        let mut agreed = ExtensionReader::default();
         for (name, value) in headers {
             let value = value.as_ref();
             match name.as_ref() {
@@ -57,13 +57,14 @@ impl Agreement {
             if !extensions.iter().any(is_same) {
                 return Err(HandshakeError::ExtensionNotOffered(extension.name().into()));
             }
-            if agreed.iter().take(index).any(is_same) {
+            if agreed.iter().take(index).any(|other| is_same(&other)) {
                 return Err(HandshakeError::Extensions);
             }
         }
         Ok(Self {
             subprotocol,
-            extensions: agreed,
+            // No more than were offered.
+            extensions: agreed.iter().collect(),
         })
     }
 }
