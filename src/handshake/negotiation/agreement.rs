@@ -6,12 +6,14 @@ use super::key::accept_of;
 use super::list::{Once, has_token};
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extension::{Extension, ExtensionReader};
+use crate::handshake::shown::Hidden;
 use crate::handshake::token::is_token;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// What client and server agreed on, over any version of HTTP.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Agreement {
     /// The subprotocol, one of those offered (RFC 6455, section 1.9).
@@ -66,6 +68,16 @@ impl Agreement {
             // No more than were offered.
             extensions: agreed.iter().collect(),
         })
+    }
+}
+
+impl fmt::Debug for Agreement {
+    /// Hides the subprotocol, where browsers put tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agreement")
+            .field("subprotocol", &self.subprotocol.as_deref().map(Hidden))
+            .field("extensions", &self.extensions)
+            .finish()
     }
 }
 

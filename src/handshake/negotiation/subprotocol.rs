@@ -3,6 +3,7 @@
 //! Invariant: names are case-sensitive (RFC 7936, section 2), and the client's order counts.
 
 use super::list::elements;
+use crate::handshake::shown::Hidden;
 use crate::handshake::token::is_token;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -65,8 +66,9 @@ impl Subprotocols {
 }
 
 impl fmt::Debug for Subprotocols {
+    /// Hides the names, where browsers put tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+        f.debug_list().entries(self.iter().map(Hidden)).finish()
     }
 }
 

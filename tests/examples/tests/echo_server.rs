@@ -32,7 +32,7 @@ fn a_bad_argument_is_told() {
             (&["--nonsense"][..], "--nonsense"),
             (&["--max-message", "x"], "--max-message"),
             (&["--hurry", "0"], "--hurry"),
-            (&["no-address"], "no-address"),
+            (&["no-address"], "[ADDRESS]"),
             (&["127.0.0.1:1", "127.0.0.1:2"], "127.0.0.1:2"),
         ] {
             is_misused(&example(server).args(arguments).output().unwrap(), about);

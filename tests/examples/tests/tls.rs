@@ -36,6 +36,7 @@ every_server! {
     a_tls_handshake_that_dribbles_or_stays_silent_ends_in_time
     a_head_that_dribbles_gets_408_and_the_end
     every_end_arrives_whole
+    pages_that_came_without_tls_get_403
     peers_that_do_not_end_the_transport_are_dropped
     resets_at_every_step_leave_nothing_behind
     three_hundred_peers_that_vanish_leave_nothing_behind
@@ -359,6 +360,29 @@ fn every_end_arrives_whole(server: Which) {
     peer.0.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
     peer.ended();
+}
+
+fn pages_that_came_without_tls_get_403(server: Which) {
+    let tls = Tls::start(server, &[]);
+    let from = |origin: &str| with_line(REQUEST, &format!("Origin: {origin}"));
+    for origin in ["http://example.com", "ws://example.com", "null", "file://"] {
+        let mut peer = tls.connect();
+        peer.write(from(origin));
+        let mut answer = String::new();
+        peer.0.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        peer.ended();
+    }
+    for origin in [
+        "https://example.com",
+        "wss://example.com",
+        "https://other.test",
+    ] {
+        let mut peer = tls.connect();
+        peer.write(from(origin));
+        peer.head("101");
+        peer.echo();
+    }
 }
 
 /// The ways in which a server ends a connection.

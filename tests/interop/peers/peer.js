@@ -1,4 +1,4 @@
-// The peer in JavaScript: clients and a server made with `ws`, started by `run` beside this file.
+// The peer in JavaScript: clients and a server made with `ws`, started by node.py beside this file.
 //
 //   node peer.js server                      echoes; prints where it listens, then the code of
 //                                            each Close and what was agreed on
