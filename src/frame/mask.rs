@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 use bytes::BytesMut;
+use core::fmt;
 
 /// A masking key and how far into a frame's payload it has been applied.
 ///
@@ -24,10 +25,17 @@ use bytes::BytesMut;
 /// ```
 ///
 /// [`Connection`]: crate::Connection
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Mask {
     /// The key, turned so that its first byte is the one for the next byte of data.
     key: [u8; 4],
+}
+
+impl fmt::Debug for Mask {
+    /// Hides the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mask").finish_non_exhaustive()
+    }
 }
 
 /// From this length on, aligning for wide vectors pays off. It is also the size of a block when

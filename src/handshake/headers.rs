@@ -4,10 +4,10 @@
 //! section 11.1) cannot be made.
 
 use super::setup_error::SetupError;
+use super::shown;
 use super::token::is_token;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -36,22 +36,22 @@ pub struct Headers {
     fields: Vec<Field>,
 }
 
-/// The place of a field.
+/// The place of a field: small, because a field may have as few as four bytes.
 #[derive(Clone)]
 pub(crate) struct Field {
-    pub(crate) name: Range<usize>,
-    pub(crate) value: Range<usize>,
+    pub(crate) name: Range<u32>,
+    pub(crate) value: Range<u32>,
 }
 
 /// A value, looked up when it is asked for: most of those that a pass over the fields meets are not.
 pub(crate) struct Value<'h> {
     headers: &'h Headers,
-    place: &'h Range<usize>,
+    place: &'h Range<u32>,
 }
 
 impl<'h> Value<'h> {
     pub(crate) fn get(&self) -> &'h [u8] {
-        self.headers.part(self.place)
+        self.headers.field_part(self.place)
     }
 }
 
@@ -102,14 +102,14 @@ impl Headers {
     /// Appends a field that is known to be valid.
     pub(crate) fn push_checked(&mut self, name: &str, value: &[u8]) {
         debug_assert!(is_token(name.as_bytes()));
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(name.as_bytes());
-        let middle = self.bytes.len();
-        self.bytes.extend_from_slice(value);
-        self.fields.push(Field {
-            name: start..middle,
-            value: middle..self.bytes.len(),
-        });
+        let mut append = |bytes: &[u8]| {
+            let start = self.bytes.len() as u32;
+            self.bytes.extend_from_slice(bytes);
+            start..self.bytes.len() as u32
+        };
+        let name = append(name.as_bytes());
+        let value = append(value);
+        self.fields.push(Field { name, value });
     }
 
     /// Returns the value of the first field of this name, if it is text.
@@ -141,7 +141,7 @@ impl Headers {
                 headers: self,
                 place: &field.value,
             };
-            (self.part(&field.name), value)
+            (self.field_part(&field.name), value)
         })
     }
 
@@ -174,6 +174,10 @@ impl Headers {
 
     fn bytes_of_fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.raw().map(|(name, value)| (name, value.get()))
+    }
+
+    fn field_part(&self, place: &Range<u32>) -> &[u8] {
+        self.part(&(place.start as usize..place.end as usize))
     }
 
     /// A part of the head that holds the fields.
@@ -209,24 +213,11 @@ impl PartialEq for Headers {
 impl Eq for Headers {}
 
 impl fmt::Debug for Headers {
-    /// Without the values of fields that hold secrets, and without queries (`Location`, `Referer`).
+    /// Shows the values only of fields that are known to hold no secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SECRET: [&str; 4] = [
-            "authorization",
-            "cookie",
-            "proxy-authorization",
-            "set-cookie",
-        ];
-        let shown = self.iter().map(|(name, value)| {
-            let is_secret = SECRET
-                .iter()
-                .any(|secret| secret.eq_ignore_ascii_case(name));
-            let value = if is_secret { b"(secret)" } else { value };
-            let query = value.iter().position(|byte| *byte == b'?');
-            let (value, query) = value.split_at(query.unwrap_or(value.len()));
-            let rest = if query.is_empty() { "" } else { "?…" };
-            (name, format!("{}{rest}", value.escape_ascii()))
-        });
+        let shown = self
+            .iter()
+            .map(|(name, value)| (name, shown::Value(name, value)));
         f.debug_map().entries(shown).finish()
     }
 }
@@ -243,6 +234,7 @@ pub(crate) fn check_value(value: &str) -> Result<(), SetupError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
 
     #[test]
     fn the_first_of_a_name_counts_and_all_are_kept() {
@@ -266,10 +258,10 @@ mod tests {
     fn a_debug_print_shows_no_secret() {
         let mut headers = Headers::new();
         headers.push("COOKIE", "sesame").unwrap();
-        headers.push("Location", "/in?token=sesame").unwrap();
+        headers.push("Upgrade", "websocket").unwrap();
         assert_eq!(
             format!("{headers:?}"),
-            "{\"COOKIE\": \"(secret)\", \"Location\": \"/in?…\"}"
+            "{\"COOKIE\": (6 bytes), \"Upgrade\": \"websocket\"}"
         );
     }
 }

@@ -19,6 +19,7 @@ mod retry_after;
 mod seed;
 mod server;
 mod setup_error;
+mod shown;
 mod token;
 mod uri;
 

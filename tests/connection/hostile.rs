@@ -611,11 +611,7 @@ fn each_handshake_has_a_fresh_key() {
     let key = |seed| {
         let mut out = BytesMut::new();
         let _ = Endpoint::client(&request, &config, seed, Duration::ZERO, &mut out);
-        let head = String::from_utf8(out.to_vec()).unwrap();
-        let line = head
-            .lines()
-            .find(|line| line.starts_with("Sec-WebSocket-Key: "));
-        line.unwrap().to_owned()
+        key_in(&out)
     };
     let keys: BTreeSet<_> = (0..100).map(|_| key(seed().unwrap())).collect();
     assert_eq!(keys.len(), 100);

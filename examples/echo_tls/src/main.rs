@@ -28,7 +28,9 @@ const OPTIONS: &str =
 ";
 
 fn main() -> Result<()> {
-    let server = common::server("echo_tls", ABOUT, OPTIONS);
+    let mut server = common::server("echo_tls", ABOUT, OPTIONS);
+    // Pages that came without TLS may have been written by anybody on the way.
+    server.config.origins = server.config.origins.https_only();
     let (config, tls) = (
         server.config.clone(),
         common::tls::config(&server.arguments)?,

@@ -5,13 +5,15 @@
 use super::key::accept_of;
 use super::list::{Once, has_token};
 use crate::handshake::error::HandshakeError;
-use crate::handshake::extension::{Extension, ExtensionList};
+use crate::handshake::extension::{Extension, ExtensionReader};
+use crate::handshake::shown::Hidden;
 use crate::handshake::token::is_token;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// What client and server agreed on, over any version of HTTP.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Agreement {
     /// The subprotocol, one of those offered (RFC 6455, section 1.9).
@@ -34,7 +36,7 @@ impl Agreement {
         extensions: &[Extension],
     ) -> Result<Self, HandshakeError> {
         let mut chosen = Once::Absent;
-        let mut agreed = ExtensionList::default();
+        let mut agreed = ExtensionReader::default();
         for (name, value) in headers {
             let value = value.as_ref();
             match name.as_ref() {
@@ -57,14 +59,25 @@ impl Agreement {
             if !extensions.iter().any(is_same) {
                 return Err(HandshakeError::ExtensionNotOffered(extension.name().into()));
             }
-            if agreed.iter().take(index).any(is_same) {
+            if agreed.iter().take(index).any(|other| is_same(&other)) {
                 return Err(HandshakeError::Extensions);
             }
         }
         Ok(Self {
             subprotocol,
-            extensions: agreed,
+            // No more than were offered.
+            extensions: agreed.iter().collect(),
         })
+    }
+}
+
+impl fmt::Debug for Agreement {
+    /// Hides the subprotocol, where browsers put tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agreement")
+            .field("subprotocol", &self.subprotocol.as_deref().map(Hidden))
+            .field("extensions", &self.extensions)
+            .finish()
     }
 }
 

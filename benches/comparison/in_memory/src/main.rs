@@ -1,25 +1,37 @@
-//! Measures this crate beside others, and its cost as the work grows; writes the table of BENCHMARKS.md and the
-//! plots beside this file. `cargo run --release --manifest-path comparison/Cargo.toml`
+//! Measures this crate beside others, and its cost as the work grows; writes the tables of BENCHMARKS.md and the
+//! plots beside this folder. `cargo run --release --manifest-path benches/comparison/Cargo.toml -p in_memory`
 //!
 //! With an argument only the rows are measured and printed whose names contain it.
 //!
 //! Invariant: one core, no sockets, and nothing from outside except the peers.
 
+mod broadcast;
+mod check;
 mod growth;
+mod kept;
 mod measure;
 mod peers;
 mod plot;
-mod readme;
-mod report;
+mod tables;
 mod transport;
 mod work;
 
+use report::{Build, write};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     let part = env::args().nth(1);
-    let table = report::table(part.as_deref().unwrap_or_default());
-    println!("{table}");
+    let build = Build::of("in_memory");
+    for table in tables::all() {
+        let mark = table.mark;
+        let Some(section) = table.measure(part.as_deref().unwrap_or_default(), &build) else {
+            continue;
+        };
+        println!("{section}\n");
+        if part.is_none() {
+            write(mark, &section)?;
+        }
+    }
     if part.is_some() {
         return Ok(());
     }
@@ -32,6 +44,5 @@ fn main() -> io::Result<()> {
     fs::write(
         format!("{here}/sizes.svg"),
         plot::svg(&names, &growth::sizes()),
-    )?;
-    readme::write("comparison", &report::section(&table))
+    )
 }

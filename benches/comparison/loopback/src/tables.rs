@@ -2,50 +2,54 @@
 //!
 //! Invariant: all of it was measured in this run.
 
-use crate::SCENARIOS;
-use crate::load::{Figures, Scenario};
-use crate::readme::{grouped, said, version};
+use crate::load::{Round, Scenario};
 use crate::server::Kind;
+use crate::{PROCESSES, ROUNDS, SCENARIOS};
+use report::{Build, Figure, said, version};
 use std::fmt::{self, Display, Formatter};
-use std::fs;
+use std::{fs, iter};
 
 /// A server, and what was measured of it.
 pub struct Row {
     title: String,
     kind: Kind,
     /// The bytes of each idle connection.
-    memory: f64,
-    /// The medians, one of each scenario.
+    memory: Figure,
+    /// One of each scenario.
     figures: Vec<Figures>,
 }
 
+/// Over all rounds of a scenario; the units are those of [`Round`].
+struct Figures {
+    cpu: Figure,
+    rate: Figure,
+    p50: Figure,
+    p99: Figure,
+}
+
 impl Row {
-    pub fn new((name, kind): (&str, Kind), memory: f64) -> Self {
+    pub fn new((name, kind): (&str, Kind), memory: &[f64]) -> Self {
         let title = match kind {
             Kind::Ours => format!("`{name}`"),
-            Kind::Rival => format!("{name}{}", version(include_str!("../Cargo.toml"), name)),
+            Kind::Rival => format!("{name}{}", version(name)),
             Kind::Script => format!("{name} {}", said(name, "--version")),
             Kind::Bare => format!("*{}: a bare echo*", name.replace("bare-", "")),
         };
         Self {
             title,
             kind,
-            memory,
+            memory: Figure::of(memory.iter().copied()),
             figures: Vec::new(),
         }
     }
 
-    pub fn add(&mut self, rounds: &[Figures]) {
-        let median = |figure: fn(&Figures) -> f64| {
-            let mut all: Vec<_> = rounds.iter().map(figure).collect();
-            all.sort_by(f64::total_cmp);
-            all[all.len() / 2]
-        };
+    pub fn add(&mut self, rounds: &[Round]) {
+        let figure = |of: fn(&Round) -> f64| Figure::of(rounds.iter().map(of));
         let figures = Figures {
-            cpu: median(|one| one.cpu),
-            rate: median(|one| one.rate),
-            p50: median(|one| one.p50),
-            p99: median(|one| one.p99),
+            cpu: figure(|round| round.cpu),
+            rate: figure(|round| round.rate),
+            p50: figure(|round| round.p50),
+            p99: figure(|round| round.p99),
         };
         eprintln!("  {}: {figures}", self.title);
         self.figures.push(figures);
@@ -54,7 +58,12 @@ impl Row {
 
 impl Display for Figures {
     fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
-        let [cpu, rate, p50, p99] = [self.cpu, self.rate, self.p50, self.p99].map(grouped);
+        let Self {
+            cpu,
+            rate,
+            p50,
+            p99,
+        } = self;
         write!(to, "{cpu} ns, {rate} messages/s, {p50} / {p99} µs")
     }
 }
@@ -70,37 +79,30 @@ impl Display for Scenario {
     }
 }
 
+/// Its name, and the figures in it.
+type Column<'a> = (String, Vec<Box<dyn Fn(&Row) -> Figure + 'a>>);
+
 /// A row for each server, a column for each of these; the least of the WebSockets is in bold.
 fn table(title: &str, rows: &[Row], columns: &[Column<'_>]) -> String {
-    let mut table = format!("| {title} |");
-    columns
-        .iter()
-        .for_each(|(name, _)| table += &format!(" {name} |"));
-    table += "\n|---|";
-    table += &"--:|".repeat(columns.len());
-    for row in rows {
-        table += &format!("\n| {} |", row.title);
-        for (_, figures) in columns {
+    let names = columns.iter().map(|(name, _)| name.clone());
+    let head: Vec<_> = iter::once(title.into()).chain(names).collect();
+    let line = |row: &Row| {
+        let cells = columns.iter().map(|(_, figures)| {
             let cell = figures.iter().map(|figure| {
                 let of_websockets = rows.iter().filter(|row| row.kind != Kind::Bare);
-                let least = of_websockets.map(figure).fold(f64::MAX, f64::min);
-                let value = figure(row);
-                match value == least && row.kind != Kind::Bare {
-                    true => format!("**{}**", grouped(value)),
-                    false => grouped(value),
-                }
+                let medians = of_websockets.map(|row| figure(row).median);
+                let (least, figure) = (medians.fold(f64::MAX, f64::min), figure(row));
+                figure.cell(figure.median == least && row.kind != Kind::Bare)
             });
-            table += &format!(" {} |", cell.collect::<Vec<_>>().join(" / "));
-        }
-    }
-    table
+            cell.collect::<Vec<_>>().join(" / ")
+        });
+        iter::once(row.title.clone()).chain(cells).collect()
+    };
+    report::table(&head, &rows.iter().map(line).collect::<Vec<_>>())
 }
 
-/// Its name, and the figures in it.
-type Column<'a> = (String, Vec<Box<dyn Fn(&Row) -> f64 + 'a>>);
-
 /// What BENCHMARKS.md says between its marks.
-pub fn section(rows: &[Row], machine: &str, is_pinned: bool) -> String {
+pub fn section(rows: &[Row], build: &Build, is_pinned: bool) -> String {
     let (mut times, mut latencies): (Vec<Column<'_>>, Vec<Column<'_>>) = Default::default();
     for (n, scenario) in SCENARIOS.iter().enumerate() {
         let name = scenario.to_string();
@@ -122,5 +124,8 @@ pub fn section(rows: &[Row], machine: &str, is_pinned: bool) -> String {
         true => "servers and generator have a core each",
         false => "servers and generator share the cores",
     };
-    format!("{times}\n\n{latencies}\n\n{machine}, a build without LTO; Linux {kernel}; {cores}.")
+    let line = build.line(&format!(
+        "{ROUNDS} rounds, for idle memory of {PROCESSES} processes"
+    ));
+    format!("{times}\n\n{latencies}\n\n{line} Linux {kernel}; {cores}.")
 }

@@ -44,7 +44,7 @@ fn folder() -> io::Result<PathBuf> {
 
 /// Builds the examples in release, beside this program.
 pub fn build() -> io::Result<()> {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../Cargo.toml");
     let status = Command::new("cargo")
         .args(["build", "--release", "--manifest-path", manifest])
         .args(["--package=echo_mio", "--package=echo_uring"])

@@ -14,7 +14,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 const WARM_UP: Duration = Duration::from_millis(50);
-const ROUND: Duration = Duration::from_millis(300);
+const MEASURED: Duration = Duration::from_millis(300);
 /// The longest time that a server may say nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// When nothing is left to be answered, a server soon waits, and its times are written down.
@@ -33,7 +33,7 @@ const ACCEPTED: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 pub struct Scenario(pub usize, pub usize, pub usize);
 
 /// What a server did in one round.
-pub struct Figures {
+pub struct Round {
     /// Nanoseconds of processor time for each message.
     pub cpu: f64,
     /// Messages in a second.
@@ -85,7 +85,7 @@ impl<'a> Load<'a> {
     }
 
     /// One round, with connections of its own.
-    pub fn round(&self) -> io::Result<Figures> {
+    pub fn round(&self) -> io::Result<Round> {
         let mut poll = Poll::new()?;
         let mut clients = Vec::new();
         for n in 0..self.connections {
@@ -104,12 +104,12 @@ impl<'a> Load<'a> {
         }
         self.flow(&mut poll, &mut clients, WARM_UP)?;
         let (cpu, start) = (self.server.cpu()?, Instant::now());
-        let mut times = self.flow(&mut poll, &mut clients, ROUND)?;
+        let mut times = self.flow(&mut poll, &mut clients, MEASURED)?;
         let time = start.elapsed() - PAUSE;
         let messages = times.len() as f64;
         times.sort_unstable();
         let quantile = |part| times[(messages * part) as usize].as_nanos() as f64 / 1e3;
-        Ok(Figures {
+        Ok(Round {
             cpu: (self.server.cpu()? - cpu) / messages,
             rate: messages / time.as_secs_f64(),
             p50: quantile(0.5),

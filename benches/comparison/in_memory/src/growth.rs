@@ -2,7 +2,8 @@
 //!
 //! Invariant: an axis ends where the memory does, not where the figures get unpleasant.
 
-use crate::measure::{median, round, time, times};
+use crate::check::figures;
+use crate::measure::{Effort, median, round, time};
 use crate::peers::{PLOTTED, sansocket};
 use crate::plot::{Panel, si};
 use crate::transport::Transport;
@@ -12,13 +13,19 @@ use bytes::BytesMut;
 use std::io::{IoSlice, Read};
 use std::iter;
 
-#[path = "../../tests/support/allocator.rs"]
+#[path = "../../../../tests/support/allocator.rs"]
 mod allocator;
 
 /// Peers whose connections would take more than this together are left out, in bytes.
 const MEMORY: f64 = (1_u64 << 30) as f64;
 
 const ROUNDS: usize = 31;
+
+/// For the messages of each size.
+const SIZES: Effort = Effort {
+    starts: 1,
+    rounds: ROUNDS,
+};
 
 /// Where an axis that counts by factors has its zero.
 const ZERO: f64 = 1.0 / 16.0;
@@ -138,8 +145,8 @@ pub fn sizes() -> [Panel; 2] {
         for len in iter::once(0).chain((0..=26).step_by(2).map(|power| 1 << power)) {
             let work = Work::binary(title, task, Role::Server, len);
             eprintln!("{}", work.name);
-            for (line, time) in lines.iter_mut().zip(times(&work, PLOTTED, ROUNDS)) {
-                let seconds = time.expect("all peers can do that") / 1e9;
+            for (line, time) in lines.iter_mut().zip(figures(&work, PLOTTED, SIZES)) {
+                let seconds = time.expect("all peers can do that").median / 1e9;
                 line.push(((len as f64).max(ZERO), work.wire_len as f64 / seconds));
             }
         }
