@@ -162,7 +162,7 @@ impl ClientHandshake {
                     let Some(head) = head? else {
                         return Ok(None);
                     };
-                    match status_line(head.first_line()?)? {
+                    match status_line(head.first_line())? {
                         101 => return self.open(head.headers, session, out).map(Some),
                         // RFC 9110, section 15.2: skipped.
                         100..200 if *interim == self.max_interim_responses => {
@@ -245,6 +245,7 @@ mod tests {
     use super::*;
     use crate::connection::Settings;
     use crate::frame::MaskingKeys;
+    use crate::handshake::fault::{FieldFault, LineFault};
     use crate::handshake::negotiation::key::accept_of;
     use alloc::format;
 
@@ -316,18 +317,29 @@ mod tests {
 
     #[test]
     fn a_bad_101_opens_nothing() {
-        use HandshakeError::{Accept, Connection, Extensions, Malformed, Subprotocol, Upgrade};
+        use HandshakeError::{Accept, Connection, Extensions, Subprotocol, Upgrade};
+        let value = |value: &str| FieldFault::Value(value.into());
+        let accept = accept_of(&key_of(&[1; 16])).map(char::from);
+        let accept: String = accept.iter().chain(&['x']).collect();
         for (from, to, error) in [
-            ("WebSocket", "other", Upgrade),
-            ("upgrade", "close", Connection),
-            ("ACCEPT", "ACCEPTx", Accept),
-            ("Upgrade: WebSocket\r\n", "", Upgrade),
+            ("WebSocket", "other", Upgrade(value("other"))),
+            ("keep-alive, upgrade", "close", Connection(value("close"))),
+            ("ACCEPT", "ACCEPTx", Accept(value(&accept))),
+            ("Upgrade: WebSocket\r\n", "", Upgrade(FieldFault::Missing)),
             (
                 "HTTP/1.1",
                 "HTTP/1.0",
                 HandshakeError::HttpVersion { major: 1, minor: 0 },
             ),
-            ("HTTP/1.1 101", "HTTP/1.1 1o1", Malformed { line: 1 }),
+            (
+                "HTTP/1.1 101",
+                "HTTP/1.1 1o1",
+                HandshakeError::Malformed {
+                    line: 1,
+                    at: 9,
+                    fault: LineFault::StatusLine,
+                },
+            ),
             (
                 "Protocol: b",
                 "Protocol: c",
@@ -336,15 +348,23 @@ mod tests {
             (
                 "Protocol: b",
                 "Protocol: b\r\nSec-WebSocket-Protocol: b",
-                Subprotocol,
+                Subprotocol(FieldFault::Repeated(2)),
             ),
             (
                 "Extensions: x",
                 "Extensions: z",
                 HandshakeError::ExtensionNotOffered("z".into()),
             ),
-            ("Extensions: x", "Extensions: x, x", Extensions),
-            ("Extensions: x", "Extensions: x y", Extensions),
+            (
+                "Extensions: x",
+                "Extensions: x, x",
+                Extensions(FieldFault::Duplicate),
+            ),
+            (
+                "Extensions: x",
+                "Extensions: x y",
+                Extensions(FieldFault::Byte { found: b'y', at: 2 }),
+            ),
         ] {
             assert!(RESPONSE.contains(from));
             let (result, left, _, session) = answered(&RESPONSE.replacen(from, to, 1), usize::MAX);

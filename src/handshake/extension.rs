@@ -3,6 +3,7 @@
 //! Invariant: names and values are tokens; a list that does not fit the grammar is rejected
 //! completely, and each of its bytes is looked at once.
 
+use super::fault::FieldFault;
 use super::setup_error::SetupError;
 use super::token::{is_token, is_token_byte};
 use alloc::string::String;
@@ -96,7 +97,7 @@ impl Extension {
         for value in values {
             list.line(value.as_ref());
         }
-        list.finish()
+        list.finish().map_err(|_| SetupError::Extension)
     }
 }
 
@@ -104,25 +105,22 @@ impl Extension {
 #[derive(Default)]
 pub(crate) struct ExtensionList {
     list: Vec<Extension>,
-    has_lines: bool,
-    is_broken: bool,
+    fault: Option<FieldFault>,
 }
 
 impl ExtensionList {
     /// Reads one line of the list.
     pub(crate) fn line(&mut self, value: &[u8]) {
-        self.has_lines = true;
-        let mut rest = Scanner { rest: value };
-        self.is_broken = self.is_broken || rest.list(&mut self.list).is_err();
+        let mut scanner = Scanner { rest: value };
+        if self.fault.is_none() && scanner.list(&mut self.list).is_none() {
+            self.fault = Some(FieldFault::at_rest(value, scanner.rest));
+        }
     }
 
-    /// Returns the list, which is empty if there was no line.
-    pub(crate) fn finish(self) -> Result<Vec<Extension>, SetupError> {
-        // A line without any element does not fit the grammar (RFC 6455, section 9.1).
-        if self.is_broken || (self.has_lines && self.list.is_empty()) {
-            return Err(SetupError::Extension);
-        }
-        Ok(self.list)
+    /// Returns the list, which is empty if there was no element: some clients send an empty line for
+    /// no extensions.
+    pub(crate) fn finish(self) -> Result<Vec<Extension>, FieldFault> {
+        self.fault.map_or(Ok(self.list), Err)
     }
 }
 
@@ -148,47 +146,44 @@ fn check_token(text: &str) -> Result<(), SetupError> {
     }
 }
 
-/// What is left of a field's value.
+/// What is left of a field's value. Where something does not fit, that is what `rest` starts with.
 struct Scanner<'a> {
     rest: &'a [u8],
 }
 
 impl Scanner<'_> {
     /// Elements, up to the end.
-    fn list(&mut self, list: &mut Vec<Extension>) -> Result<(), SetupError> {
+    fn list(&mut self, list: &mut Vec<Extension>) -> Option<()> {
         loop {
             self.skip_space();
             if let Some(name) = self.token() {
                 list.push(self.extension(name)?);
             }
             // Empty elements are skipped (RFC 9110, section 5.6.1).
-            match self.next() {
-                Some(b',') => {}
-                None => return Ok(()),
-                Some(_) => return Err(SetupError::Extension),
+            if !self.skip(b',') {
+                return self.rest.is_empty().then_some(());
             }
         }
     }
 
     /// `; name`, `; name=value` …, up to a comma or the end.
-    fn extension(&mut self, name: String) -> Result<Extension, SetupError> {
+    fn extension(&mut self, name: String) -> Option<Extension> {
         let mut params = Vec::new();
         loop {
             self.skip_space();
             if !self.skip(b';') {
-                return Ok(Extension { name, params });
+                return Some(Extension { name, params });
             }
             self.skip_space();
-            let param = self.token().ok_or(SetupError::Extension)?;
+            let param = self.token()?;
             self.skip_space();
             let value = if self.skip(b'=') {
                 self.skip_space();
-                let value = if self.skip(b'"') {
-                    self.quoted()
+                Some(if self.skip(b'"') {
+                    self.quoted()?
                 } else {
-                    self.token()
-                };
-                Some(value.ok_or(SetupError::Extension)?)
+                    self.token()?
+                })
             } else {
                 None
             };
@@ -196,18 +191,10 @@ impl Scanner<'_> {
         }
     }
 
-    fn next(&mut self) -> Option<u8> {
-        let (&byte, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(byte)
-    }
-
     fn skip(&mut self, byte: u8) -> bool {
-        let is_there = self.rest.first() == Some(&byte);
-        if is_there {
-            self.next();
-        }
-        is_there
+        let rest = self.rest.strip_prefix(&[byte]);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
     }
 
     fn skip_space(&mut self) {
@@ -226,14 +213,15 @@ impl Scanner<'_> {
     fn quoted(&mut self) -> Option<String> {
         let mut value = String::new();
         loop {
-            let byte = match self.next()? {
-                b'"' => return (!value.is_empty()).then_some(value),
-                b'\\' => self.next()?,
-                byte => byte,
-            };
+            if !value.is_empty() && self.skip(b'"') {
+                return Some(value);
+            }
+            self.skip(b'\\');
+            let (&byte, rest) = self.rest.split_first()?;
             if !is_token_byte(byte) {
                 return None;
             }
+            self.rest = rest;
             value.push(char::from(byte));
         }
     }

@@ -282,7 +282,7 @@ fn connect(
 
 #[test]
 fn handshake_responses() {
-    counted_section("handshake_response", (59 + 2 + 1) * 6, |v| {
+    counted_section("handshake_response", (59 + 2 + 2) * 6, |v| {
         let (offered, expect) = (&v["offered"], &v["expect"]);
         let (response, key) = (raw(v), str(offered, "key"));
         let run = |request: &ClientRequest, config: &Config| {

@@ -3,7 +3,8 @@
 //! Invariant: names are case-sensitive (RFC 7936, section 2), and the client's order counts.
 
 use super::list::elements;
-use crate::handshake::token::is_token;
+use crate::handshake::fault::FieldFault;
+use crate::handshake::token::is_token_byte;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -35,34 +36,47 @@ pub fn select_subprotocol<'o>(
 #[derive(Default)]
 pub(super) struct SubprotocolList {
     list: Vec<String>,
-    has_lines: bool,
-    is_broken: bool,
+    fault: Option<FieldFault>,
 }
 
 impl SubprotocolList {
     /// Reads one line of the list.
     pub(super) fn line(&mut self, value: &[u8]) {
-        self.has_lines = true;
         for element in elements(value) {
-            match core::str::from_utf8(element) {
-                Ok(name) if is_token(element) => self.list.push(name.into()),
-                _ => self.is_broken = true,
+            match token(element, value) {
+                Ok(name) => self.list.push(name.into()),
+                Err(fault) => {
+                    self.fault.get_or_insert(fault);
+                }
             }
         }
     }
 
-    /// Returns the list, which is empty if there was no line; `None` if it breaks a rule.
-    pub(super) fn finish(self) -> Option<Vec<String>> {
-        // A line without any element does not fit the grammar (RFC 6455, section 4.3).
-        if self.is_broken || (self.has_lines && self.list.is_empty()) {
-            return None;
+    /// Returns the list, which is empty if there was no element: some clients send an empty line for
+    /// no subprotocols.
+    pub(super) fn finish(self) -> Result<Vec<String>, FieldFault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
         }
         // Sorted, so that a long list costs no quadratic time.
         let mut sorted: Vec<&str> = self.list.iter().map(String::as_str).collect();
         sorted.sort_unstable();
         if sorted.windows(2).any(|pair| pair.first() == pair.last()) {
-            return None;
+            return Err(FieldFault::Duplicate);
         }
-        Some(self.list)
+        Ok(self.list)
+    }
+}
+
+/// The token that this element of a field's value is, which is not empty.
+pub(super) fn token<'v>(element: &'v [u8], value: &[u8]) -> Result<&'v str, FieldFault> {
+    let bad = element.iter().position(|&byte| !is_token_byte(byte));
+    match (bad, core::str::from_utf8(element)) {
+        (None, Ok(name)) => Ok(name),
+        (bad, _) => {
+            let start = element.as_ptr().addr() - value.as_ptr().addr();
+            let rest = value.get(start + bad.unwrap_or(0)..).unwrap_or_default();
+            Err(FieldFault::at_rest(value, rest))
+        }
     }
 }
