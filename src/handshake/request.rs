@@ -9,11 +9,12 @@ use super::extension::Extension;
 use super::fields::{self, write_field, write_fields};
 use super::headers::{Headers, Place};
 use super::negotiation::key::{KEY_LEN, accept_of};
+use super::negotiation::offer::Offer;
 use super::setup_error::SetupError;
 use crate::connection::Session;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::BytesMut;
 use core::fmt;
@@ -44,8 +45,8 @@ pub(super) struct Parts {
     host: Place,
     pub(super) headers: Headers,
     pub(super) key: [u8; KEY_LEN],
-    pub(super) subprotocols: Vec<String>,
-    pub(super) extensions: Vec<Extension>,
+    /// What the client offers, without the origin; nothing, if there is an error.
+    pub(super) offer: Offer,
     pub(super) error: Option<HandshakeError>,
     /// Which subprotocol is chosen.
     selected: Option<usize>,
@@ -69,8 +70,7 @@ impl Request {
             host,
             headers,
             key: [0; KEY_LEN],
-            subprotocols: Vec::new(),
-            extensions: Vec::new(),
+            offer: Offer::default(),
             error: None,
             selected: None,
             accepted: Vec::new(),
@@ -153,15 +153,13 @@ impl Request {
     }
 
     /// Returns the subprotocols that the client offers, in its order (RFC 6455, section 1.9).
-    #[must_use]
-    pub fn subprotocols(&self) -> &[String] {
-        &self.0.subprotocols
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        self.0.offer.subprotocols()
     }
 
     /// Returns the extensions that the client offers, in its order (RFC 6455, section 9.1).
-    #[must_use]
-    pub fn extensions(&self) -> &[Extension] {
-        &self.0.extensions
+    pub fn extensions(&self) -> impl Iterator<Item = Extension> {
+        self.0.offer.extensions()
     }
 
     /// Returns why the request is not an opening handshake that this server accepts; `None` for one
@@ -178,16 +176,13 @@ impl Request {
     /// browsers do not accept.
     pub fn select_subprotocol(&mut self, supported: &[impl AsRef<str>]) -> Option<&str> {
         let parts = &mut *self.0;
-        let is_supported = |name: &String| supported.iter().any(|other| other.as_ref() == name);
-        parts.selected = parts.subprotocols.iter().position(is_supported);
+        let is_supported = |name: &str| supported.iter().any(|other| other.as_ref() == name);
+        parts.selected = parts.offer.subprotocols().position(is_supported);
         self.selected()
     }
 
     fn selected(&self) -> Option<&str> {
-        self.0
-            .subprotocols
-            .get(self.0.selected?)
-            .map(String::as_str)
+        self.subprotocols().nth(self.0.selected?)
     }
 
     /// Accepts an extension that the application implements itself, above the connection
@@ -196,7 +191,7 @@ impl Request {
     /// ```
     /// # use sansocket::{Extension, Request, SetupError};
     /// fn decide(request: &mut Request) -> Result<(), SetupError> {
-    ///     if request.extensions().iter().any(|offered| offered.name() == "bbf-usp-protocol") {
+    ///     if request.extensions().any(|offered| offered.name() == "bbf-usp-protocol") {
     ///         request.select_extension(Extension::new("bbf-usp-protocol")?)?;
     ///     }
     ///     Ok(())
@@ -211,7 +206,7 @@ impl Request {
         let parts = &mut *self.0;
         let is_same = |other: &Extension| other.name() == extension.name();
         let deflate = parts.deflate.as_ref().map(|(_, element)| element);
-        if !parts.extensions.iter().any(is_same)
+        if !parts.offer.extensions().any(|offered| is_same(&offered))
             || parts.accepted.iter().chain(deflate).any(is_same)
         {
             return Err(SetupError::NotOffered);
@@ -226,7 +221,7 @@ impl Request {
     /// ```
     /// # use sansocket::Request;
     /// fn decide(request: &mut Request) {
-    ///     if request.subprotocols().iter().any(|name| name == "video") {
+    ///     if request.subprotocols().any(|name| name == "video") {
     ///         request.decline_deflate(); // pictures do not shrink
     ///     }
     /// }

@@ -84,10 +84,10 @@ impl ServerHandshake {
     fn check(&self, request: &mut Request) -> Result<(), HandshakeError> {
         let parts = request.parts();
         parts.key = read_upgrade(parts.headers.raw())?;
-        let offer = Offer::read(parts.headers.raw())?;
-        parts.subprotocols = offer.subprotocols;
-        parts.extensions = offer.extensions;
-        if let Some(origin) = offer.origin
+        let mut offer = Offer::read(parts.headers.raw())?;
+        let origin = offer.origin.take();
+        parts.offer = offer;
+        if let Some(origin) = origin
             && !self.origins.allows(Some(&origin), request.host())
         {
             return Err(HandshakeError::OriginForbidden {
@@ -96,7 +96,7 @@ impl ServerHandshake {
             });
         }
         let parts = request.parts();
-        let element = self.deflate.accept(&parts.extensions);
+        let element = self.deflate.accept(&parts.offer.extensions);
         parts.deflate = element.map(|element| (self.deflate.clone(), element));
         Ok(())
     }
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!((request.method(), request.host()), ("GET", "example.com"));
         assert_eq!((request.path(), request.query()), ("/chat", Some("q")));
         assert_eq!(request.select_subprotocol(&["b", "c"]), Some("b"));
-        assert_eq!(request.extensions().len(), 2);
+        assert_eq!(request.extensions().count(), 2);
         let [x, other] = ["x", "other"].map(|name| Extension::new(name).unwrap());
         assert_eq!(request.select_extension(x.clone()), Ok(()));
         for extension in [x, other] {

@@ -6,7 +6,7 @@ use super::key::accept_of;
 use super::list::{Once, has_token};
 use super::subprotocol::token;
 use crate::handshake::error::HandshakeError;
-use crate::handshake::extension::{Extension, ExtensionList};
+use crate::handshake::extension::{Extension, ExtensionReader};
 use crate::handshake::fault::FieldFault;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -35,7 +35,7 @@ impl Agreement {
         extensions: &[Extension],
     ) -> Result<Self, HandshakeError> {
         let mut chosen = Once::Absent;
-        let mut agreed = ExtensionList::default();
+        let mut agreed = ExtensionReader::default();
         let mut has_extensions = false;
         for (name, value) in headers {
             let value = value.as_ref();
@@ -64,13 +64,14 @@ impl Agreement {
             if !extensions.iter().any(is_same) {
                 return Err(HandshakeError::ExtensionNotOffered(extension.name().into()));
             }
-            if agreed.iter().take(index).any(is_same) {
+            if agreed.iter().take(index).any(|other| is_same(&other)) {
                 return Err(HandshakeError::Extensions(FieldFault::Duplicate));
             }
         }
         Ok(Self {
             subprotocol,
-            extensions: agreed,
+            // No more than were offered.
+            extensions: agreed.iter().collect(),
         })
     }
 }

@@ -19,10 +19,10 @@
 //! fn accept(request: &HeaderMap, host: &str) -> Result<(HeaderMap, Connection), HandshakeError> {
 //!     let key = negotiation::read_upgrade(request)?;
 //!     let offer = Offer::read(request)?;
-//!     if let Some(origin) = offer.origin
-//!         && !OriginPolicy::same_origin().allows(Some(&origin), host)
+//!     if let Some(origin) = &offer.origin
+//!         && !OriginPolicy::same_origin().allows(Some(origin), host)
 //!     {
-//!         let (origin, host) = (origin.into(), host.into());
+//!         let (origin, host) = (origin.as_str().into(), host.into());
 //!         return Err(HandshakeError::OriginForbidden { origin, host });
 //!     }
 //!     let accept = negotiation::accept_key(key);
@@ -30,7 +30,7 @@
 //!     response.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 //!     response.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
 //!     response.insert(header::SEC_WEBSOCKET_ACCEPT, accept.parse().expect("base64"));
-//!     if let Some(name) = select_subprotocol(&offer.subprotocols, &["chat"]) {
+//!     if let Some(name) = select_subprotocol(offer.subprotocols(), &["chat"]) {
 //!         response.insert(header::SEC_WEBSOCKET_PROTOCOL, name.parse().expect("a token"));
 //!     }
 //!     Ok((response, Connection::server(Settings::default())))
@@ -70,7 +70,7 @@
 //! # let offer = Offer::read(request).unwrap();
 //! let deflate = Deflate::default(); // one for all connections of a thread
 //! let mut ws = Connection::server(Settings::default());
-//! if let Some(agreed) = deflate.accept(&offer.extensions) {
+//! if let Some(agreed) = deflate.accept(offer.extensions()) {
 //!     add_header("Sec-WebSocket-Extensions", &agreed.to_string());
 //!     ws = ws.with_deflate(&deflate, &agreed)?;
 //! }

@@ -5,21 +5,20 @@
 
 use super::key::{KEY_LEN, is_valid_key};
 use super::list::{Once, has_token};
-use super::subprotocol::SubprotocolList;
+use super::subprotocol::{SubprotocolReader, Subprotocols};
 use crate::handshake::error::HandshakeError;
-use crate::handshake::extension::{Extension, ExtensionList};
+use crate::handshake::extension::{Extension, ExtensionReader, Extensions};
 use crate::handshake::fault::FieldFault;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 /// What a client offers, over any version of HTTP.
+///
+/// Lists are kept as text, as long as the client sent it at most.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Offer {
-    /// Subprotocols in the client's order, all different (RFC 6455, section 1.9).
-    pub subprotocols: Vec<String>,
-    /// Extensions in the client's order (RFC 6455, section 9.1).
-    pub extensions: Vec<Extension>,
+    pub(in crate::handshake) subprotocols: Subprotocols,
+    pub(in crate::handshake) extensions: Extensions,
     /// The site that the page came from, if a browser sent the request (RFC 6455, section 10.2).
     pub origin: Option<String>,
 }
@@ -39,8 +38,8 @@ impl Offer {
         headers: impl IntoIterator<Item = (impl AsRef<[u8]>, impl AsRef<[u8]>)>,
     ) -> Result<Self, HandshakeError> {
         let (mut version, mut origin) = (Once::Absent, Once::Absent);
-        let mut subprotocols = SubprotocolList::default();
-        let mut extensions = ExtensionList::default();
+        let mut subprotocols = SubprotocolReader::default();
+        let mut extensions = ExtensionReader::default();
         for (name, value) in headers {
             match name.as_ref() {
                 n if n.eq_ignore_ascii_case(b"sec-websocket-version") => {
@@ -75,6 +74,16 @@ impl Offer {
             extensions,
             origin,
         })
+    }
+
+    /// Returns the subprotocols in the client's order, all different (RFC 6455, section 1.9).
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        self.subprotocols.iter()
+    }
+
+    /// Returns the extensions in the client's order (RFC 6455, section 9.1).
+    pub fn extensions(&self) -> impl Iterator<Item = Extension> {
+        self.extensions.iter()
     }
 }
 

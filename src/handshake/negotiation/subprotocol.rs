@@ -7,6 +7,7 @@ use crate::handshake::fault::FieldFault;
 use crate::handshake::token::is_token_byte;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// Returns the first subprotocol in the client's order that the server supports.
 ///
@@ -17,34 +18,78 @@ use alloc::vec::Vec;
 /// use sansocket::negotiation::select_subprotocol;
 ///
 /// let offered = ["superchat", "chat"];
-/// assert_eq!(select_subprotocol(&offered, &["chat", "superchat"]), Some("superchat"));
-/// assert_eq!(select_subprotocol(&offered, &["Chat"]), None);
+/// assert_eq!(select_subprotocol(offered, &["chat", "superchat"]), Some("superchat"));
+/// assert_eq!(select_subprotocol(offered, &["Chat"]), None);
 /// ```
 #[must_use]
 pub fn select_subprotocol<'o>(
-    offered: &'o [impl AsRef<str>],
+    offered: impl IntoIterator<Item = &'o str>,
     supported: &[impl AsRef<str>],
 ) -> Option<&'o str> {
-    offered
-        .iter()
-        .map(AsRef::as_ref)
-        .find(|name| supported.iter().any(|other| other.as_ref() == *name))
+    let is_supported = |name: &&str| supported.iter().any(|other| other.as_ref() == *name);
+    offered.into_iter().find(is_supported)
 }
 
-/// The subprotocols that a client offers, read line by line: tokens, all different (RFC 6455,
+/// The subprotocols that a client offers: one text, as long as the client sent it at most.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(in crate::handshake) struct Subprotocols {
+    /// The names, separated by commas.
+    text: String,
+}
+
+impl Subprotocols {
+    pub(in crate::handshake) fn iter(&self) -> impl Iterator<Item = &str> {
+        // Without any there is one empty name.
+        self.text.split(',').filter(|name| !name.is_empty())
+    }
+
+    /// Whether no two names are the same.
+    fn are_different(&self) -> bool {
+        // Places, sorted by what stands there: in a long list of short names they take a quarter of
+        // the memory of the names, and no quadratic time. The text is shorter than 4 GiB.
+        let name_at = |place: u32| self.text.get(place as usize..)?.split(',').next();
+        let starts = self
+            .text
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b',');
+        let mut places = Vec::with_capacity(1 + self.text.bytes().filter(|&b| b == b',').count());
+        places.push(0);
+        places.extend(starts.map(|(comma, _)| comma as u32 + 1));
+        places.sort_unstable_by_key(|place| name_at(*place));
+        let is_same = |pair: &[u32]| match pair {
+            [a, b] => name_at(*a) == name_at(*b),
+            _ => false,
+        };
+        !places.windows(2).any(is_same)
+    }
+}
+
+impl fmt::Debug for Subprotocols {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// Reads the subprotocols that a client offers line by line: tokens, all different (RFC 6455,
 /// section 4.1).
 #[derive(Default)]
-pub(super) struct SubprotocolList {
-    list: Vec<String>,
+pub(super) struct SubprotocolReader {
+    list: Subprotocols,
     fault: Option<FieldFault>,
 }
 
-impl SubprotocolList {
+impl SubprotocolReader {
     /// Reads one line of the list.
     pub(super) fn line(&mut self, value: &[u8]) {
+        let text = &mut self.list.text;
+        text.reserve(value.len() + 1);
         for element in elements(value) {
             match token(element, value) {
-                Ok(name) => self.list.push(name.into()),
+                Ok(name) => {
+                    text.push_str(if text.is_empty() { "" } else { "," });
+                    text.push_str(name);
+                }
                 Err(fault) => {
                     self.fault.get_or_insert(fault);
                 }
@@ -54,17 +99,13 @@ impl SubprotocolList {
 
     /// Returns the list, which is empty if there was no element: some clients send an empty line for
     /// no subprotocols.
-    pub(super) fn finish(self) -> Result<Vec<String>, FieldFault> {
-        if let Some(fault) = self.fault {
-            return Err(fault);
+    pub(super) fn finish(mut self) -> Result<Subprotocols, FieldFault> {
+        self.list.text.shrink_to_fit();
+        match self.fault {
+            Some(fault) => Err(fault),
+            None if self.list.are_different() => Ok(self.list),
+            None => Err(FieldFault::Duplicate),
         }
-        // Sorted, so that a long list costs no quadratic time.
-        let mut sorted: Vec<&str> = self.list.iter().map(String::as_str).collect();
-        sorted.sort_unstable();
-        if sorted.windows(2).any(|pair| pair.first() == pair.last()) {
-            return Err(FieldFault::Duplicate);
-        }
-        Ok(self.list)
     }
 }
 
