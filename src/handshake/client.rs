@@ -34,6 +34,8 @@ pub(crate) struct ClientHandshake {
     deflate: Negotiator,
     max_interim_responses: u8,
     max_body_size: usize,
+    /// How many bytes have come.
+    received: usize,
     state: Reading,
 }
 
@@ -94,6 +96,7 @@ impl ClientHandshake {
             deflate,
             max_interim_responses: config.max_interim_responses,
             max_body_size: config.max_body_size,
+            received: 0,
             state: Reading::Head {
                 reader: HeadReader::new(config.max_head_size, config.max_headers),
                 interim: 0,
@@ -114,7 +117,9 @@ impl ClientHandshake {
         session: &mut Session,
         out: &mut BytesMut,
     ) -> Option<Result<Response, HandshakeError>> {
+        let len = input.len();
         let result = self.step(input, session, out).transpose();
+        self.received += len - input.len();
         if let Some(result) = &result {
             self.state = Reading::Over;
             if result.is_err() {
@@ -128,7 +133,9 @@ impl ClientHandshake {
     /// it has arrived.
     pub(crate) fn receive_eof(&mut self) -> HandshakeError {
         let refusal = self.end(true);
-        refusal.unwrap_or(HandshakeError::TransportEnded)
+        refusal.unwrap_or(HandshakeError::TransportEnded {
+            received: self.received,
+        })
     }
 
     /// Ends the handshake, as its time is over. Returns the refusal, if a part of it has arrived.
@@ -399,7 +406,9 @@ mod tests {
             format!("{error}"),
             "the server refused with HTTP status 302, a redirect to /y"
         );
-        assert_eq!(handshake.receive_eof(), HandshakeError::TransportEnded);
+        let received = response.len();
+        let ended = HandshakeError::TransportEnded { received };
+        assert_eq!(handshake.receive_eof(), ended);
 
         let (_, _, mut handshake, _) = answered(response, 3);
         let error = handshake.give_up();

@@ -118,8 +118,12 @@ pub enum HandshakeError {
     SubprotocolMissing,
     /// RFC 6455, section 4.1: the server accepts extensions that were offered. This one was not.
     ExtensionNotOffered(Box<str>),
-    /// RFC 6455, section 4.1: the transport ended before the response did.
-    TransportEnded,
+    /// RFC 6455, section 4.1: the transport ended before the opening handshake was complete.
+    TransportEnded {
+        /// How many bytes of the peer had come by then. If it is 0 for a client, the server closed the
+        /// connection without an answer.
+        received: usize,
+    },
 }
 
 impl HandshakeError {
@@ -143,7 +147,7 @@ impl HandshakeError {
             | Self::SubprotocolNotOffered(_)
             | Self::SubprotocolMissing
             | Self::ExtensionNotOffered(_)
-            | Self::TransportEnded => 502,
+            | Self::TransportEnded { .. } => 502,
             Self::Malformed { .. }
             | Self::Target { .. }
             | Self::Host(_)
@@ -267,8 +271,14 @@ impl fmt::Display for HandshakeError {
                     found.escape_debug()
                 );
             }
-            Self::TransportEnded => {
-                "the transport ended before the response did (RFC 6455, section 4.1)"
+            Self::TransportEnded { received: 0 } => {
+                "the peer closed the transport without a word of the opening handshake (RFC 6455, section 4.1)"
+            }
+            Self::TransportEnded { received } => {
+                return write!(
+                    f,
+                    "the transport ended in the opening handshake, after {received} bytes of the peer (RFC 6455, section 4.1)"
+                );
             }
             Self::Host(fault) => return field(f, "Host", fault, "it must be there once, a name or an address, and perhaps a port", "RFC 9112, section 3.2"),
             Self::ContentLength(fault) => return field(f, "Content-Length", fault, "the request must have no content", "RFC 9110, section 9.3.1"),

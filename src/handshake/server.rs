@@ -20,6 +20,8 @@ use crate::frame::Input;
 #[derive(Debug)]
 pub(crate) struct ServerHandshake {
     reader: HeadReader,
+    /// How many bytes have come.
+    received: usize,
     origins: OriginPolicy,
     deflate: Negotiator,
 }
@@ -28,6 +30,7 @@ impl ServerHandshake {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             reader: HeadReader::new(config.max_head_size, config.max_headers),
+            received: 0,
             origins: config.origins.clone(),
             deflate: config.negotiator(),
         }
@@ -43,10 +46,20 @@ impl ServerHandshake {
         &mut self,
         input: &mut Input<'_>,
     ) -> Option<Result<Request, HandshakeError>> {
-        match self.reader.receive(input) {
+        let len = input.len();
+        let head = self.reader.receive(input);
+        self.received += len - input.len();
+        match head {
             Ok(None) => None,
             Ok(Some(head)) => Some(self.read(head)),
             Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// The transport has ended.
+    pub(crate) const fn receive_eof(&self) -> HandshakeError {
+        HandshakeError::TransportEnded {
+            received: self.received,
         }
     }
 
