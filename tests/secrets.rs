@@ -254,7 +254,6 @@ fn a_refusal_hides_why() {
         format!("{head}Sec-WebSocket-Protocol: $$\r\n\r\n"),
         format!("{head}Sec-WebSocket-Protocol: chat, $\r\n\r\n"),
         format!("{head}Sec-WebSocket-Extensions: z; y=$\r\n\r\n"),
-        format!("{head}Sec-WebSocket-Extensions: permessage-deflate; $=$\r\n\r\n"),
     ];
     for response in responses {
         let events = client_hides(&response);
