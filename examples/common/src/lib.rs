@@ -10,7 +10,7 @@ pub mod tls;
 
 pub use anyhow::{Context, Result};
 pub use arguments::Arguments;
-pub use stop::{is_stopping, on_stop, wake_to_stop};
+pub use stop::{is_stopping, on_stop, stop_time, wake_to_stop};
 pub use threads::serve_in_threads;
 
 use sansocket::{Config, Deflate, End, OriginPolicy};

@@ -1,6 +1,6 @@
 //! The life of a server that has a thread for each connection.
 
-use crate::{Context, Result, Server, announce, is_stopping, wake_to_stop};
+use crate::{Context, Result, Server, announce, is_stopping, stop_time, wake_to_stop};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -37,6 +37,6 @@ pub fn serve_in_threads<R>(
         }
     }
     drop((listener, guard));
-    let _ = all_gone.recv_timeout(server.config.times.close * 2);
+    let _ = all_gone.recv_timeout(stop_time(&server.config));
     Ok(())
 }

@@ -71,10 +71,10 @@ fn main() -> Result<()> {
 
         if ready.contains(&STOP) {
             if listener.take().is_none() {
-                return Ok(()); // a second signal, or the timer
+                return Ok(()); // the timer
             }
             accept_at = None;
-            timers.insert((now + config.times.close, STOP));
+            timers.insert((now + common::stop_time(&config), STOP));
             clients.retain(|_, client| {
                 let closed = client.ws.close(CloseCode::GOING_AWAY, "", &mut client.out);
                 closed != Err(SendError::NotYetOpen)

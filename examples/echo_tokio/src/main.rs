@@ -88,8 +88,7 @@ async fn listen(server: Server) -> Result<()> {
         }
     }
     drop((listener, stopping));
-    // Each connection keeps to its own deadline; this one is for what they cannot know.
-    let _ = timeout(shared.config.times.close * 2, stop.closed()).await;
+    let _ = timeout(common::stop_time(&shared.config), stop.closed()).await;
     Ok(())
 }
 

@@ -56,8 +56,9 @@ pub(crate) fn run() -> Result<()> {
         }
 
         if common::is_stopping() && stop_at.is_none() {
-            stop_at = Some(now + config.times.close);
-            timers.insert((now + config.times.close, LISTENER));
+            let time = now + common::stop_time(&config);
+            stop_at = Some(time);
+            timers.insert((time, LISTENER));
             clients.values_mut().for_each(|client| client.go_away());
             ready.extend(clients.keys());
         }

@@ -9,9 +9,9 @@
 use example_tests::deadlines::*;
 use example_tests::peer::{Client, assert_silence, reset, takes};
 use example_tests::support::*;
-use example_tests::{NEVER, Server, TLS_SERVERS, TempFile, start_tls};
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use example_tests::{NEVER, Server, TLS_SERVERS, TempFile, start_tls, trusting};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use sansocket::Role;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -95,13 +95,9 @@ struct Tls {
 impl Tls {
     fn start(server: Which, arguments: &[&str]) -> Self {
         let (server, ca) = start_tls(server, arguments);
-        let mut roots = RootCertStore::empty();
-        let trusted = CertificateDer::from_pem_file(ca.path()).unwrap();
-        roots.add(trusted).unwrap();
-        let config = ClientConfig::builder().with_root_certificates(roots);
         Self {
             server,
-            config: Arc::new(config.with_no_client_auth()),
+            config: trusting(&ca),
             _ca: ca,
         }
     }
