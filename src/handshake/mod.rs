@@ -20,6 +20,7 @@ mod retry_after;
 mod seed;
 mod server;
 mod setup_error;
+mod shown;
 mod token;
 mod uri;
 

@@ -178,7 +178,8 @@ impl<'s, 'a> Conversation<'s, 'a> {
 
     /// What to say about the end, and whether another try is worth it.
     fn end(&mut self, end: &End) -> Result<(), Ended> {
-        let request = &self.client.options.request;
+        // Not the URI, whose query may hold a token.
+        let server = self.client.options.request.authority();
         let why = match end {
             End::Closed { code, by_peer }
                 if end.is_clean() && (*code == CloseCode::NORMAL || !by_peer) =>
@@ -196,10 +197,10 @@ impl<'s, 'a> Conversation<'s, 'a> {
             | End::Refused(HandshakeError::TransportEnded { .. })
                 if self.transport.is_handshaking() =>
             {
-                format!("no TLS with {}: it ended the connection", request.host())
+                format!("no TLS with {}: it ended the connection", server)
             }
             End::Expired(Expired::Handshake) => {
-                format!("{} did not answer in time", request.uri())
+                format!("{} did not answer in time", server)
             }
             End::Refused(HandshakeError::TransportEnded { received }) => {
                 let how = match received {
@@ -207,8 +208,8 @@ impl<'s, 'a> Conversation<'s, 'a> {
                     n => format!("in the middle of its answer, after {n} bytes"),
                 };
                 match self.read_error.take() {
-                    None => format!("{} closed the connection {how}", request.uri()),
-                    Some(error) => format!("{} broke off {how}: {error}", request.uri()),
+                    None => format!("{} closed the connection {how}", server),
+                    Some(error) => format!("{} broke off {how}: {error}", server),
                 }
             }
             End::Refused(error) => refusal(error),

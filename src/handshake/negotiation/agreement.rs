@@ -8,11 +8,13 @@ use super::subprotocol::token;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extension::{Extension, ExtensionReader};
 use crate::handshake::fault::FieldFault;
+use crate::handshake::shown::Hidden;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// What client and server agreed on, over any version of HTTP.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Agreement {
     /// The subprotocol, one of those offered (RFC 6455, section 1.9).
@@ -73,6 +75,16 @@ impl Agreement {
             // No more than were offered.
             extensions: agreed.iter().collect(),
         })
+    }
+}
+
+impl fmt::Debug for Agreement {
+    /// Hides the subprotocol, where browsers put tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agreement")
+            .field("subprotocol", &self.subprotocol.as_deref().map(Hidden))
+            .field("extensions", &self.extensions)
+            .finish()
     }
 }
 

@@ -9,12 +9,14 @@ use super::subprotocol::{SubprotocolReader, Subprotocols};
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extension::{Extension, ExtensionReader, Extensions};
 use crate::handshake::fault::FieldFault;
+use crate::handshake::shown::without_secrets;
 use alloc::string::String;
+use core::fmt;
 
 /// What a client offers, over any version of HTTP.
 ///
 /// Lists are kept as text, as long as the client sent it at most.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Offer {
     pub(in crate::handshake) subprotocols: Subprotocols,
@@ -84,6 +86,16 @@ impl Offer {
     /// Returns the extensions in the client's order (RFC 6455, section 9.1).
     pub fn extensions(&self) -> impl Iterator<Item = Extension> {
         self.extensions.iter()
+    }
+}
+
+impl fmt::Debug for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offer")
+            .field("subprotocols", &self.subprotocols)
+            .field("extensions", &self.extensions)
+            .field("origin", &self.origin.as_deref().map(without_secrets))
+            .finish()
     }
 }
 

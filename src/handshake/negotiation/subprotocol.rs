@@ -4,6 +4,7 @@
 
 use super::list::elements;
 use crate::handshake::fault::FieldFault;
+use crate::handshake::shown::Hidden;
 use crate::handshake::token::is_token_byte;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -66,8 +67,9 @@ impl Subprotocols {
 }
 
 impl fmt::Debug for Subprotocols {
+    /// Shows only lengths: browsers put tokens there.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+        f.debug_list().entries(self.iter().map(Hidden)).finish()
     }
 }
 
