@@ -276,8 +276,8 @@ fn a_frame_that_breaks_a_rule_does_not_wait() {
             },
         ),
         (b"\x82\xfe\x00\x7d", ProtocolError::LengthNotMinimal),
-        (b"\x83", ProtocolError::ReservedOpcode),
-        (b"\xc1", ProtocolError::ReservedBit),
+        (b"\x83", ProtocolError::ReservedOpcode(3)),
+        (b"\xc1", ProtocolError::ReservedBit { first: 0xc1 }),
     ] {
         let mut ws = in_place(Role::Server, settings);
         let mut bytes = bytes.to_vec();

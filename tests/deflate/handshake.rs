@@ -277,7 +277,7 @@ fn a_server_takes_the_first_offer_that_it_can() {
             run.feed(&frame(Role::Server, 0xc1, &fixed(&literals(b"abc"))));
             match answer {
                 Some(_) => assert_eq!(run.events, [text("abc")]),
-                None => has_failed(&mut run, ProtocolError::ReservedBit, 1002),
+                None => has_failed(&mut run, ProtocolError::ReservedBit { first: 0xc1 }, 1002),
             }
             // A server that does not want it leaves the line out.
             assert_eq!(served(&with(None), lines).1, None);
@@ -621,7 +621,7 @@ fn a_request_may_be_accepted_without_it() {
         run.ws.send(&"x".repeat(1_000), &mut run.out).unwrap();
         assert_eq!(taken(&mut run)[0].0, 0x81);
         run.feed(&frame(Role::Server, 0xc1, b""));
-        has_failed(&mut run, ProtocolError::ReservedBit, 1002);
+        has_failed(&mut run, ProtocolError::ReservedBit { first: 0xc1 }, 1002);
 
         // An application may have extensions of its own, but not this one.
         let own = |name: &str| Extension::new(name).unwrap();

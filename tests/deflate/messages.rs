@@ -29,7 +29,7 @@ fn rsv1_on_anything_but_the_first_frame_of_a_message_is_an_error() {
                         run.feed_cut(before, cuts);
                         run.feed(&[first]);
                         assert_eq!(run.events.len(), 1, "{first:x}: from its first byte");
-                        has_failed(&mut run, ProtocolError::ReservedBit, 1002);
+                        has_failed(&mut run, ProtocolError::ReservedBit { first }, 1002);
                     }
                 }
             }
@@ -45,7 +45,7 @@ fn rsv1_without_the_extension_is_an_error() {
                 let mut run = Run::new(role);
                 assert!(!run.ws.has_deflate());
                 run.feed(&[first]);
-                has_failed(&mut run, ProtocolError::ReservedBit, 1002);
+                has_failed(&mut run, ProtocolError::ReservedBit { first }, 1002);
             }
         }
     });

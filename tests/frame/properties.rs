@@ -41,7 +41,8 @@ proptest! {
         }
         prop_assert!(Header::parse(&bytes, other(receiver), true).is_err());
         if header.rsv1 {
-            let error = Err(ProtocolError::ReservedBit);
+            let first = bytes[0];
+            let error = Err(ProtocolError::ReservedBit { first });
             prop_assert_eq!(Header::parse(&bytes, receiver, false), error);
         }
     }

@@ -565,7 +565,10 @@ fn permessage_deflate_is_declined() {
     // And RSV1 stays reserved.
     let mut driven = Driven::new(served.endpoint);
     driven.feed(&frame(Role::Server, 0xc1, b"\xf2\x48\xcd\xc9\xc9\x07\x00"));
-    assert_eq!(driven.events, [Event::Failed(ProtocolError::ReservedBit)]);
+    assert_eq!(
+        driven.events,
+        [Event::Failed(ProtocolError::ReservedBit { first: 0xc1 })]
+    );
 }
 
 // ---- origins (section 10.2) ----

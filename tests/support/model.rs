@@ -62,10 +62,10 @@ impl Model {
             let (opcode, fin) = (first & 15, first & 0x80 != 0);
             let is_control = opcode & 8 != 0;
             if first & 0x70 != 0 {
-                return Err(Error::ReservedBit);
+                return Err(Error::ReservedBit { first });
             }
             if !matches!(opcode, 0..=2 | 8..=10) {
-                return Err(Error::ReservedOpcode);
+                return Err(Error::ReservedOpcode(opcode));
             }
             if is_control && !fin {
                 return Err(Error::ControlFrameFragmented);

@@ -231,7 +231,7 @@ pub(crate) const CLOSINGS: [Closing; 4] = [
     (
         "a failure",
         |side, now| _ = side.frame(0x83, b"", now),
-        || failed(ProtocolError::ReservedOpcode),
+        || failed(ProtocolError::ReservedOpcode(3)),
     ),
     (
         "no sign of life",

@@ -41,7 +41,7 @@ fn a_compressed_message_is_an_error() {
     let mut frame = [0xc1, 0x81, 0, 0, 0, 0, 0];
     let mut out = BytesMut::new();
     let event = ws.receive(&mut Input(&mut frame), &mut out);
-    assert_eq!(event, Some(Event::Failed(ProtocolError::ReservedBit)));
+    assert_eq!(event, Some(Event::Failed(ProtocolError::ReservedBit { first: 0xc1 })));
 }
 
 #[test]
