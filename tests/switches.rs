@@ -1,7 +1,7 @@
-//! Settings that change at every step, both ways to receive, and every cut, beside a model that reads
+//! Settings that change at every step, both ways to receive, and any cuts, compared with a model that reads
 //! the same bytes at once.
 //!
-//! Invariant: what is told depends on the bytes, and on the settings where each message starts.
+//! Invariant: events depend only on the bytes, and on the settings where each message starts.
 
 #[path = "support/any.rs"]
 mod any;
@@ -18,7 +18,7 @@ use sansocket::{
 };
 use support::*;
 
-/// A frame with a key by chance.
+/// A frame with a random key.
 fn any_frame(random: &mut Random, role: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = frame_header(role, first, payload.len() as u64);
     if role == Role::Client {
@@ -32,7 +32,7 @@ fn any_frame(random: &mut Random, role: Role, first: u8, payload: &[u8]) -> Vec<
     bytes
 }
 
-/// What a peer sends, mostly by the rules.
+/// What a peer sends, mostly valid.
 fn stream(random: &mut Random, role: Role) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..random.below(12) {
@@ -93,7 +93,7 @@ fn stream(random: &mut Random, role: Role) -> Vec<u8> {
     bytes
 }
 
-/// What an event tells; `None` for a piece which is not the last.
+/// The event for the model; `None` for a piece that is not the last.
 fn told(event: Event<'_>, begun: &mut Option<(bool, Vec<u8>)>) -> Option<Told> {
     Some(match event {
         Event::Piece(piece) => {
@@ -119,7 +119,7 @@ fn told(event: Event<'_>, begun: &mut Option<(bool, Vec<u8>)>) -> Option<Told> {
     })
 }
 
-/// Reads it in cuts by chance, both ways by turns, with settings that change all the time.
+/// Reads in random cuts, both ways in turns, with settings that change all the time.
 struct Reader<'m> {
     ws: Connection,
     random: Random,
@@ -139,7 +139,7 @@ impl Reader<'_> {
         self.model.spans.iter().any(is_within)
     }
 
-    /// What the plan says, or anything else where that must not matter.
+    /// Sets what the plan says, or anything else if it must not matter.
     fn switch(&mut self, is_within: bool) {
         let planned = (self.plan)(self.told.len());
         *self.ws.settings() = planned;
@@ -175,7 +175,7 @@ impl Reader<'_> {
     }
 
     fn feed(&mut self, bytes: &[u8]) {
-        // Between reads settings may be anything, if they are again what they should be.
+        // Between reads settings may be anything, if they are restored before a message starts.
         if self.random.below(2) == 0 {
             let is_within = self.is_within();
             *self.ws.settings() = any_settings(&mut self.random, true);
@@ -193,7 +193,7 @@ impl Reader<'_> {
 }
 
 #[test]
-fn settings_that_change_and_any_cuts_tell_what_the_model_does() {
+fn with_changing_settings_and_any_cuts_the_events_are_those_of_the_model() {
     for round in rounds(600) {
         let mut random = Random(round.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let role = ROLES[random.below(2)];
@@ -251,11 +251,11 @@ fn data_of(is_text: bool, data: &[u8]) -> Data<'_> {
     }
 }
 
-/// One of two connections that talk to each other.
+/// One of two connected ends.
 struct Talker {
     ws: Connection,
     out: BytesMut,
-    /// What has been written and not read.
+    /// Written, but not read yet.
     wire: BytesMut,
     buffer: BytesMut,
     begun: Option<(bool, Vec<u8>)>,
@@ -279,14 +279,14 @@ impl Talker {
         }
     }
 
-    /// Sends something, in one of the ways that there are, and notes it.
+    /// Sends something in one of the possible ways, and notes it.
     fn say(&mut self, random: &mut Random, news: &[(bool, Vec<u8>, Prepared)]) {
         *self.ws.settings() = any_settings(random, false);
         self.ws.settings().answer_pings = true;
         let is_text = random.below(2) == 0;
         let mut data = payload(random, is_text);
         if random.below(30) == 0 {
-            // Compressed it is short, and comes in many steps.
+            // It compresses to little, and inflates in many steps.
             data = [b"abcdefgh"[random.below(8)]].repeat(200_000);
         }
         let before = self.out.len();
@@ -405,7 +405,7 @@ impl Talker {
 }
 
 #[test]
-fn two_that_change_all_the_time_understand_each_other() {
+fn two_ends_with_changing_settings_understand_each_other() {
     for round in rounds(30) {
         let mut random = Random(round.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let params =
@@ -467,8 +467,8 @@ fn two_that_change_all_the_time_understand_each_other() {
     }
 }
 
-/// What a server tells of a compressed message that comes in these cuts, if its settings are these
-/// until the first header is there, and change all the time from then on.
+/// The events of a compressed message in random cuts, if the settings are these
+/// until the first header has arrived, and change all the time afterwards.
 fn inflated(wire: &[u8], header_len: usize, settings: Settings, random: &mut Random) -> Vec<Told> {
     let mut ws = with_deflate(connection(Role::Server, settings));
     let (mut begun, mut heard, mut out) = (None, Vec::new(), BytesMut::new());

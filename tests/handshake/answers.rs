@@ -1,4 +1,4 @@
-//! What the application writes into heads (RFC 9112, section 11.1), and what is printed of them.
+//! What the application writes into heads (RFC 9112, section 11.1), and what `Debug` prints of them.
 
 use crate::requests::served;
 use crate::responses::refusal;
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 // ---- what the application writes (RFC 9112, section 11.1) ----
 
-/// Each would start a line of its own, or end one early for somebody.
+/// Each would start a new line, or end one early for some parser.
 const BREAKS: [&str; 6] = ["a\r\nX: y", "a\n", "a\r", "a\0", "\r\n\r\n", "\x0b"];
 
-/// What a server writes that answers this request so.
+/// What a server writes if it answers this request with this response.
 #[track_caller]
 fn response_to(head: &str, response: Response) -> String {
     let mut endpoint = Endpoint::server(&Config::default(), Duration::ZERO);
@@ -32,8 +32,8 @@ fn response_to(head: &str, response: Response) -> String {
 }
 
 #[test]
-fn a_refusal_has_any_final_status_and_a_length_that_is_right() {
-    // Content where none may be is read as the next response.
+fn a_refusal_may_have_any_final_status_and_has_the_right_length() {
+    // Content that must not be there is read as the next response.
     for status in 200..=599 {
         let response = response_to(REQUEST, Response::new(status).body("words"));
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
@@ -51,7 +51,7 @@ fn a_refusal_has_any_final_status_and_a_length_that_is_right() {
 
 #[test]
 fn a_status_that_is_no_answer_is_500() {
-    // Elsewhere the client waited for more after a 1xx, or took a 101 for an opening.
+    // Elsewhere the client waited for more after a 1xx, or took a 101 for an open WebSocket.
     for status in [0, 100, 101, 199, 600, 1000, u16::MAX] {
         assert_eq!(Response::new(status).status, 500);
         let mut response = Response::new(200);
@@ -114,7 +114,7 @@ fn the_application_cannot_split_a_request() {
 
 #[test]
 fn the_application_cannot_split_a_response() {
-    // Elsewhere a user's name in a cookie or a rejection wrote headers, or a second response.
+    // Elsewhere a user name in a cookie or a refusal wrote headers, or a second response.
     let head = with_line(
         REQUEST,
         "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Extensions: a",
@@ -133,14 +133,14 @@ fn the_application_cannot_split_a_response() {
         assert_eq!(headers.push("X", bad), Err(SetupError::Value));
         assert_eq!(headers, Headers::new());
     }
-    // What was refused has left nothing behind.
+    // The refused calls left nothing in the head.
     served.accept();
     let head = String::from_utf8(served.out.to_vec()).unwrap();
     assert!(
         !head.contains("\r\nX") && !head.contains("-Protocol"),
         "{head}"
     );
-    // A body is measured, so it may hold anything.
+    // A body has a length, so it may hold anything.
     let body = "\r\n\r\nHTTP/1.1 200 OK\r\n";
     let response = response_to(REQUEST, reject().body(body));
     let (head, written) = response.split_once("\r\n\r\n").unwrap();
@@ -179,12 +179,12 @@ fn the_fields_of_the_protocol_cannot_be_written_by_hand() {
         let error = Response::new(403).header(name, "x").unwrap_err();
         assert_eq!(error, reserved, "{name}");
     }
-    // One that was received may have them all, and is sent on without them.
+    // A received response may have them all, and is passed on without them.
     for status in [200, 403, 426] {
         let plain = Response::new(status).header("X", "y").unwrap();
         let mut received = Response::new(status);
         for name in RESERVED {
-            // RFC 6455, section 4.4: a status other than 426 may tell the version, too.
+            // RFC 6455, section 4.4: a status other than 426 may name the version, too.
             if status == 426 || name != "Sec-WebSocket-Version" {
                 received.headers.push(name, "999").unwrap();
             }
@@ -231,7 +231,7 @@ fn a_server_chooses_only_what_was_offered() {
 
 #[test]
 fn nothing_prints_the_secrets() {
-    // Elsewhere tokens were in everybody's logs.
+    // Elsewhere tokens were logged.
     let secrets = [
         ("Authorization", "Bearer t0ken"),
         ("Proxy-Authorization", "Basic cr3dent1als"),

@@ -64,7 +64,7 @@ fn rejected_by(config: &Config, head: &str, error: &HandshakeError, status: u16)
     }
 }
 
-/// The request is handed over so, and whatever answers it is the same response.
+/// The request is handed over in this way, and every way to answer it gives the same response.
 fn rejected_as(config: &Config, head: &str, error: &HandshakeError, kind: Kind) {
     let bytes = [head, REQUEST].concat();
     let response = serve(bytes.as_bytes(), Cuts::Whole, config).out;
@@ -85,7 +85,7 @@ fn rejected_as(config: &Config, head: &str, error: &HandshakeError, kind: Kind) 
     assert_eq!(responded, response);
 }
 
-/// What is written if the request is answered so.
+/// What is written if the request is answered in this way.
 fn answered(
     bytes: &str,
     config: &Config,
@@ -149,7 +149,7 @@ fn fails(response: &str, error: &HandshakeError) {
     }
 }
 
-// ---- of either ----
+// ---- requests and responses ----
 
 #[test]
 fn malformed() {
@@ -300,7 +300,7 @@ fn content() {
     ] {
         rejected(&with_line(REQUEST, line), E::Content, 400);
     }
-    // Nobody knows where it ends.
+    // The end of the content is unknown.
     for line in [
         "Content-Length: 00",
         "Content-Length: -0",
@@ -398,7 +398,7 @@ fn extensions() {
     }
 }
 
-// ---- of responses only ----
+// ---- responses only ----
 
 #[test]
 fn refused() {

@@ -18,7 +18,7 @@ fn offering() -> ClientRequest {
     request.extension(Extension::new("x-a").unwrap(), false)
 }
 
-/// What a client that offers `chat`, `super` and `x-a` makes of the response.
+/// Why a client that offers `chat`, `super` and `x-a` rejects the response.
 fn response_error(response: &str) -> Option<HandshakeError> {
     let mut all = Cuts::ALL.map(|cuts| {
         let asked = ask(&offering(), response, b"", cuts, &Config::default());
@@ -32,7 +32,7 @@ fn response_error(response: &str) -> Option<HandshakeError> {
 
 #[test]
 fn a_bad_101_opens_nothing() {
-    // Elsewhere the client checked the status only, or not all of these.
+    // Elsewhere the client checked only the status, or not all of these.
     use HandshakeError as E;
     for (from, to, error) in [
         ("ACCEPT", "ACCEPTx", E::Accept),
@@ -135,7 +135,7 @@ fn honest_variations_of_a_response_are_accepted() {
 }
 
 #[test]
-fn a_required_subprotocol_or_extension_is_insisted_on() {
+fn a_required_subprotocol_or_extension_must_be_accepted() {
     let config = Config::default();
     let request = offering().require_subprotocol();
     let asked = ask(&request, RESPONSE, b"", Cuts::Whole, &config);
@@ -159,7 +159,7 @@ fn a_required_subprotocol_or_extension_is_insisted_on() {
 }
 
 #[test]
-fn what_comes_after_a_101_belongs_to_the_connection() {
+fn bytes_after_a_101_belong_to_the_connection() {
     // Elsewhere a message in the same read as the response was lost.
     let early = frames(Role::Client, &[(0x81, b"early"), (0x89, b"bird")]);
     for cuts in Cuts::ALL {
@@ -202,7 +202,7 @@ pub(crate) fn refusal(response: &str) -> Response {
 }
 
 #[test]
-fn a_redirect_is_told_and_not_followed() {
+fn a_redirect_is_reported_and_not_followed() {
     // Elsewhere it was followed, with the credentials, to whatever host it named.
     for status in [301, 302, 303, 307, 308] {
         let response = format!(
@@ -220,7 +220,7 @@ fn a_redirect_is_told_and_not_followed() {
     let no_redirect = refusal("HTTP/1.1 401 x\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n");
     let told = HandshakeError::Refused(no_redirect.into()).to_string();
     assert!(!told.contains("/x"), "{told}");
-    // Whoever logs the error logs no terminal commands.
+    // A log of the error has no terminal commands in it.
     let evil = "HTTP/1.1 302 x\r\nLocation: a\u{9b}2J\r\nContent-Length: 0\r\n\r\n";
     let mut asked = ask(
         &client_request(),
@@ -234,7 +234,7 @@ fn a_redirect_is_told_and_not_followed() {
 
 #[test]
 fn the_body_of_a_refusal_is_read_to_its_end() {
-    // Elsewhere it was what happened to have arrived with the head.
+    // Elsewhere the body ended with what had arrived together with the head.
     for (response, body, is_complete) in [
         ("Content-Length: 5\r\n\r\nHello", "Hello", true),
         ("Content-Length: 5\r\n\r\nHello World", "Hello", true),
@@ -300,8 +300,8 @@ fn the_body_of_a_refusal_is_read_to_its_end() {
 }
 
 #[test]
-fn a_refusal_is_known_once_its_body_is_there() {
-    // The server may keep the transport open: nobody waits for its end.
+fn a_refusal_is_reported_once_its_body_is_complete() {
+    // The server may keep the transport open: its end is not awaited.
     for response in [
         "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 404 x\r\nContent-Length: 2\r\n\r\nno",
@@ -322,8 +322,8 @@ fn a_refusal_is_known_once_its_body_is_there() {
 }
 
 #[test]
-fn an_endless_chunk_line_ends() {
-    // Elsewhere what is between the chunks was not measured.
+fn the_line_before_a_chunk_has_a_limit() {
+    // Elsewhere the bytes between chunks were not limited.
     for endless in [format!("5;{}", "x".repeat(100_000)), "0".repeat(100_000)] {
         let response = format!("HTTP/1.1 503 x\r\nTransfer-Encoding: chunked\r\n\r\n{endless}");
         for cuts in [Cuts::Whole, Cuts::Bytes] {
@@ -334,7 +334,7 @@ fn an_endless_chunk_line_ends() {
 }
 
 #[test]
-fn trailer_fields_are_not_waited_for() {
+fn trailer_fields_are_not_awaited() {
     // Each line is short, but there could always be one more.
     let response = "HTTP/1.1 503 x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n".to_owned()
         + &"X: y\r\n".repeat(50_000);
