@@ -236,7 +236,7 @@ fn a_response_hides_its_secrets() {
         panic!("{events:?}");
     };
     assert_eq!(response.subprotocol(), Some(SECRET));
-    hides(&Vec::from_iter(response.extensions()));
+    hides(&response.extensions().collect::<Vec<_>>());
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn a_request_hides_what_its_client_sends() {
     };
     assert_eq!(request.subprotocols().nth(1), Some(SECRET));
     hides(request.headers());
-    hides(&Vec::from_iter(request.extensions()));
+    hides(&request.extensions().collect::<Vec<_>>());
 
     // The kept bytes, received after the request was accepted, and what the application adds.
     let (mut ws, mut out) = (Endpoint::server(&config, Duration::ZERO), BytesMut::new());
@@ -348,12 +348,9 @@ fn a_request_hides_what_its_client_sends() {
     ];
     let offer = Offer::read(fields).unwrap();
     hides(&offer);
+    let offered: Vec<_> = offer.extensions().collect();
     let fields = &fields[1..3];
-    let agreed = Agreement::read(
-        fields.iter().copied(),
-        &[SECRET],
-        &Vec::from_iter(offer.extensions()),
-    );
+    let agreed = Agreement::read(fields.iter().copied(), &[SECRET], &offered);
     hides(&agreed.unwrap());
     says_nothing(&Agreement::read(fields.iter().copied(), &["a"], &[]).unwrap_err());
 }

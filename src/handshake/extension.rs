@@ -119,8 +119,8 @@ impl fmt::Display for Extension {
 impl fmt::Debug for Extension {
     /// Hides the parameters, which are the application's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, count) = (self.name(), self.params().count());
-        write!(f, "Extension({name}, {count} parameters)")
+        let (name, params) = (self.name(), self.params().count());
+        write!(f, "Extension({name}, {params} parameters)")
     }
 }
 

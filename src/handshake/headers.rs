@@ -224,11 +224,16 @@ impl fmt::Debug for Headers {
 
 /// RFC 9110, section 5.5: a value has no control characters except tabs.
 pub(crate) fn check_value(value: &str) -> Result<(), SetupError> {
-    let is_bad = |byte: u8| byte.is_ascii_control() && byte != b'\t';
-    if value.bytes().any(is_bad) {
-        return Err(SetupError::Value);
+    if is_value(value.as_bytes()) {
+        Ok(())
+    } else {
+        Err(SetupError::Value)
     }
-    Ok(())
+}
+
+pub(crate) fn is_value(value: &[u8]) -> bool {
+    let is_bad = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+    !value.iter().any(is_bad)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+import signal
 
 import pytest
 
@@ -10,6 +11,12 @@ pytest.register_assert_rewrite("talk", "deflate")
 logging.getLogger("websockets").setLevel(logging.CRITICAL)
 
 CHECK_TIME = 60     # seconds for one test: none takes so long, however busy the machine is
+
+
+def pytest_configure():
+    """What was started ends with us, also when we are told to end."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -3,7 +3,7 @@
 //! that has to say goes through TLS to the bytes written.
 //!
 //!     cargo run --release -p echo_tls -- [ADDRESS] [--max-message BYTES] [--deflate]
-//!         [--hurry N] [--cert FILE --key FILE | --write-ca FILE]
+//!         [--same-origin] [--hurry N] [--cert FILE --key FILE | --write-ca FILE]
 //!
 //! A client has to trust the certificate:
 //!
@@ -67,7 +67,8 @@ fn serve(mut tcp: TcpStream, tls: Arc<ServerConfig>, config: &Config) -> Result<
                 }
                 wake
             }
-            Tick::Done(_end) => {
+            Tick::Done(end) => {
+                common::log(&end);
                 tls.send_close_notify();
                 let _ = tls.write_tls(&mut tcp); // that, or the alert about what was wrong
                 return Ok(());

@@ -1,7 +1,7 @@
 //! An echo server: tokio, a task for each connection; plain or with TLS.
 //!
 //!     cargo run --release -p echo_tokio -- [ADDRESS] [--max-message BYTES] [--deflate]
-//!         [--hurry N] [--tls [--cert FILE --key FILE | --write-ca FILE]]
+//!         [--same-origin] [--hurry N] [--tls [--cert FILE --key FILE | --write-ca FILE]]
 //!
 //! Ctrl-C and SIGTERM close all connections with 1001. On `/count` another task sends numbers, as
 //! fast as the client reads them, while the connection echoes.

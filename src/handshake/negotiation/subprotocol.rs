@@ -66,7 +66,7 @@ impl Subprotocols {
 }
 
 impl fmt::Debug for Subprotocols {
-    /// Hides the names, where browsers put tokens.
+    /// Shows only lengths: browsers put tokens there.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter().map(Hidden)).finish()
     }

@@ -35,7 +35,7 @@ async def test_path_and_query():
     expect(server.request.path, "/a/b?c=d%20e", "the path")
 
 
-@pytest.mark.parametrize("offered", [["chat"], ["other", "chat"]], ids=str)
+@pytest.mark.parametrize("offered", [["chat"], ["other", "chat"]], ids=" ".join)
 async def test_subprotocol(offered):
     arguments = [argument for name in offered for argument in ("--subprotocol", name)]
     seen = await lines_come_back("hello\n", *arguments, subprotocols=["chat"])
