@@ -94,19 +94,19 @@ fn stream(random: &mut Random, role: Role) -> Vec<u8> {
 }
 
 /// The event for the model; `None` for a piece that is not the last.
-fn told(event: Event<'_>, begun: &mut Option<(bool, Vec<u8>)>) -> Option<Told> {
+fn told(event: Event<'_>, unfinished: &mut Option<(bool, Vec<u8>)>) -> Option<Told> {
     Some(match event {
         Event::Piece(piece) => {
-            assert_eq!(piece.is_first(), begun.is_none());
+            assert_eq!(piece.is_first(), unfinished.is_none());
             assert!(piece.is_last() || !piece.as_bytes().is_empty());
             let is_text = piece.as_text().is_some();
-            let (was_text, data) = begun.get_or_insert((is_text, Vec::new()));
+            let (was_text, data) = unfinished.get_or_insert((is_text, Vec::new()));
             assert_eq!(*was_text, is_text);
             data.extend(piece.as_bytes());
             if !piece.is_last() {
                 return None;
             }
-            let (is_text, data) = begun.take()?;
+            let (is_text, data) = unfinished.take()?;
             Told::Message(is_text, data)
         }
         Event::Text(text) => Told::Message(true, text.as_bytes().to_vec()),
@@ -129,7 +129,7 @@ struct Reader<'m> {
     out: BytesMut,
     told: Vec<Told>,
     /// The message that comes in pieces.
-    begun: Option<(bool, Vec<u8>)>,
+    unfinished: Option<(bool, Vec<u8>)>,
     fed: usize,
 }
 
@@ -165,7 +165,7 @@ impl Reader<'_> {
             !matches!(last, Some(Told::Close(..) | Told::Failed(_))),
             "{event:?} after the end"
         );
-        match told(event, &mut self.begun) {
+        match told(event, &mut self.unfinished) {
             None => self.switch(true),
             Some(told) => {
                 self.told.push(told);
@@ -209,7 +209,7 @@ fn with_changing_settings_and_any_cuts_the_events_are_those_of_the_model() {
             buffer: BytesMut::new(),
             out: BytesMut::new(),
             told: Vec::new(),
-            begun: None,
+            unfinished: None,
             fed: 0,
             random: Random(random.0 ^ 0x55),
         };
@@ -258,7 +258,7 @@ struct Talker {
     /// Written, but not read yet.
     wire: BytesMut,
     buffer: BytesMut,
-    begun: Option<(bool, Vec<u8>)>,
+    unfinished: Option<(bool, Vec<u8>)>,
     /// The message that it sends in pieces.
     sending: Option<(bool, Vec<u8>)>,
     said: Vec<Told>,
@@ -272,7 +272,7 @@ impl Talker {
             out: BytesMut::new(),
             wire: BytesMut::new(),
             buffer: BytesMut::new(),
-            begun: None,
+            unfinished: None,
             sending: None,
             said: Vec::new(),
             heard: Vec::new(),
@@ -337,14 +337,14 @@ impl Talker {
                     .ws
                     .send_piece(data_of(is_text, &data), is_last, &mut self.out);
                 match self.sending.take() {
-                    Some((was_text, begun)) if was_text != is_text => {
+                    Some((was_text, unfinished)) if was_text != is_text => {
                         assert_eq!(sent, Err(SendError::OtherType));
                         assert_eq!(self.out.len(), before);
-                        self.sending = Some((was_text, begun));
+                        self.sending = Some((was_text, unfinished));
                     }
-                    begun => {
+                    unfinished => {
                         assert_eq!(sent, Ok(()));
-                        let mut all = begun.map_or(Vec::new(), |(_, begun)| begun);
+                        let mut all = unfinished.map_or(Vec::new(), |(_, unfinished)| unfinished);
                         all.extend(data);
                         match is_last {
                             true => self.said.push(Told::Message(is_text, all)),
@@ -394,7 +394,7 @@ impl Talker {
             match event {
                 None => break,
                 Some(Event::Pong(_)) => {}
-                Some(event) => self.heard.extend(told(event, &mut self.begun)),
+                Some(event) => self.heard.extend(told(event, &mut self.unfinished)),
             }
             // What was not taken waits for the next read.
             if stops && random.below(8) == 0 {
@@ -471,14 +471,14 @@ fn two_ends_with_changing_settings_understand_each_other() {
 /// until the first header has arrived, and change all the time afterwards.
 fn inflated(wire: &[u8], header_len: usize, settings: Settings, random: &mut Random) -> Vec<Told> {
     let mut ws = with_deflate(connection(Role::Server, settings));
-    let (mut begun, mut heard, mut out) = (None, Vec::new(), BytesMut::new());
+    let (mut unfinished, mut heard, mut out) = (None, Vec::new(), BytesMut::new());
     let longest = [2, 30, 3_000, 1_000_000][random.below(4)];
     let (header, mut rest) = wire.split_at(header_len);
     let mut part = header;
     loop {
         let mut buffer = BytesMut::from(part);
         while let Some(event) = receive_either(&mut ws, random, &mut buffer, &mut out) {
-            heard.extend(told(event, &mut begun));
+            heard.extend(told(event, &mut unfinished));
             *ws.settings() = any_settings(random, true);
         }
         assert!(buffer.is_empty());

@@ -67,7 +67,7 @@ fn rejected_by(config: &Config, head: &str, error: &HandshakeError, status: u16)
 /// The request is handed over in this way, and every way to answer it gives the same response.
 fn rejected_as(config: &Config, head: &str, error: &HandshakeError, kind: Kind) {
     let bytes = [head, REQUEST].concat();
-    let response = serve(bytes.as_bytes(), Cuts::Whole, config).out;
+    let response = serve(bytes.as_bytes(), Cuts::AtOnce, config).out;
     let (found, reason, out) = handed_over(bytes.as_bytes(), config);
     assert_eq!((found, reason.as_ref()), (kind, Some(error)), "{head}");
     if kind == Kind::Refused {
@@ -503,7 +503,7 @@ fn transport_ended() {
         "HTTP/1.1 101 x\r\n",
         "HTTP/1.1 100 x\r\n\r\n",
     ] {
-        let mut asked = ask(&client_request(), response, b"", Cuts::Whole, &config);
+        let mut asked = ask(&client_request(), response, b"", Cuts::AtOnce, &config);
         assert!(asked.result.is_none());
         assert_eq!(asked.eof(), E::TransportEnded);
         let mut late = RESPONSE.as_bytes().to_vec();
@@ -516,7 +516,7 @@ fn transport_ended() {
         assert_eq!(asked.endpoint.end(), Some(End::Refused(E::TransportEnded)));
     }
     for request in ["", "GET", "GET / HTTP/1.1\r\nHost: a\r\n"] {
-        let mut served = serve(request.as_bytes(), Cuts::Whole, &config);
+        let mut served = serve(request.as_bytes(), Cuts::AtOnce, &config);
         assert!(served.result.is_none());
         assert_eq!(refused_at_eof(&mut served.endpoint), E::TransportEnded);
         let mut late = REQUEST.as_bytes().to_vec();

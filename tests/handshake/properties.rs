@@ -164,21 +164,21 @@ proptest! {
 
     #[test]
     fn cuts_never_change_what_a_server_makes_of_a_request(head in heads(REQUEST), cuts in cuts()) {
-        let whole = served(std::slice::from_ref(&head));
-        prop_assert_eq!(whole, served(&cut(&head, &cuts)));
+        let full = served(std::slice::from_ref(&head));
+        prop_assert_eq!(full, served(&cut(&head, &cuts)));
     }
 
     #[test]
     fn cuts_never_change_what_a_client_makes_of_a_response(head in responses(), cuts in cuts()) {
-        let whole = asked(std::slice::from_ref(&head));
-        prop_assert_eq!(whole, asked(&cut(&head, &cuts)));
+        let full = asked(std::slice::from_ref(&head));
+        prop_assert_eq!(full, asked(&cut(&head, &cuts)));
     }
 
     #[test]
     fn arbitrary_heads_never_panic(bytes in vec(any::<u8>(), 0..300), cuts in cuts()) {
-        let whole = std::slice::from_ref(&bytes);
-        prop_assert_eq!(served(whole), served(&cut(&bytes, &cuts)));
-        prop_assert_eq!(asked(whole), asked(&cut(&bytes, &cuts)));
+        let full = std::slice::from_ref(&bytes);
+        prop_assert_eq!(served(full), served(&cut(&bytes, &cuts)));
+        prop_assert_eq!(asked(full), asked(&cut(&bytes, &cuts)));
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 /// A request that comes in one read.
 #[track_caller]
 pub(crate) fn served(head: &str) -> Served {
-    serve(head.as_bytes(), Cuts::Whole, &Config::default())
+    serve(head.as_bytes(), Cuts::AtOnce, &Config::default())
 }
 
 /// Why a server refuses this head; the same in any cuts.
@@ -265,7 +265,7 @@ fn long_lists_take_linear_time() {
         REQUEST,
         &format!("Sec-WebSocket-Protocol: {}", names.join(",")),
     );
-    let served = serve(head.as_bytes(), Cuts::Whole, &Config::default());
+    let served = serve(head.as_bytes(), Cuts::AtOnce, &Config::default());
     assert!(served.request().subprotocols().eq(names));
 }
 
@@ -357,7 +357,7 @@ fn no_byte_is_lost_while_the_application_decides() {
                     }
                 }
                 assert_eq!(events, wanted(), "{deliver:?} {cuts:?} {delay}");
-                assert!(buffer.is_empty() && joining.begun().is_none());
+                assert!(buffer.is_empty() && joining.unfinished().is_none());
                 let end = out.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
                 let sent = sent_frames(&out[end..], Role::Server);
                 assert_eq!((sent.len(), &sent[0].payload[..]), (2, &b"between"[..]));
@@ -373,7 +373,7 @@ fn bytes_before_the_answer_have_a_limit() {
     for max in [REQUEST.len(), 1_000] {
         let config = config(|all| all.max_head_size = max);
         for one in [1, 7, max] {
-            let mut served = serve(REQUEST.as_bytes(), Cuts::Whole, &config);
+            let mut served = serve(REQUEST.as_bytes(), Cuts::AtOnce, &config);
             let mut sent = 0;
             let mut send = |endpoint: &mut Endpoint, len: usize, out: &mut BytesMut| {
                 sent += len;
@@ -412,7 +412,7 @@ fn a_request_is_answered_once() {
     // Elsewhere a handler that answered twice wrote a response between the frames.
     let config = Config::default();
     let asked = || {
-        let mut served = serve(REQUEST.as_bytes(), Cuts::Whole, &config);
+        let mut served = serve(REQUEST.as_bytes(), Cuts::AtOnce, &config);
         let request = served.result.take().unwrap().unwrap();
         (served.endpoint, request)
     };

@@ -138,13 +138,13 @@ fn honest_variations_of_a_response_are_accepted() {
 fn a_required_subprotocol_or_extension_must_be_accepted() {
     let config = Config::default();
     let request = offering().require_subprotocol();
-    let asked = ask(&request, RESPONSE, b"", Cuts::Whole, &config);
+    let asked = ask(&request, RESPONSE, b"", Cuts::AtOnce, &config);
     assert_eq!(asked.error(), Some(HandshakeError::SubprotocolMissing));
 
     let long = "x".repeat(200);
     for name in ["x-b", &long] {
         let request = offering().extension(Extension::new(name).unwrap(), true);
-        let asked = ask(&request, RESPONSE, b"", Cuts::Whole, &config);
+        let asked = ask(&request, RESPONSE, b"", Cuts::AtOnce, &config);
         assert_eq!(asked.opened().status, 101);
         assert!(!asked.endpoint.is_open());
         let sent = sent_frames(&asked.out, Role::Client);
@@ -180,7 +180,7 @@ fn bytes_after_a_101_belong_to_the_connection() {
 #[test]
 fn a_masked_frame_right_after_the_101_fails() {
     let (masked, config) = (frame(Role::Server, 0x81, b"x"), Config::default());
-    let asked = ask(&client_request(), RESPONSE, &masked, Cuts::Whole, &config);
+    let asked = ask(&client_request(), RESPONSE, &masked, Cuts::AtOnce, &config);
     let mut driven = Driven::new(asked.endpoint);
     driven.feed(&asked.rest);
     assert_eq!(driven.events, [Event::Failed(ProtocolError::FrameMasked)]);
@@ -226,7 +226,7 @@ fn a_redirect_is_reported_and_not_followed() {
         &client_request(),
         evil,
         b"",
-        Cuts::Whole,
+        Cuts::AtOnce,
         &Config::default(),
     );
     assert!(!asked.eof().to_string().contains('\u{9b}'));
@@ -326,7 +326,7 @@ fn the_line_before_a_chunk_has_a_limit() {
     // Elsewhere the bytes between chunks were not limited.
     for endless in [format!("5;{}", "x".repeat(100_000)), "0".repeat(100_000)] {
         let response = format!("HTTP/1.1 503 x\r\nTransfer-Encoding: chunked\r\n\r\n{endless}");
-        for cuts in [Cuts::Whole, Cuts::Bytes] {
+        for cuts in [Cuts::AtOnce, Cuts::Bytes] {
             let asked = ask(&client_request(), &response, b"", cuts, &Config::default());
             assert!(matches!(asked.error(), Some(HandshakeError::Refused(r)) if !r.is_complete));
         }
@@ -339,6 +339,6 @@ fn trailer_fields_are_not_awaited() {
     let response = "HTTP/1.1 503 x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n".to_owned()
         + &"X: y\r\n".repeat(50_000);
     let (request, config) = (client_request(), Config::default());
-    let asked = ask(&request, &response, b"", Cuts::Whole, &config);
+    let asked = ask(&request, &response, b"", Cuts::AtOnce, &config);
     assert!(matches!(asked.error(), Some(HandshakeError::Refused(r)) if r.is_complete));
 }

@@ -37,7 +37,7 @@ fn fails(error: SetupError, results: impl IntoIterator<Item = Result<(), SetupEr
 
 /// Adds a header to each of the three heads that are written.
 fn header(name: &str, value: &str) -> [Result<(), SetupError>; 3] {
-    let mut served = serve(REQUEST.as_bytes(), Cuts::Whole, &Config::default());
+    let mut served = serve(REQUEST.as_bytes(), Cuts::AtOnce, &Config::default());
     [
         client_request().header(name, value).map(drop),
         Response::new(401).header(name, value).map(drop),
@@ -124,7 +124,7 @@ fn extension() {
 #[test]
 fn not_offered() {
     let head = with_line(REQUEST, "Sec-WebSocket-Extensions: a");
-    let mut served = serve(head.as_bytes(), Cuts::Whole, &Config::default());
+    let mut served = serve(head.as_bytes(), Cuts::AtOnce, &Config::default());
     let request = served.request_mut();
     let [a, b] = ["a", "b"].map(|name| Extension::new(name).unwrap());
     let other = request.select_extension(b);

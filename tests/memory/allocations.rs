@@ -97,7 +97,7 @@ fn an_idle_connection_holds_nothing() {
     for role in ROLES {
         let mut out = warm();
         let mib = vec![b'x'; 1 << 20];
-        let whole = frame(role, 0x81, b"echo");
+        let full = frame(role, 0x81, b"echo");
         let fragments = [
             frame(role, 1, b"a"),
             frame(role, 0, b""),
@@ -110,7 +110,7 @@ fn an_idle_connection_holds_nothing() {
         let (mut ws, bytes) = held(|| connection(role, Settings::default()));
         assert_eq!(bytes, 0, "new");
         for (name, wire) in [
-            ("one frame", whole),
+            ("one frame", full),
             ("fragments", fragments.concat()),
             ("large message", large),
             ("control frame", ping),
@@ -142,11 +142,11 @@ fn an_idle_connection_holds_nothing() {
 fn a_connection_that_is_over_holds_nothing() {
     for role in ROLES {
         for end in [vec![0x83], frame(role, 0x88, b""), Vec::new()] {
-            let (mut begun, mut end) = (frame(role, 1, &[b'x'; 5_000]), end);
+            let (mut unfinished, mut end) = (frame(role, 1, &[b'x'; 5_000]), end);
             let mut out = warm();
             let (_ws, bytes) = held(|| {
                 let mut ws = connection(role, Settings::default());
-                feed(&mut ws, &mut begun, &mut out);
+                feed(&mut ws, &mut unfinished, &mut out);
                 let mut input = Input(&mut end);
                 if ws.receive(&mut input, &mut out).is_none() {
                     ws.receive_eof();
@@ -308,10 +308,10 @@ fn pieces_and_messages_that_wait_in_the_input_allocate_nothing() {
                 let mut ends = 0;
                 let ((), count) = allocations(|| {
                     // What is left is received again, with what follows it.
-                    let (mut begin, mut end) = (0, 0);
+                    let (mut start, mut end) = (0, 0);
                     while end < bytes.len() {
                         end = bytes.len().min(end.saturating_add(read_len));
-                        let mut input = Input(&mut bytes[begin..end]);
+                        let mut input = Input(&mut bytes[start..end]);
                         while let Some(event) = ws.receive(&mut input, &mut out) {
                             ends += match event {
                                 Event::Piece(piece) => usize::from(piece.is_last()),
@@ -319,9 +319,9 @@ fn pieces_and_messages_that_wait_in_the_input_allocate_nothing() {
                                 other => panic!("{other:?}"),
                             };
                         }
-                        begin = end - input.0.len();
+                        start = end - input.0.len();
                     }
-                    assert_eq!(begin, end);
+                    assert_eq!(start, end);
                 });
                 assert_eq!((ends, count), (1, 0), "{deliver:?} {first:x} {read_len}");
             }

@@ -109,7 +109,7 @@ fn opened(deflate: &Deflate) -> [Connection; 2] {
     let config = config(|c| c.deflate = Some(deflate.clone()));
     let (mut out, now) = (BytesMut::new(), Duration::ZERO);
     let client = Endpoint::client(&client_request(), &config, [5; 32], now, &mut out);
-    let mut served = serve(&out, Cuts::Whole, &config);
+    let mut served = serve(&out, Cuts::AtOnce, &config);
     served.accept();
     let client = receive_response(client, &[served.out.to_vec()]);
     let both = [client.endpoint, served.endpoint].map(|end| end.into_connection().unwrap());
@@ -294,7 +294,7 @@ fn a_connection_that_is_over_holds_nothing_for_it() {
     let text = text_of(50_000);
     for role in ROLES {
         for (bits, no_takeover) in TERMS {
-            for begun in [false, true] {
+            for unfinished in [false, true] {
                 for end in [
                     "close",
                     "peer",
@@ -313,12 +313,12 @@ fn a_connection_that_is_over_holds_nothing_for_it() {
                     // Used in both directions, and perhaps in the middle of a message.
                     feed(&mut ws, &frame(role, 0xc2, &stored(50_000)), &mut out);
                     ws.send(&text, &mut out).unwrap();
-                    if begun {
+                    if unfinished {
                         let bytes = stored(50_000);
                         feed(&mut ws, &frame(role, 0x42, &bytes[..40_000]), &mut out);
                         ws.send_piece(&text[..], false, &mut out).unwrap();
                     }
-                    let first = if begun { 0x80 } else { 0xc2 };
+                    let first = if unfinished { 0x80 } else { 0xc2 };
                     let fails = |bytes: &[u8], ws: &mut Connection, out: &mut BytesMut| {
                         let mut bytes = bytes.to_vec();
                         let mut input = Input(&mut bytes);
@@ -343,14 +343,14 @@ fn a_connection_that_is_over_holds_nothing_for_it() {
                     }
                     let bytes = held_by(ws);
                     if end != "drop" {
-                        assert_eq!(bytes, ending, "{end} {bits} {no_takeover} {begun}");
+                        assert_eq!(bytes, ending, "{end} {bits} {no_takeover} {unfinished}");
                     }
                     // At most one of each kind is left in the pool.
                     let waits = live() - ends_before;
                     let codec = compressor(bits.max(9), 8);
                     assert!(waits <= INFLATER + codec + 512, "{waits} bytes");
                     drop((deflate, out));
-                    assert_eq!(live(), before, "{end} {bits} {no_takeover} {begun}");
+                    assert_eq!(live(), before, "{end} {bits} {no_takeover} {unfinished}");
                 }
             }
         }

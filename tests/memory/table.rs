@@ -82,9 +82,9 @@ fn table() -> String {
             let receiving = {
                 let mut ws = server(&shared, &params);
                 receive(&mut ws, compressed(&params));
-                let mut begun = compressed(&params);
-                begun.truncate(30); // the start of a message of 8 KiB
-                receive(&mut ws, begun);
+                let mut unfinished = compressed(&params);
+                unfinished.truncate(30); // the start of a message of 8 KiB
+                receive(&mut ws, unfinished);
                 held(ws)
             };
             writeln!(

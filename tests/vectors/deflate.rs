@@ -337,7 +337,7 @@ fn deflate_compressed() {
         });
         let bits = window_bits(&check["inflate_bits"]).unwrap_or(15);
         let mut sendings = vec![Sending::Binary];
-        let fragments = [Cuts::Whole, Cuts::Random(1), Cuts::Random(2)];
+        let fragments = [Cuts::AtOnce, Cuts::Random(1), Cuts::Random(2)];
         sendings.extend(fragments.map(Sending::Fragments));
         if messages.iter().all(|m| std::str::from_utf8(m).is_ok()) {
             sendings.push(Sending::Text);

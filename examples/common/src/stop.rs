@@ -11,7 +11,7 @@ pub fn is_stopping() -> bool {
     STOP.load(Ordering::Relaxed)
 }
 
-/// Lets a signal set what [`is_stopping`] returns, and connect to this address, which wakes who accepts there.
+/// Makes a signal set what [`is_stopping`] returns, and connect to this address, which wakes the thread that accepts there.
 pub fn wake_to_stop(address: SocketAddr) -> Result<()> {
     on_stop(move || {
         STOP.store(true, Ordering::Relaxed);
@@ -19,7 +19,7 @@ pub fn wake_to_stop(address: SocketAddr) -> Result<()> {
     })
 }
 
-/// Lets each signal call this function, on a thread of its own.
+/// Makes each signal call this function, on a thread of its own.
 pub fn on_stop(call: impl FnMut() + Send + 'static) -> Result<()> {
     Ok(ctrlc::set_handler(call)?)
 }

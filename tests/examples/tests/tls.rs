@@ -658,7 +658,7 @@ fn messages() -> (Vec<u8>, Vec<u8>) {
 fn messages_come_back_however_they_are_cut_into_records(server: Which) {
     let tls = Tls::start(server, &[]);
     let (there, back) = messages();
-    // Whole: several messages in a record. Bytes: a record for each.
+    // At once: several messages in a record. Bytes: a record for each.
     for cuts in Cuts::ALL {
         let mut peer = tls.open();
         let records = peer.records(&cuts.cut(&there));
