@@ -254,7 +254,7 @@ const ENDS: [Ending; 9] = [
     (
         "a frame that breaks a rule",
         |side| _ = side.frame(0x83, b"", Duration::ZERO),
-        |_| failed(ProtocolError::ReservedOpcode),
+        |_| failed(ProtocolError::ReservedOpcode(3)),
     ),
     (
         "a frame that breaks a rule, after the peer's Close",

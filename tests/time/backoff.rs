@@ -799,9 +799,12 @@ fn a_server_that_breaks_the_protocol_is_worth_another_try() {
     for (bytes, error) in [
         (
             frame(Role::Client, 0x83, b""),
-            ProtocolError::ReservedOpcode,
+            ProtocolError::ReservedOpcode(3),
         ),
-        (frame(Role::Client, 0xf1, b""), ProtocolError::ReservedBit),
+        (
+            frame(Role::Client, 0xf1, b""),
+            ProtocolError::ReservedBit { first: 0xf1 },
+        ),
         (
             frame(Role::Client, 0x81, b"\xff"),
             ProtocolError::TextNotUtf8,
@@ -879,7 +882,7 @@ fn an_end_that_the_client_wants_stays_one_if_the_server_then_breaks_the_protocol
     assert_eq!(close, Ok(()));
     client.write_all(Duration::ZERO);
     let events = client.feed(&frame(Role::Client, 0x83, b""), Duration::ZERO);
-    assert_eq!(events, [Event::Failed(ProtocolError::ReservedOpcode)]);
+    assert_eq!(events, [Event::Failed(ProtocolError::ReservedOpcode(3))]);
     let end = client.done_after_eof(Duration::ZERO);
     assert_eq!(backoff(0).after(&end, HOUR), None, "{end:?}");
 }

@@ -15,7 +15,7 @@ pub fn is_stopping() -> bool {
     STOP.load(Ordering::Relaxed)
 }
 
-/// Lets a signal set what [`is_stopping`] returns, and connect to this address, which wakes who accepts there.
+/// Makes a signal set what [`is_stopping`] returns, and connect to this address, which wakes the thread that accepts there.
 pub fn wake_to_stop(address: SocketAddr) -> Result<()> {
     on_stop(move || {
         STOP.store(true, Ordering::Relaxed);
