@@ -40,8 +40,8 @@
 //! - A server or a client over a transport of yours: [`Endpoint`]. For a client that reconnects
 //!   there is [`Backoff`].
 //! - To send, to close, to change settings: [`Session`], which an `Endpoint` derefs to.
-//! - After somebody else's handshake: [`negotiation`] and [`Endpoint::open`]; without deadlines
-//!   [`Connection`].
+//! - Where other software speaks HTTP: [`Request::read`] and [`Request::answer`] for a server,
+//!   [`Offer`] for a client, then [`Endpoint::open`]; without deadlines [`Connection`].
 //! - One message to many connections: [`Prepared`].
 //! - A relay, or uploads of any size: [`Deliver::Pieces`].
 //! - A page or a health check on the same port: [`Event::Http`].
@@ -133,8 +133,8 @@ pub use frame::role::Role;
 #[cfg(feature = "entropy")]
 pub use handshake::seed;
 pub use handshake::{
-    ClientRequest, Config, Extension, HandshakeError, Headers, OriginPolicy, Request, Response,
-    SetupError, negotiation,
+    ClientRequest, Config, Extension, HandshakeError, Headers, Offer, OriginPolicy, Request,
+    Response, SetupError,
 };
 pub use time::{Backoff, Expired, Times};
 

@@ -165,11 +165,9 @@ impl Phase {
             Self::Request(_) | Self::Response(_) => return Err(SendError::NotYetOpen),
             Self::Early(_) | Self::Open | Self::Over(_) => return Err(SendError::Closed),
         };
-        if request.error().is_some() {
+        if let Some(error) = request.refusal() {
             let is_head = deciding.is_head;
-            if let Some(error) = request.into_error() {
-                self.refuse(error, is_head, out);
-            }
+            self.refuse(error, is_head, out);
             return Ok(());
         }
         request.open(session, out);

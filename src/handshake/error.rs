@@ -51,12 +51,23 @@ pub enum HandshakeError {
         /// Its place: the number of bytes before it in the target.
         at: usize,
     },
+    /// RFC 9113, section 8.3: pseudo-headers come first, each once, and those that the request
+    /// needs are there and valid. Holds the name of one that is not.
+    PseudoHeader(Box<str>),
+    /// RFC 9113, section 8.2: a field has a valid name, in lower case, and a valid value; over
+    /// HTTP/2 and HTTP/3 it does not concern the connection (`Connection`, `Upgrade`). Holds the
+    /// name of one that breaks this.
+    Field(Box<str>),
     /// RFC 9112, section 3.2: there is one valid `Host`.
     Host,
     /// RFC 9110, section 9.3.1: the request has no content, which would be read as frames.
     Content,
     /// RFC 6455, section 4.2.1: `Upgrade` names `websocket` and `Connection` names `Upgrade`.
     NotUpgrade,
+    /// RFC 8441, section 4: over HTTP/2 and HTTP/3 the request is a CONNECT with `:protocol`.
+    NotExtendedConnect,
+    /// RFC 8441, section 5: the `:protocol` is `websocket`. Holds the one that was found.
+    Protocol(Box<str>),
     /// RFC 6455, section 4.2.1: there is one `Sec-WebSocket-Key`, of 16 bytes in base64.
     Key,
     /// RFC 6455, section 4.3: `Sec-WebSocket-Version` occurs once, a number from 0 to 255.
@@ -101,6 +112,9 @@ pub enum HandshakeError {
     SubprotocolMissing,
     /// RFC 6455, section 4.1: the server accepts extensions that were offered. This one was not.
     ExtensionNotOffered(Box<str>),
+    /// RFC 6455, section 7.4.1: the client requires this extension, and the server did not accept
+    /// it. An `Endpoint` closes the connection with 1010 instead.
+    ExtensionMissing(Box<str>),
     /// RFC 6455, section 4.1: the transport ended before the response did.
     TransportEnded,
 }
@@ -115,8 +129,9 @@ impl HandshakeError {
             Self::OriginForbidden { .. } => 403,
             Self::Method(_) => 405,
             Self::TargetTooLong { .. } => 414,
-            Self::NotUpgrade | Self::VersionUnsupported(_) => 426,
+            Self::NotUpgrade => 426,
             Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => 431,
+            Self::Protocol(_) => 501, // RFC 9220, section 3
             Self::HttpVersion { .. } => 505,
             Self::Refused(_)
             | Self::TooManyInterimResponses { .. }
@@ -126,13 +141,18 @@ impl HandshakeError {
             | Self::SubprotocolNotOffered(_)
             | Self::SubprotocolMissing
             | Self::ExtensionNotOffered(_)
+            | Self::ExtensionMissing(_)
             | Self::TransportEnded => 502,
             Self::Malformed { .. }
             | Self::Target { .. }
+            | Self::PseudoHeader(_)
+            | Self::Field(_)
+            | Self::NotExtendedConnect
             | Self::Host
             | Self::Content
             | Self::Key
             | Self::VersionMalformed
+            | Self::VersionUnsupported(_)
             | Self::Origin
             | Self::Subprotocol
             | Self::Extensions => 400,
@@ -184,6 +204,30 @@ impl fmt::Display for HandshakeError {
                 return write!(
                     f,
                     "the request target is not valid: {found:?} after {at} bytes (RFC 9112, section 3.2)"
+                );
+            }
+            Self::PseudoHeader(name) => {
+                return write!(
+                    f,
+                    "the pseudo-header {} is missing, not valid, or out of place (RFC 9113, section 8.3)",
+                    name.escape_debug()
+                );
+            }
+            Self::Field(name) => {
+                return write!(
+                    f,
+                    "the header {} is not valid here (RFC 9113, section 8.2)",
+                    name.escape_debug()
+                );
+            }
+            Self::NotExtendedConnect => {
+                "not a WebSocket handshake: over HTTP/2 and HTTP/3 it is a CONNECT with ':protocol' (RFC 8441, section 4)"
+            }
+            Self::Protocol(found) => {
+                return write!(
+                    f,
+                    "the ':protocol' must be websocket, not {} (RFC 8441, section 5)",
+                    found.escape_debug()
                 );
             }
             Self::Host => "there must be one valid Host header (RFC 9112, section 3.2)",
@@ -255,6 +299,13 @@ impl fmt::Display for HandshakeError {
                     found.escape_debug()
                 );
             }
+            Self::ExtensionMissing(name) => {
+                return write!(
+                    f,
+                    "the server did not accept the extension '{}', which is required (RFC 6455, section 7.4.1)",
+                    name.escape_debug()
+                );
+            }
             Self::TransportEnded => {
                 "the transport ended before the response did (RFC 6455, section 4.1)"
             }
@@ -274,10 +325,10 @@ impl From<&HandshakeError> for Response {
             // RFC 9110, section 15.5.6: the methods that are allowed.
             HandshakeError::Method(_) => headers.push_checked("Allow", b"GET"),
             // RFC 6455, section 4.4: the versions that are supported.
-            HandshakeError::VersionMalformed => {
+            HandshakeError::VersionMalformed | HandshakeError::VersionUnsupported(_) => {
                 headers.push_checked("Sec-WebSocket-Version", b"13");
             }
-            HandshakeError::NotUpgrade | HandshakeError::VersionUnsupported(_) => {
+            HandshakeError::NotUpgrade => {
                 headers.push_checked("Upgrade", b"websocket");
                 headers.push_checked("Sec-WebSocket-Version", b"13");
             }

@@ -10,7 +10,6 @@
 
 use super::*;
 use bytes::BytesMut;
-use sansocket::negotiation::accept_key;
 use sansocket::{
     ClientRequest, CloseCode, Config, End, Endpoint, Event, Expired, Input, ProtocolError, Request,
     Role, Settings, Tick, Times,

@@ -7,29 +7,6 @@ use crate::handshake::token::is_token;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Returns the first subprotocol in the client's order that the server supports.
-///
-/// With none in common the WebSocket opens without one (RFC 6455, section 4.2.2); browsers fail
-/// then.
-///
-/// ```
-/// use sansocket::negotiation::select_subprotocol;
-///
-/// let offered = ["superchat", "chat"];
-/// assert_eq!(select_subprotocol(&offered, &["chat", "superchat"]), Some("superchat"));
-/// assert_eq!(select_subprotocol(&offered, &["Chat"]), None);
-/// ```
-#[must_use]
-pub fn select_subprotocol<'o>(
-    offered: &'o [impl AsRef<str>],
-    supported: &[impl AsRef<str>],
-) -> Option<&'o str> {
-    offered
-        .iter()
-        .map(AsRef::as_ref)
-        .find(|name| supported.iter().any(|other| other.as_ref() == *name))
-}
-
 /// The subprotocols that a client offers, read line by line: tokens, all different (RFC 6455,
 /// section 4.1).
 #[derive(Default)]
