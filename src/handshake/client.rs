@@ -219,6 +219,7 @@ mod tests {
     use crate::handshake::negotiation::key::{accept_of, key_of};
     use alloc::format;
     use alloc::string::String;
+    use alloc::vec::Vec;
 
     fn request() -> ClientRequest {
         let request = ClientRequest::new("ws://example.com/chat?q").unwrap();
@@ -282,7 +283,8 @@ mod tests {
             let response = result.unwrap().unwrap();
             assert_eq!((response.status, left), (101, 5));
             assert_eq!(response.subprotocol(), Some("b"));
-            assert_eq!(format!("{}", response.extensions()[0]), "x; y=1");
+            let extensions: Vec<_> = response.extensions().collect();
+            assert_eq!(format!("{extensions:?}"), "[Extension(x; y=1)]");
         }
     }
 

@@ -36,22 +36,22 @@ pub struct Headers {
     fields: Vec<Field>,
 }
 
-/// The place of a field.
+/// The place of a field: small, because a field may have as few as four bytes.
 #[derive(Clone)]
 pub(crate) struct Field {
-    pub(crate) name: Range<usize>,
-    pub(crate) value: Range<usize>,
+    pub(crate) name: Range<u32>,
+    pub(crate) value: Range<u32>,
 }
 
 /// A value, looked up when it is asked for: most of those that a pass over the fields meets are not.
 pub(crate) struct Value<'h> {
     headers: &'h Headers,
-    place: &'h Range<usize>,
+    place: &'h Range<u32>,
 }
 
 impl<'h> Value<'h> {
     pub(crate) fn get(&self) -> &'h [u8] {
-        self.headers.part(self.place)
+        self.headers.field_part(self.place)
     }
 }
 
@@ -111,14 +111,14 @@ impl Headers {
     pub(crate) fn push_checked(&mut self, name: &str, value: &[u8]) {
         let token = name.strip_prefix(':').unwrap_or(name);
         debug_assert!(is_token(token.as_bytes()));
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(name.as_bytes());
-        let middle = self.bytes.len();
-        self.bytes.extend_from_slice(value);
-        self.fields.push(Field {
-            name: start..middle,
-            value: middle..self.bytes.len(),
-        });
+        let mut append = |bytes: &[u8]| {
+            let start = self.bytes.len() as u32;
+            self.bytes.extend_from_slice(bytes);
+            start..self.bytes.len() as u32
+        };
+        let name = append(name.as_bytes());
+        let value = append(value);
+        self.fields.push(Field { name, value });
     }
 
     /// As [`push_checked`](Self::push_checked), with the name in lower case, as HTTP/2 and HTTP/3
@@ -163,7 +163,7 @@ impl Headers {
                 headers: self,
                 place: &field.value,
             };
-            (self.part(&field.name), value)
+            (self.field_part(&field.name), value)
         })
     }
 
@@ -196,6 +196,10 @@ impl Headers {
 
     fn bytes_of_fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.raw().map(|(name, value)| (name, value.get()))
+    }
+
+    fn field_part(&self, place: &Range<u32>) -> &[u8] {
+        self.part(&(place.start as usize..place.end as usize))
     }
 
     /// A part of the head that holds the fields.

@@ -63,7 +63,7 @@ impl Request {
         config: &Config,
     ) -> Self {
         let (list, result) = HeaderList::read(headers, Kind::Request, Limits::new(config));
-        Self::of_list(list, result, 1, &Rules::new(config))
+        Self::of_list(list, result, 1, config)
     }
 
     /// `read` says what is wrong with the list itself; `minor` is that of HTTP/1.x, if it is that.
@@ -71,7 +71,7 @@ impl Request {
         mut list: HeaderList,
         read: Result<(), HandshakeError>,
         minor: u8,
-        rules: &Rules,
+        config: &Config,
     ) -> Self {
         let read = read.and_then(|()| check_pseudo_headers(&list));
         // Whatever is wrong, the application may log what was sent.
@@ -97,7 +97,10 @@ impl Request {
             target: target.or_else(|| authority.clone()).unwrap_or_default(),
             version,
         };
-        let mut request = Self::new(start, list.headers, rules.settings);
+        let (mut request, rules) = (
+            Self::new(start, list.headers, config.settings),
+            Rules::new(config),
+        );
         let fields = read.and_then(|()| well_formed(&mut request, authority, false));
         let checked = fields.and_then(|fields| rules.check(&mut request, fields));
         request.parts().error = checked.err();

@@ -4,16 +4,17 @@
 
 use super::config::Negotiator;
 use super::error::HandshakeError;
-use super::extension::Extension;
+use super::extension::{Extension, Extensions};
 use super::fields::{self, write_field};
 use super::headers::{Headers, Place};
 use super::negotiation::key::{KEY_LEN, accept_of};
+use super::negotiation::subprotocol::Subprotocols;
 use super::response::Response;
 use super::setup_error::SetupError;
 use crate::connection::{Connection, Session, Settings};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::BytesMut;
 use core::fmt;
@@ -46,8 +47,8 @@ pub(super) struct Parts {
     headers: Headers,
     /// What `Sec-WebSocket-Accept` answers: only HTTP/1.1 has it.
     pub(super) key: Option<[u8; KEY_LEN]>,
-    pub(super) subprotocols: Vec<String>,
-    pub(super) extensions: Vec<Extension>,
+    pub(super) subprotocols: Subprotocols,
+    pub(super) extensions: Extensions,
     pub(super) error: Option<HandshakeError>,
     /// Which subprotocol is chosen.
     selected: Option<usize>,
@@ -85,8 +86,8 @@ impl Request {
             host: None,
             headers,
             key: None,
-            subprotocols: Vec::new(),
-            extensions: Vec::new(),
+            subprotocols: Subprotocols::default(),
+            extensions: Extensions::default(),
             error: None,
             selected: None,
             accepted: Vec::new(),
@@ -191,15 +192,13 @@ impl Request {
     }
 
     /// Returns the subprotocols that the client offers, in its order (RFC 6455, section 1.9).
-    #[must_use]
-    pub fn subprotocols(&self) -> &[String] {
-        &self.0.subprotocols
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        self.0.subprotocols.iter()
     }
 
     /// Returns the extensions that the client offers, in its order (RFC 6455, section 9.1).
-    #[must_use]
-    pub fn extensions(&self) -> &[Extension] {
-        &self.0.extensions
+    pub fn extensions(&self) -> impl Iterator<Item = Extension> {
+        self.0.extensions.iter()
     }
 
     /// Returns why the request is not an opening handshake that this server accepts; `None` for one
@@ -217,16 +216,13 @@ impl Request {
     /// browsers do not accept.
     pub fn select_subprotocol(&mut self, supported: &[impl AsRef<str>]) -> Option<&str> {
         let parts = &mut *self.0;
-        let is_supported = |name: &String| supported.iter().any(|other| other.as_ref() == name);
+        let is_supported = |name: &str| supported.iter().any(|other| other.as_ref() == name);
         parts.selected = parts.subprotocols.iter().position(is_supported);
         self.selected()
     }
 
     fn selected(&self) -> Option<&str> {
-        self.0
-            .subprotocols
-            .get(self.0.selected?)
-            .map(String::as_str)
+        self.subprotocols().nth(self.0.selected?)
     }
 
     /// Accepts an extension that the application implements itself, above the connection
@@ -235,7 +231,7 @@ impl Request {
     /// ```
     /// # use sansocket::{Extension, Request, SetupError};
     /// fn decide(request: &mut Request) -> Result<(), SetupError> {
-    ///     if request.extensions().iter().any(|offered| offered.name() == "bbf-usp-protocol") {
+    ///     if request.extensions().any(|offered| offered.name() == "bbf-usp-protocol") {
     ///         request.select_extension(Extension::new("bbf-usp-protocol")?)?;
     ///     }
     ///     Ok(())
@@ -250,7 +246,7 @@ impl Request {
         let parts = &mut *self.0;
         let is_same = |other: &Extension| other.name() == extension.name();
         let deflate = parts.deflate.as_ref().map(|(_, element)| element);
-        if !parts.extensions.iter().any(is_same)
+        if !parts.extensions.iter().any(|offered| is_same(&offered))
             || parts.accepted.iter().chain(deflate).any(is_same)
         {
             return Err(SetupError::NotOffered);
@@ -265,7 +261,7 @@ impl Request {
     /// ```
     /// # use sansocket::Request;
     /// fn decide(request: &mut Request) {
-    ///     if request.subprotocols().iter().any(|name| name == "video") {
+    ///     if request.subprotocols().any(|name| name == "video") {
     ///         request.decline_deflate(); // pictures do not shrink
     ///     }
     /// }
@@ -289,11 +285,12 @@ impl Request {
         self.method() == "HEAD"
     }
 
-    /// Why an endpoint, which speaks HTTP/1.1, does not accept the request.
-    pub(crate) fn refusal(&self) -> Option<HandshakeError> {
-        let is_upgrade = self.0.key.is_some();
-        let error = self.0.error.clone();
-        error.or_else(|| (!is_upgrade).then_some(HandshakeError::NotUpgrade))
+    /// The same request, if an endpoint, which speaks HTTP/1.1, can accept it.
+    pub(crate) fn acceptable(self) -> Result<Self, HandshakeError> {
+        match (&self.0.error, &self.0.key) {
+            (None, Some(_)) => Ok(self),
+            _ => Err(self.0.error.unwrap_or(HandshakeError::NotUpgrade)),
+        }
     }
 
     /// Returns the response that accepts and the open connection, for a caller whose own HTTP sends

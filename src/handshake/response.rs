@@ -98,7 +98,7 @@ impl Response {
     /// fn print(event: &Event) {
     ///     match event {
     ///         Event::Opened(response) => {
-    ///             println!("open; {:?} {:?}", response.subprotocol(), response.extensions());
+    ///             println!("open; {:?}", response.subprotocol());
     ///         }
     ///         Event::Refused(error) => match &**error {
     ///             HandshakeError::Refused(response) => println!("status {}", response.status),
@@ -117,12 +117,11 @@ impl Response {
     ///
     /// A response which did not open was not checked: it has none if the field does not fit its
     /// grammar.
-    #[must_use]
-    pub fn extensions(&self) -> Vec<Extension> {
+    pub fn extensions(&self) -> impl Iterator<Item = Extension> {
         let values = self.headers.get_all("sec-websocket-extensions");
         let extensions = Extension::parse_list(values);
         debug_assert!(self.status != 101 || extensions.is_ok(), "it was checked");
-        extensions.unwrap_or_default()
+        extensions.into_iter().flatten()
     }
 
     /// Appends the response to `out`; `is_head`: in answer to a HEAD, without its content.

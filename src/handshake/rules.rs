@@ -9,14 +9,12 @@ use super::headers::Place;
 use super::negotiation::request::RequestFields;
 use super::origin::OriginPolicy;
 use super::request::{Request, Version};
-use crate::connection::Settings;
 
 /// What a server demands of requests.
 #[derive(Debug)]
 pub(super) struct Rules {
     origins: OriginPolicy,
     deflate: Negotiator,
-    pub(super) settings: Settings,
 }
 
 impl Rules {
@@ -24,7 +22,6 @@ impl Rules {
         Self {
             origins: config.origins.clone(),
             deflate: config.negotiator(),
-            settings: config.settings,
         }
     }
 

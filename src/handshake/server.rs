@@ -8,6 +8,7 @@ use super::http1::head::{Head, HeadReader};
 use super::http1::request_line::RequestLine;
 use super::request::{Request, Start, Version};
 use super::rules::{Rules, well_formed};
+use crate::connection::Settings;
 use crate::frame::Input;
 
 /// The server's side of an opening handshake, which waits for a request.
@@ -26,7 +27,7 @@ impl ServerHandshake {
     }
 
     /// Takes what came from the client, and returns its request once the head is complete; `None`
-    /// until then. It takes no byte after the head.
+    /// until then. It takes no byte after the head. `settings` are those of the connection.
     ///
     /// It is an error if the head is not well-formed HTTP/1.x or exceeds a limit: then it is
     /// unknown what the client wants. Any other request is returned, with [`Request::error`] set if
@@ -34,15 +35,16 @@ impl ServerHandshake {
     pub(crate) fn receive(
         &mut self,
         input: &mut Input<'_>,
+        settings: &Settings,
     ) -> Option<Result<Request, HandshakeError>> {
         match self.reader.receive(input) {
             Ok(None) => None,
-            Ok(Some(head)) => Some(self.read(head)),
+            Ok(Some(head)) => Some(self.read(head, settings)),
             Err(error) => Some(Err(error)),
         }
     }
 
-    fn read(&self, head: Head) -> Result<Request, HandshakeError> {
+    fn read(&self, head: Head, settings: &Settings) -> Result<Request, HandshakeError> {
         let line = RequestLine::parse(head.first_line()?)?;
         let authority = line.authority;
         let authority = authority.map(|host| head.headers.place_of(host.into()));
@@ -51,7 +53,7 @@ impl ServerHandshake {
             target: head.headers.place_of(line.target),
             version: Version::Http1 { minor: line.minor },
         };
-        let mut request = Request::new(start, head.headers, self.rules.settings);
+        let mut request = Request::new(start, head.headers, *settings);
         let fields = well_formed(&mut request, authority, true)?;
         request.parts().error = self.rules.check(&mut request, fields).err();
         Ok(request)
@@ -61,7 +63,7 @@ impl ServerHandshake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::{Session, Settings};
+    use crate::connection::Session;
     use crate::handshake::extension::Extension;
     use crate::handshake::response::Response;
     use crate::handshake::setup_error::SetupError;
@@ -80,7 +82,7 @@ mod tests {
         let mut bytes = [head.as_bytes(), b"x"].concat();
         for piece in bytes.chunks_mut(size) {
             let mut input = Input(piece);
-            if let Some(result) = handshake.receive(&mut input) {
+            if let Some(result) = handshake.receive(&mut input, &Settings::default()) {
                 assert!(result.is_err() || size > 1 && input.0 == b"x" || input.0.is_empty());
                 return result;
             }
@@ -107,7 +109,7 @@ mod tests {
         assert_eq!((request.method(), request.host()), ("GET", "example.com"));
         assert_eq!((request.path(), request.query()), ("/chat", Some("q")));
         assert_eq!(request.select_subprotocol(&["b", "c"]), Some("b"));
-        assert_eq!(request.extensions().len(), 2);
+        assert_eq!(request.extensions().count(), 2);
         let [x, other] = ["x", "other"].map(|name| Extension::new(name).unwrap());
         assert_eq!(request.select_extension(x.clone()), Ok(()));
         for extension in [x, other] {
@@ -196,7 +198,7 @@ mod tests {
             let response = Response::from(&error);
             assert_eq!(response.status, error.status());
             assert_eq!(response.body, format!("{error}\n").as_bytes());
-            assert_eq!(request.refusal(), Some(error));
+            assert_eq!(request.acceptable(), Err(error));
         }
     }
 
@@ -249,7 +251,7 @@ mod tests {
         let read = |head: &str| {
             let mut bytes = head.as_bytes().to_vec();
             ServerHandshake::new(&config)
-                .receive(&mut Input(&mut bytes))
+                .receive(&mut Input(&mut bytes), &Settings::default())
                 .unwrap()
         };
         assert!(read(REQUEST).unwrap().error().is_none());

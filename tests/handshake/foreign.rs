@@ -411,7 +411,7 @@ fn an_offer_that_is_answered_opens_both_sides() {
         );
         let (opened, mut client) = offer.check(response.status, &response.headers).unwrap();
         assert_eq!(opened.subprotocol(), Some("b"));
-        assert_eq!(opened.extensions().len(), 2);
+        assert_eq!(opened.extensions().count(), 2);
         assert_eq!(opened.headers.get("set-cookie"), Some("c=d"));
         say(&mut server, &mut client);
         say(&mut client, &mut server);

@@ -74,7 +74,8 @@ fn described(request: &Request) -> String {
         request.query(),
     );
     let said = (request.host(), request.origin());
-    let offered = (request.subprotocols(), request.extensions());
+    let subprotocols: Vec<_> = request.subprotocols().collect();
+    let offered = (subprotocols, Vec::from_iter(request.extensions()));
     format!(
         "{line:?} {said:?} {offered:?} {:?} {headers:?}",
         request.error()

@@ -266,7 +266,7 @@ fn long_lists_are_read_in_one_go() {
         &format!("Sec-WebSocket-Protocol: {}", names.join(",")),
     );
     let served = serve(head.as_bytes(), Cuts::Whole, &Config::default());
-    assert_eq!(served.request().subprotocols(), names);
+    assert!(served.request().subprotocols().eq(names));
 }
 
 #[test]

@@ -7,4 +7,5 @@ mod support;
 
 mod allocations;
 mod deflate;
+mod heads;
 mod table;

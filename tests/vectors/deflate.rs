@@ -64,7 +64,7 @@ fn deflate_offers() {
         let (offer, server) = (str(v, "offer"), &v["server"]);
         let deflate = deflate(server, &server["min_server_bits"]);
         let offered = Extension::parse_list([offer.as_bytes()]).unwrap();
-        let agreed = deflate.accept(&offered).map(parts);
+        let agreed = deflate.accept(offered).map(parts);
         let is = |outcome: &Value| match outcome["accepted"].as_bool().unwrap() {
             true => agreed == Some(parts(element(&outcome["agreed"]))),
             false => agreed.is_none(),
@@ -96,6 +96,7 @@ fn deflate_responses() {
         let deflate = deflate(&offers[0], &v["min_client_bits"]);
         let response = str(v, "response");
         let accepted = Extension::parse_list([response.as_bytes()]).unwrap();
+        let accepted: Vec<_> = accepted.collect();
         // A list that has what was not offered is judged before.
         let request = offered
             .iter()
@@ -141,7 +142,7 @@ fn deflate_responses() {
             let asked = ask(&client_request(), &response, b"", cuts, &config);
             match &agreed {
                 Ok(_) => {
-                    let extensions = asked.opened().extensions();
+                    let extensions: Vec<_> = asked.opened().extensions().collect();
                     assert!(asked.endpoint.has_deflate());
                     assert_eq!(deflate.agree(&offered, &extensions), agreed);
                 }

@@ -41,6 +41,7 @@ fn extension_headers() {
     section("extension_header", |v| {
         let lines = strings(&v["header_lines"]);
         let parsed = Extension::parse_list(lines.iter().map(|line| line.as_bytes()));
+        let parsed = parsed.map(Vec::from_iter);
         if v["expect"]["error"] == true {
             assert_eq!(parsed, Err(SetupError::Extension));
             return;
@@ -279,7 +280,7 @@ fn connect(
     let mut asked = receive_response(endpoint, &cuts.cut(&response));
     match &asked.result {
         Some(Ok(opened)) => {
-            let extensions: Vec<_> = opened.extensions().iter().map(|e| e.to_string()).collect();
+            let extensions: Vec<_> = opened.extensions().map(|e| e.to_string()).collect();
             let extensions = (!extensions.is_empty()).then(|| extensions.join(", "));
             assert!(asked.endpoint.is_open());
             let is_our_own = config.deflate.is_some() && extensions.is_some();

@@ -8,7 +8,7 @@ use crate::deflate::{Deflate, Params, Window};
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extension::Extension;
 use crate::handshake::setup_error::SetupError;
-use alloc::string::{String, ToString};
+use core::borrow::Borrow;
 
 const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
 const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
@@ -53,11 +53,14 @@ impl Deflate {
     ///
     /// let mut client = Deflate::default();
     /// client.server_max_window_bits = Some(8);
-    /// let answer = Deflate::default().accept(&[client.offer()]).expect("a good offer");
+    /// let answer = Deflate::default().accept([client.offer()]).expect("a good offer");
     /// assert_eq!(answer.to_string(), "permessage-deflate; server_max_window_bits=8");
     /// ```
     #[must_use]
-    pub fn accept(&self, offered: &[Extension]) -> Option<Extension> {
+    pub fn accept(
+        &self,
+        offered: impl IntoIterator<Item = impl Borrow<Extension>>,
+    ) -> Option<Extension> {
         let params = offers(offered).find_map(|offer| answer(self, offer))?;
         let bits = params.client_max_window_bits;
         Some(match bits {
@@ -135,14 +138,30 @@ fn is_deflate(element: &Extension) -> bool {
 }
 
 /// The valid offers of permessage-deflate, in order.
-fn offers(offered: &[Extension]) -> impl Iterator<Item = Element> {
-    let offers = offered.iter().filter(|element| is_deflate(element));
-    offers.filter_map(|element| read(element, Hint::Allowed))
+fn offers(
+    offered: impl IntoIterator<Item = impl Borrow<Extension>>,
+) -> impl Iterator<Item = Element> {
+    let offers = offered.into_iter();
+    let offers = offers.filter(|element| is_deflate(element.borrow()));
+    offers.filter_map(|element| read(element.borrow(), Hint::Allowed))
 }
 
-/// The value of a parameter.
-fn digits(window: Window) -> String {
-    window.bits().to_string()
+/// The values of the parameters for windows: 8 to 15 without sign or leading zero (RFC 7692, section
+/// 7.1.2).
+const WINDOW_BITS: [(Window, &str); 8] = [
+    (Window::Bits8, "8"),
+    (Window::Bits9, "9"),
+    (Window::Bits10, "10"),
+    (Window::Bits11, "11"),
+    (Window::Bits12, "12"),
+    (Window::Bits13, "13"),
+    (Window::Bits14, "14"),
+    (Window::Bits15, "15"),
+];
+
+fn digits(window: Window) -> &'static str {
+    let found = WINDOW_BITS.iter().find(|(other, _)| *other == window);
+    found.map_or("", |(_, digits)| digits)
 }
 
 /// An offer or an answer, read.
@@ -195,14 +214,9 @@ fn read(element: &Extension, hint: Hint) -> Option<Element> {
     })
 }
 
-/// 8 to 15 without sign or leading zero (RFC 7692, section 7.1.2).
 fn window_bits(value: &str) -> Option<Window> {
-    match value {
-        "8" | "9" | "10" | "11" | "12" | "13" | "14" | "15" => {
-            value.parse().ok().map(Window::nearest)
-        }
-        _ => None,
-    }
+    let found = WINDOW_BITS.iter().find(|(_, digits)| *digits == value);
+    found.map(|(window, _)| *window)
 }
 
 /// A server's answer to an offer, if it can accept that.

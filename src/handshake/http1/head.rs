@@ -60,7 +60,8 @@ impl HeadReader {
         Self {
             kept: Vec::new(),
             progress: Progress::default(),
-            max_size,
+            // Places in a head have 32 bits.
+            max_size: max_size.min(u32::MAX as usize),
             max_headers,
         }
     }
@@ -76,6 +77,8 @@ impl HeadReader {
         };
         let mut head = mem::take(&mut self.kept);
         head.extend_from_slice(input.take(len));
+        // The application may keep it for long.
+        head.shrink_to_fit();
         let lines = mem::take(&mut self.progress).lines;
         parse(head, lines).map(Some)
     }
@@ -177,7 +180,7 @@ fn parse(bytes: Vec<u8>, lines: usize) -> Result<Head, HandshakeError> {
         if part.is_empty() {
             0..0
         } else {
-            start..start + part.len()
+            start as u32..(start + part.len()) as u32
         }
     };
     let fields = parsed.iter().map(|field| Field {
@@ -186,7 +189,7 @@ fn parse(bytes: Vec<u8>, lines: usize) -> Result<Head, HandshakeError> {
     });
     let (first_line, fields) = (place(first_line), fields.collect());
     Ok(Head {
-        first_line,
+        first_line: first_line.start as usize..first_line.end as usize,
         headers: Headers::of_head(bytes, fields),
     })
 }

@@ -7,4 +7,4 @@ pub(super) mod key;
 pub(super) mod list;
 pub(super) mod request;
 pub(super) mod response;
-mod subprotocol;
+pub(super) mod subprotocol;

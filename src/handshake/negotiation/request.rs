@@ -5,9 +5,9 @@
 
 use super::key::{KEY_LEN, valid_key};
 use super::list::{Once, has_token};
-use super::subprotocol::SubprotocolList;
+use super::subprotocol::{SubprotocolReader, Subprotocols};
 use crate::handshake::error::HandshakeError;
-use crate::handshake::extension::{Extension, ExtensionList};
+use crate::handshake::extension::{ExtensionReader, Extensions};
 use crate::handshake::fields::is_of_connection;
 use crate::handshake::headers::{Headers, Place};
 use crate::handshake::http1::body::decimal;
@@ -15,7 +15,6 @@ use crate::handshake::uri::Authority;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 /// What the header fields of a request say.
 #[derive(Default)]
@@ -33,8 +32,8 @@ pub(in crate::handshake) struct RequestFields {
     version: Once<Option<u8>>,
     /// Whether it is text.
     origin: Once<bool>,
-    subprotocols: SubprotocolList,
-    extensions: ExtensionList,
+    subprotocols: SubprotocolReader,
+    extensions: ExtensionReader,
 }
 
 impl RequestFields {
@@ -124,7 +123,7 @@ impl RequestFields {
     /// What all versions of HTTP have alike: the subprotocols and extensions that are offered.
     pub(in crate::handshake) fn offered(
         self,
-    ) -> Result<(Vec<String>, Vec<Extension>), HandshakeError> {
+    ) -> Result<(Subprotocols, Extensions), HandshakeError> {
         match self.version {
             Once::Found(Some(13)) => {}
             Once::Found(Some(other)) => return Err(HandshakeError::VersionUnsupported(other)),

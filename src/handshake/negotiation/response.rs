@@ -5,7 +5,7 @@
 use super::key::ACCEPT_LEN;
 use super::list::{Once, has_token};
 use crate::handshake::error::HandshakeError;
-use crate::handshake::extension::{Extension, ExtensionList};
+use crate::handshake::extension::{Extension, ExtensionReader};
 use crate::handshake::fields::is_of_connection;
 use crate::handshake::headers::Headers;
 use crate::handshake::token::is_token;
@@ -23,7 +23,7 @@ pub(in crate::handshake) struct ResponseFields<'h> {
     names_upgrade: bool,
     accept: Once<&'h [u8]>,
     subprotocol: Once<&'h [u8]>,
-    extensions: ExtensionList,
+    extensions: ExtensionReader,
 }
 
 impl<'h> ResponseFields<'h> {
@@ -100,10 +100,11 @@ impl<'h> ResponseFields<'h> {
             if !extensions.iter().any(is_same) {
                 return Err(HandshakeError::ExtensionNotOffered(extension.name().into()));
             }
-            if agreed.iter().take(index).any(is_same) {
+            if agreed.iter().take(index).any(|other| is_same(&other)) {
                 return Err(HandshakeError::Extensions);
             }
         }
-        Ok((has_subprotocol, agreed))
+        // No more than were offered.
+        Ok((has_subprotocol, agreed.iter().collect()))
     }
 }

@@ -20,7 +20,8 @@ fn connection() -> (Connection, String) {
     let Some(Event::Request(request)) = event else {
         panic!("{event:?}");
     };
-    assert_eq!(request.extensions()[0].name(), "permessage-deflate");
+    let extension = request.extensions().next().expect("offered");
+    assert_eq!(extension.name(), "permessage-deflate");
     endpoint.accept(request, &mut out).unwrap();
     let ws = endpoint.into_connection().expect("it is open");
     (ws, String::from_utf8(out.to_vec()).unwrap())
