@@ -1,6 +1,6 @@
 //! An echo server: blocking `std::net`, a thread for each connection.
 //!
-//!     cargo run --release --example echo_server -- [ADDRESS] [--max-message BYTES] [--deflate] [--hurry N]
+//!     cargo run --release --example echo_server -- [ADDRESS] [--max-message BYTES] [--deflate] [--same-origin] [--hurry N]
 //!
 //! `examples/common` has what all examples share: arguments, and the loop that accepts.
 
@@ -39,7 +39,10 @@ fn serve(mut stream: TcpStream, config: &Config) -> io::Result<()> {
                 let _ = stream.shutdown(Shutdown::Write); // again does no harm
                 wake
             }
-            Tick::Done(_end) => return Ok(()),
+            Tick::Done(end) => {
+                common::log(&end);
+                return Ok(());
+            }
         };
         let wait = wake.map_or(look, |wake| look.min(wake - now));
 

@@ -80,8 +80,10 @@
 //!   controls has a finite limit: see [`Config`] and [`Settings`].
 //! - What a compressed message inflates to is bounded before it is written.
 //! - A deadline judges the peer, not the scheduler: see [`Endpoint::tick`].
-//! - No panic, whatever the bytes, and no `unsafe` code. `Debug` shows no payload, credential or masking
-//!   key.
+//! - No panic, whatever the bytes, and no `unsafe` code.
+//! - What is logged is harmless: neither `Debug` nor the text of an error shows a payload, a key, a
+//!   subprotocol (where browsers put tokens), a query, userinfo, or the value of a header field that
+//!   is not known to hold no secret. Paths are shown.
 //!
 //! # Features
 //!

@@ -340,19 +340,6 @@ impl Endpoint {
     /// Accepts the request of an [`Event::Request`]: appends the response to `out` and opens the
     /// connection. Messages may follow at once.
     ///
-    /// The connection without its deadlines, if the opening handshake is complete.
-    ///
-    /// It is `None`, too, while bytes wait that came before [`accept`](Self::accept): first call
-    /// [`receive`](Self::receive) until it returns `None`.
-    ///
-    /// ```
-    /// # use bytes::BytesMut;
-    /// # use sansocket::{Config, Endpoint};
-    /// # let (now, mut out) = (std::time::Duration::ZERO, BytesMut::new());
-    /// let ws = Endpoint::server(&Config::default(), now);
-    /// assert!(ws.into_connection().is_none()); // no request has come
-    /// ```
-    ///
     /// # Errors
     ///
     /// [`SendError::Closed`] if there is no request to answer any more: it was answered, or its

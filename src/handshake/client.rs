@@ -283,8 +283,8 @@ mod tests {
             let response = result.unwrap().unwrap();
             assert_eq!((response.status, left), (101, 5));
             assert_eq!(response.subprotocol(), Some("b"));
-            let extensions: Vec<_> = response.extensions().collect();
-            assert_eq!(format!("{extensions:?}"), "[Extension(x; y=1)]");
+            let extensions: Vec<_> = response.extensions().map(|x| format!("{x}")).collect();
+            assert_eq!(extensions, ["x; y=1"]);
         }
     }
 

@@ -6,6 +6,7 @@ use super::extension::Extension;
 use super::fields;
 use super::headers::{Headers, check_value};
 use super::setup_error::SetupError;
+use super::shown::{AllHidden, without_secrets};
 use super::token::is_token;
 use super::uri::Uri;
 use alloc::string::String;
@@ -119,7 +120,7 @@ impl ClientRequest {
     ///
     /// [`SetupError::Value`] if it has control characters.
     pub fn origin(mut self, origin: &str) -> Result<Self, SetupError> {
-        check_value(origin.as_bytes())?;
+        check_value(origin)?;
         self.origin = Some(origin.into());
         Ok(self)
     }
@@ -226,16 +227,19 @@ impl FromStr for ClientRequest {
 }
 
 impl fmt::Debug for ClientRequest {
-    /// Hides userinfo, the query, and the values of fields that hold secrets.
+    /// Hides userinfo, the query, subprotocols (where browsers put tokens), and the values of fields
+    /// that may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (uri, query) = match self.uri.text.split_once('?') {
-            Some((uri, _)) => (uri, "?…"),
-            None => (&*self.uri.text, ""),
-        };
+        let scheme = if self.is_secure() { "wss" } else { "ws" };
+        let resource = &*self.uri.resource_name;
+        let (path, _query) = resource.split_once('?').unwrap_or((resource, ""));
         f.debug_struct("ClientRequest")
-            .field("uri", &format_args!("{uri}{query}"))
-            .field("origin", &self.origin)
-            .field("subprotocols", &self.subprotocols)
+            .field(
+                "uri",
+                &format_args!("{scheme}://{}{path}", self.authority()),
+            )
+            .field("origin", &self.origin.as_deref().map(without_secrets))
+            .field("subprotocols", &AllHidden(&self.subprotocols))
             .field("requires_subprotocol", &self.requires_subprotocol)
             .field("extensions", &self.extensions)
             .field("required_extensions", &self.required_extensions)
@@ -257,6 +261,6 @@ mod tests {
             .unwrap();
         let shown = format!("{request:?}");
         assert!(!shown.contains("sesame"), "{shown}");
-        assert!(shown.contains("wss://a/b?…"), "{shown}");
+        assert!(shown.contains("wss://a/b,"), "{shown}");
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: one variant for each rule, and each knows the response that a server sends.
 
 use super::response::Response;
+use super::shown::without_secrets;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use core::fmt;
@@ -11,7 +12,7 @@ use core::fmt;
 ///
 /// A server answers with [`status`](Self::status); `Response::from(&error)` makes the complete
 /// response. A client closes the transport.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandshakeError {
     /// RFC 9112, section 2.2: the bytes are not the head of an HTTP message.
@@ -106,7 +107,7 @@ pub enum HandshakeError {
     /// RFC 6455, section 4.1: `Sec-WebSocket-Accept` occurs once and answers the key.
     Accept,
     /// RFC 6455, section 4.1: the server chooses among the subprotocols that were offered. Holds
-    /// the one that it chose.
+    /// the one that it chose; the text shows only its length, as it may be a token.
     SubprotocolNotOffered(Box<str>),
     /// RFC 6455, section 4.1: the client requires a subprotocol, and the server chose none.
     SubprotocolMissing,
@@ -161,6 +162,7 @@ impl HandshakeError {
 }
 
 impl fmt::Display for HandshakeError {
+    /// Shows no subprotocol (where browsers put tokens), no userinfo and no query.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed { line } => {
@@ -252,7 +254,7 @@ impl fmt::Display for HandshakeError {
                 return write!(
                     f,
                     "pages of {} may not connect to {} (RFC 6455, section 10.2)",
-                    origin.escape_debug(),
+                    without_secrets(origin).escape_debug(),
                     host.escape_debug()
                 );
             }
@@ -266,7 +268,8 @@ impl fmt::Display for HandshakeError {
                 write!(f, "the server refused with HTTP status {}", response.status)?;
                 return match response.headers.get("location") {
                     Some(to) if response.status / 100 == 3 => {
-                        write!(f, ", a redirect to {}", to.escape_debug())
+                        let to = without_secrets(to).escape_debug();
+                        write!(f, ", a redirect to {to}")
                     }
                     _ => Ok(()),
                 };
@@ -285,8 +288,8 @@ impl fmt::Display for HandshakeError {
             Self::SubprotocolNotOffered(found) => {
                 return write!(
                     f,
-                    "the server chose the subprotocol '{}', which was not offered (RFC 6455, section 4.1)",
-                    found.escape_debug()
+                    "the server chose a subprotocol of {} bytes that was not offered (RFC 6455, section 4.1)",
+                    found.len()
                 );
             }
             Self::SubprotocolMissing => {
@@ -310,6 +313,16 @@ impl fmt::Display for HandshakeError {
                 "the transport ended before the response did (RFC 6455, section 4.1)"
             }
         })
+    }
+}
+
+impl fmt::Debug for HandshakeError {
+    /// Shows the text, which has no secret, so that no new variant can show one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(response) => f.debug_tuple("Refused").field(response).finish(),
+            _ => write!(f, "HandshakeError({self})"),
+        }
     }
 }
 

@@ -117,13 +117,15 @@ impl fmt::Display for Extension {
 }
 
 impl fmt::Debug for Extension {
+    /// Hides the parameters, which are the application's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Extension({self})")
+        let (name, params) = (self.name(), self.params().count());
+        write!(f, "Extension({name}, {params} parameters)")
     }
 }
 
 /// A list of extensions: one text, of which an element is made when it is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Extensions {
     /// The elements, separated by commas.
     text: String,
@@ -142,6 +144,12 @@ impl Extensions {
         (!element.is_empty()).then(|| Extension {
             text: element.into(),
         })
+    }
+}
+
+impl fmt::Debug for Extensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::config::Config;
 use super::error::HandshakeError;
-use super::headers::{Headers, check_value};
+use super::headers::{Headers, is_value};
 use super::token::is_token;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -87,7 +87,7 @@ impl HeaderList {
         // HTTP/2 and HTTP/3 have names in lower case (RFC 9113, section 8.2.1).
         let is_lower = self.scheme.is_none() || !name.iter().any(u8::is_ascii_uppercase);
         match core::str::from_utf8(name) {
-            Ok(name) if is_token(name.as_bytes()) && is_lower && check_value(value).is_ok() => {
+            Ok(name) if is_token(name.as_bytes()) && is_lower && is_value(value) => {
                 self.headers.push_checked(name, value);
                 Ok(())
             }
@@ -113,7 +113,7 @@ impl HeaderList {
             _ => return Err(error()),
         };
         let value = core::str::from_utf8(value).map_err(|_| error())?;
-        let is_bad = value.is_empty() || check_value(value.as_bytes()).is_err();
+        let is_bad = value.is_empty() || !is_value(value.as_bytes());
         if self.count > 0 || place.is_some() || is_bad {
             return Err(error());
         }

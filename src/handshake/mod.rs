@@ -24,6 +24,7 @@ mod rules;
 mod seed;
 mod server;
 mod setup_error;
+mod shown;
 mod token;
 mod uri;
 

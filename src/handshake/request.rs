@@ -374,14 +374,15 @@ impl PartialEq for Request {
 impl Eq for Request {}
 
 impl fmt::Debug for Request {
-    /// Hides the query, and the values of fields that hold secrets.
+    /// Hides the query, subprotocols (where browsers put tokens), and the values of fields that may
+    /// hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let query = if self.query().is_some() { "?…" } else { "" };
         f.debug_struct("Request")
             .field("method", &self.method())
-            .field("target", &format_args!("{}{query}", self.path()))
+            .field("path", &self.path())
             .field("host", &self.host())
             .field("headers", self.headers())
+            .field("extensions", &self.0.extensions)
             .field("error", &self.error())
             .finish_non_exhaustive()
     }

@@ -169,7 +169,7 @@ impl Response {
 }
 
 impl fmt::Debug for Response {
-    /// Hides the body, and the values of fields that hold secrets.
+    /// Hides the body, and the values of fields that may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
             .field("status", &self.status)

@@ -279,7 +279,7 @@ mod tests {
         let request = replaced("Host", "Cookie: sesame\r\nHost").unwrap();
         let shown = format!("{request:?}");
         assert!(
-            shown.contains("/chat?…") && !shown.contains("sesame"),
+            shown.contains("/chat") && !shown.contains("sesame"),
             "{shown}"
         );
     }

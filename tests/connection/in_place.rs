@@ -19,7 +19,7 @@ fn in_place(role: Role, mut settings: Settings) -> Connection {
     connection(role, settings)
 }
 
-/// What comes of these bytes.
+/// The events and the output for these bytes, received at once.
 fn at_once(ws: &mut Connection, bytes: &[u8]) -> (Vec<Event<'static>>, BytesMut) {
     let (mut bytes, mut out, mut events) = (bytes.to_vec(), BytesMut::new(), Vec::new());
     let mut input = Input(&mut bytes);
@@ -29,7 +29,7 @@ fn at_once(ws: &mut Connection, bytes: &[u8]) -> (Vec<Event<'static>>, BytesMut)
     (events, out)
 }
 
-/// The same by a buffer in which unfinished messages wait, and what is left in it.
+/// The same with a buffer in which unfinished messages wait; also the number of bytes left in it.
 fn waiting(ws: &mut Connection, cuts: &[Vec<u8>]) -> (Vec<Event<'static>>, BytesMut, usize) {
     let (mut buffer, mut out, mut events) = (Vec::new(), BytesMut::new(), Vec::new());
     for part in cuts {
@@ -108,9 +108,9 @@ proptest! {
 proptest! {
     #![proptest_config(cases(500))]
 
-    /// A caller that does not keep what was left gets nonsense, and no more than that.
+    /// A caller that does not keep what was left gets nonsense, but no panic.
     #[test]
-    fn other_bytes_than_those_that_were_left_do_no_harm(
+    fn a_caller_that_loses_the_waiting_bytes_causes_no_panic(
         role in prop::sample::select(&ROLES[..]),
         parts in prop::collection::vec((0x81..0x83_u8, 0..400_usize, 0..500_usize, any::<bool>()), 0..20),
     ) {
@@ -152,7 +152,7 @@ fn a_message_of_one_frame_is_lent_however_it_was_cut() {
 }
 
 #[test]
-fn a_message_comes_in_the_way_in_which_it_started() {
+fn a_message_is_delivered_as_was_set_when_it_started() {
     let message = "waits, then is gathered";
     let ways = [Deliver::Complete, Deliver::InPlace, Deliver::Pieces];
     for role in ROLES {
@@ -207,7 +207,7 @@ fn a_message_comes_in_the_way_in_which_it_started() {
 }
 
 #[test]
-fn a_message_that_waits_goes_on_waiting_when_the_setting_changes() {
+fn a_waiting_message_keeps_waiting_when_the_setting_changes() {
     for role in ROLES {
         let whole = frame(role, 0x82, b"waits");
         for after in [Deliver::Complete, Deliver::Pieces] {
@@ -223,7 +223,7 @@ fn a_message_that_waits_goes_on_waiting_when_the_setting_changes() {
                     ws.settings().deliver = after;
                     buffer.push(whole[there]);
                 }
-                // Its successor comes as the setting says now: it is taken.
+                // The next message follows the new setting.
                 buffer.extend_from_slice(&whole[..header_len]);
                 let mut input = Input(&mut buffer);
                 let event = ws.receive(&mut input, &mut out);
@@ -237,7 +237,7 @@ fn a_message_that_waits_goes_on_waiting_when_the_setting_changes() {
 }
 
 #[test]
-fn a_large_payload_leaves_as_a_view_of_a_buffer_that_is_given_up() {
+fn a_large_payload_is_a_view_of_the_buffer_that_was_given_up() {
     let large = vec![b'x'; 1 << 20];
     for role in ROLES {
         for deliver in [Deliver::Complete, Deliver::InPlace] {
@@ -264,7 +264,7 @@ fn a_large_payload_leaves_as_a_view_of_a_buffer_that_is_given_up() {
 }
 
 #[test]
-fn what_breaks_a_rule_does_not_wait() {
+fn a_frame_that_breaks_a_rule_does_not_wait() {
     let settings = settings(|s| s.max_message_size = 1000);
     for (bytes, error) in [
         (&b"\x81\x05"[..], ProtocolError::FrameNotMasked),
@@ -296,7 +296,7 @@ fn an_endpoint_lets_messages_wait_as_its_connection_does() {
     assert_eq!(endpoint.receive(&mut input, second, &mut out), None);
     let missing = endpoint.missing(&input);
     assert_eq!((input.0.len(), missing), (9, Some(2)));
-    // It was a sign of life.
+    // Waiting bytes are a sign of life.
     assert_eq!(
         endpoint.tick(second, &mut out),
         Tick::Wait(Some(31 * second))

@@ -28,13 +28,13 @@ proptest! {
     #![proptest_config(cases(500))]
 
     #[test]
-    fn a_header_that_is_written_is_read_back(header in headers(), behind: [u8; 3]) {
+    fn a_header_that_is_written_is_read_back(header in headers(), after: [u8; 3]) {
         let mut bytes = BytesMut::new();
         header.encode(&mut bytes);
         let receiver = if header.masking_key.is_some() { Role::Server } else { Role::Client };
         let len = bytes.len();
         prop_assert!(len <= Header::MAX_LEN);
-        bytes.extend_from_slice(&behind);
+        bytes.extend_from_slice(&after);
         prop_assert_eq!(Header::parse(&bytes, receiver, header.rsv1), Ok(Some((header, len))));
         for short in 0..len {
             prop_assert_eq!(Header::parse(&bytes[..short], receiver, header.rsv1), Ok(None));

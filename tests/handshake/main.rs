@@ -6,6 +6,7 @@ mod support;
 mod answers;
 mod errors;
 mod foreign;
+mod gate;
 mod properties;
 mod requests;
 mod responses;

@@ -180,32 +180,42 @@ pub fn sent_frames(bytes: &[u8], sender: Role) -> Vec<Sent> {
     sent.collect()
 }
 
-/// As [`sent_frames`], whatever the reserved bits: the first byte of each frame, and its payload.
-pub fn raw_frames(mut bytes: &[u8], sender: Role) -> Vec<(u8, Vec<u8>)> {
+/// The first byte of a frame, and its payload.
+pub type RawFrame = (u8, Vec<u8>);
+
+/// As [`sent_frames`], whatever the reserved bits.
+pub fn raw_frames(mut bytes: &[u8], sender: Role) -> Vec<RawFrame> {
     let mut frames = Vec::new();
-    while let [first, len, ..] = *bytes {
-        let is_masked = len & 0x80 != 0;
-        assert_eq!(is_masked, sender == Role::Client, "masked by clients only");
-        let (len, at) = match len & 0x7f {
-            126 => (
-                u16::from_be_bytes(bytes[2..4].try_into().unwrap()) as usize,
-                4,
-            ),
-            127 => (
-                u64::from_be_bytes(bytes[2..10].try_into().unwrap()) as usize,
-                10,
-            ),
-            len => (usize::from(len), 2),
-        };
-        let (key, at) = match sender {
-            Role::Client => (bytes[at..at + 4].try_into().unwrap(), at + 4),
-            Role::Server => ([0; 4], at),
-        };
-        frames.push((first, xor(&bytes[at..at + len], key)));
-        bytes = &bytes[at + len..];
+    while let Some((frame, rest)) = next_frame(bytes, sender) {
+        frames.push(frame);
+        bytes = rest;
     }
     assert!(bytes.is_empty(), "complete frames");
     frames
+}
+
+/// The first frame as in [`raw_frames`], and the bytes after it; `None` if it is not complete.
+pub fn next_frame(bytes: &[u8], sender: Role) -> Option<(RawFrame, &[u8])> {
+    let ([first, len], rest) = bytes.split_first_chunk()?;
+    let is_masked = len & 0x80 != 0;
+    assert_eq!(is_masked, sender == Role::Client, "masked by clients only");
+    let (len, rest) = match len & 0x7f {
+        126 => {
+            let (len, rest) = rest.split_first_chunk()?;
+            (u16::from_be_bytes(*len).into(), rest)
+        }
+        127 => {
+            let (len, rest) = rest.split_first_chunk()?;
+            (u64::from_be_bytes(*len) as usize, rest)
+        }
+        len => (len.into(), rest),
+    };
+    let (key, rest) = match sender {
+        Role::Client => rest.split_first_chunk()?,
+        Role::Server => (&[0; 4], rest),
+    };
+    let (payload, rest) = rest.split_at_checked(len)?;
+    Some(((*first, xor(payload, *key)), rest))
 }
 
 /// The bytes as if the client had used [`KEY`] for each frame.
@@ -470,17 +480,17 @@ pub fn accept_key(key: &str) -> String {
 pub fn client_handshake(request: &ClientRequest, config: &Config) -> (Endpoint, String) {
     let mut out = BytesMut::new();
     let mut endpoint = Endpoint::client(request, config, [9; 32], Duration::ZERO, &mut out);
-    let text = String::from_utf8(out.to_vec()).unwrap();
-    let all = endpoint.wrote(out.len(), Duration::ZERO, &mut out);
-    assert!(all == 0 && out.is_empty(), "all of it is drained");
-    let key = text
-        .split("Sec-WebSocket-Key: ")
-        .nth(1)
-        .unwrap()
-        .split("\r\n")
-        .next()
-        .unwrap();
-    (endpoint, key.into())
+    let key = key_in(&out);
+    let left = endpoint.wrote(out.len(), Duration::ZERO, &mut out);
+    assert!(left == 0 && out.is_empty(), "all of it is drained");
+    (endpoint, key)
+}
+
+/// The key in a client's request.
+pub fn key_in(request: &[u8]) -> String {
+    let text = std::str::from_utf8(request).unwrap();
+    let (_, after) = text.split_once("Sec-WebSocket-Key: ").unwrap();
+    after.split_once("\r\n").unwrap().0.into()
 }
 
 /// The last event there can be is a Close or a failure: whether this is one.

@@ -179,7 +179,8 @@ impl<'s, 'a> Conversation<'s, 'a> {
     /// What to say about the end, and whether another try is worth it.
     fn end(&mut self, end: &End) -> Result<(), Ended> {
         let request = &self.client.options.request;
-        let no_response = |why| format!("no response from {}: {why}", request.uri());
+        // Not the URI, whose query may hold a token.
+        let no_response = |why| format!("no response from {}: {why}", request.authority());
         let why = match end {
             End::Closed { code, by_peer }
                 if end.is_clean() && (*code == CloseCode::NORMAL || !by_peer) =>

@@ -4,7 +4,7 @@
 //!
 //!     cargo run --release -p client -- [URL] [--subprotocol NAME]… [--origin ORIGIN]
 //!         [--header 'Name: value']… [--deflate] [--cafile FILE] [--reconnect]
-//!         [--keepalive SECONDS [--latency]]
+//!         [--keepalive SECONDS [--latency]] [--hurry N]
 
 mod conversation;
 mod options;
@@ -167,5 +167,5 @@ fn dial(request: &ClientRequest, limit: Duration) -> Result<TcpStream, String> {
             let stream = TcpStream::connect_timeout(&address, left);
             stream.map_err(|error| last_error = error).ok()
         })
-        .ok_or_else(|| format!("cannot connect to {}: {last_error}", request.uri()))
+        .ok_or_else(|| format!("cannot connect to {}: {last_error}", request.authority()))
 }

@@ -135,9 +135,9 @@ impl Arguments {
 
     /// Parses a value: of the argument that has this name in the help.
     pub fn parsed<T: FromStr<Err: Display>>(&self, label: &str, value: &str) -> T {
-        value.parse().unwrap_or_else(|error| {
-            self.fail(&format!("invalid value '{value}' for '{label}': {error}"))
-        })
+        // Without the value, which may hold a token.
+        let value = value.parse();
+        value.unwrap_or_else(|error| self.fail(&format!("invalid value for '{label}': {error}")))
     }
 
     /// These arguments are missing. `options` are those that go together, for the usage.

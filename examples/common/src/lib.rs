@@ -13,7 +13,7 @@ pub use arguments::Arguments;
 pub use stop::{is_stopping, on_stop, wake_to_stop};
 pub use threads::serve_in_threads;
 
-use sansocket::{Config, Deflate, OriginPolicy};
+use sansocket::{Config, Deflate, End, OriginPolicy};
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -42,13 +42,16 @@ Arguments:
 Options:
       --max-message <BYTES>  The largest message that is taken [default: 16777216]
       --deflate              Accept permessage-deflate
+      --same-origin          Refuse web pages of another host or port
       --hurry <N>            Make every deadline N times shorter [default: 1]
 {options}  -h, --help                 Print help
 "
     ));
     let mut config = Config::default();
-    // An echo has no secrets, so pages of any site may connect. Yours should not say this.
-    config.origins = OriginPolicy::any();
+    if !arguments.flag("same-origin") {
+        // An echo has no secrets, so pages of any site may connect. Yours should not say this.
+        config.origins = OriginPolicy::any();
+    }
     config.deflate = arguments.flag("deflate").then(Deflate::default);
     config.settings.max_message_size = arguments.value("max-message").unwrap_or(16 << 20);
     config.times = config.times / arguments.value("hurry").unwrap_or(NonZeroU32::MIN).get();
@@ -63,6 +66,13 @@ Options:
 /// Says where a server listens, on stdout.
 pub fn announce(scheme: &str, address: SocketAddr) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {scheme}://{address}/")
+}
+
+/// Tells the operator on stderr why a request was refused. How a connection ends is not worth a line.
+pub fn log(end: &End) {
+    if let End::Refused(why) = end {
+        let _ = writeln!(io::stderr(), "refused: {why}");
+    }
 }
 
 /// Whether a read or write was only interrupted, or ran out of time.

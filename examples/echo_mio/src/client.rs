@@ -67,7 +67,10 @@ impl Client {
                 let _ = self.stream.shutdown(Shutdown::Write); // again does no harm
                 wake
             }
-            Tick::Done(_end) => return None,
+            Tick::Done(end) => {
+                common::log(&end);
+                return None;
+            }
         };
 
         // Only while there is something to write, the reactor tells of room for it.

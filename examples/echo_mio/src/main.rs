@@ -1,6 +1,6 @@
 //! An echo server on one thread: a reactor (mio), and one read buffer for all connections.
 //!
-//!     cargo run --release -p echo_mio -- [ADDRESS] [--max-message BYTES] [--deflate] [--hurry N]
+//!     cargo run --release -p echo_mio -- [ADDRESS] [--max-message BYTES] [--deflate] [--same-origin] [--hurry N]
 //!
 //! Ctrl-C and SIGTERM close all connections with 1001 and end the program; a second one ends it at
 //! once. Each connection is an open file: for many the shell must allow it (`ulimit -n 20000`).

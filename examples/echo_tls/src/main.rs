@@ -3,7 +3,7 @@
 //! that has to say goes through TLS to the bytes written.
 //!
 //!     cargo run --release -p echo_tls -- [ADDRESS] [--max-message BYTES] [--deflate]
-//!         [--hurry N] [--cert FILE --key FILE | --write-ca FILE]
+//!         [--same-origin] [--hurry N] [--cert FILE --key FILE | --write-ca FILE]
 //!
 //! A client has to trust the certificate:
 //!
@@ -28,7 +28,9 @@ const OPTIONS: &str =
 ";
 
 fn main() -> Result<()> {
-    let server = common::server("echo_tls", ABOUT, OPTIONS);
+    let mut server = common::server("echo_tls", ABOUT, OPTIONS);
+    // Pages that came without TLS may have been written by anybody on the way.
+    server.config.origins = server.config.origins.https_only();
     let (config, tls) = (
         server.config.clone(),
         common::tls::config(&server.arguments)?,
@@ -65,7 +67,8 @@ fn serve(mut tcp: TcpStream, tls: Arc<ServerConfig>, config: &Config) -> Result<
                 }
                 wake
             }
-            Tick::Done(_end) => {
+            Tick::Done(end) => {
+                common::log(&end);
                 tls.send_close_notify();
                 let _ = tls.write_tls(&mut tcp); // that, or the alert about what was wrong
                 return Ok(());

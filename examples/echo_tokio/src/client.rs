@@ -103,7 +103,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                     let _ = Pin::new(&mut self.stream).poll_shutdown(context);
                     wake
                 }
-                Tick::Done(_end) => return Poll::Ready(None),
+                Tick::Done(end) => {
+                    common::log(&end);
+                    return Poll::Ready(None);
+                }
             };
             is_busy |= self.write(context, &[], now);
             if !is_busy {

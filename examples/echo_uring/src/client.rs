@@ -97,7 +97,10 @@ impl Client {
                 let _ = self.stream.shutdown(Shutdown::Write); // again does no harm
                 wake
             }
-            Tick::Done(_end) => return Ok(None),
+            Tick::Done(end) => {
+                common::log(&end);
+                return Ok(None);
+            }
         };
         if self.sending.is_empty() && !self.out.is_empty() {
             self.sending = mem::take(&mut self.out);

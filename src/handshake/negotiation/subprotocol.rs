@@ -3,6 +3,7 @@
 //! Invariant: names are case-sensitive (RFC 7936, section 2), and the client's order counts.
 
 use super::list::elements;
+use crate::handshake::shown::Hidden;
 use crate::handshake::token::is_token;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -44,8 +45,9 @@ impl Subprotocols {
 }
 
 impl fmt::Debug for Subprotocols {
+    /// Shows only lengths: browsers put tokens there.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+        f.debug_list().entries(self.iter().map(Hidden)).finish()
     }
 }
 

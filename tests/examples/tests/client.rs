@@ -323,7 +323,7 @@ fn a_bad_argument_is_told() {
     let url = "ws://localhost/";
     for (arguments, about) in [
         (&["http://localhost/"][..], "ws://"),
-        (&["ws://"], "ws://"),
+        (&["ws://"], "host"),
         (&[url, url], "unexpected argument"),
         (&[url, "--nonsense"], "--nonsense"),
         (&[url, "--header", "no colon"], "Name: value"),
@@ -347,6 +347,34 @@ fn a_bad_argument_is_told() {
     ] {
         is_misused(&client(arguments, "hello\n"), about);
     }
+}
+
+#[test]
+fn what_is_wrong_is_told_without_the_secrets_of_the_url() {
+    let nobody = url(&port());
+    let address = nobody.strip_prefix("ws://").unwrap();
+    for url in [
+        "ws://me:sesame@a b/",
+        "sesame",
+        "ws://a/#sesame",
+        "ws://a:sesame/",
+    ] {
+        let output = client(&[url], "");
+        is_misused(&output, "<URL>");
+        assert!(
+            !String::from_utf8_lossy(&output.stderr).contains("sesame"),
+            "{output:?}"
+        );
+    }
+    let output = client(&[&format!("ws://me:sesame@{address}?sesame")], "");
+    complains(&output, address.trim_end_matches('/'));
+    assert!(
+        !String::from_utf8_lossy(&output.stderr).contains("sesame"),
+        "{output:?}"
+    );
+    let mut help = example("client");
+    let help = help.env("WS_URL", "ws://a/?sesame").arg("--help").output();
+    assert!(!String::from_utf8_lossy(&help.unwrap().stdout).contains("sesame"));
 }
 
 #[cfg(unix)]

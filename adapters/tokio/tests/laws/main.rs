@@ -1,0 +1,5 @@
+//! The laws of the adapter, over in-memory streams and with tokio's paused clock.
+
+mod basics;
+mod opening;
+mod peer;
