@@ -41,7 +41,8 @@
 //!   there is [`Backoff`].
 //! - To send, to close, to change settings: [`Session`], which an `Endpoint` derefs to.
 //! - Where other software speaks HTTP: [`Request::read`] and [`Request::answer`] for a server,
-//!   [`Offer`] for a client, then [`Endpoint::open`]; without deadlines [`Connection`].
+//!   [`Offer`] for a client, then [`Endpoint::open`]; without deadlines [`Connection`]. The guide has
+//!   [a page](guide::other_http) on it.
 //! - One message to many connections: [`Prepared`].
 //! - A relay, or uploads of any size: [`Deliver::Pieces`].
 //! - A page or a health check on the same port: [`Event::Http`].
@@ -92,6 +93,7 @@
 //! | `std` | yes | run-time choice of SIMD instructions for checking UTF-8 |
 //! | `entropy` | yes | seeds from the operating system: `seed()` |
 //! | `deflate` | yes | permessage-deflate (RFC 7692): `Config::deflate`; needs `std` |
+//! | `http` | no | from and to the types of the crate `http`, for hyper, axum, h2 and h3; needs `std` |
 //! | `idna` | no | host names that are not ASCII in a [`ClientRequest`] |
 //! | `simd` | no | wide vectors (AVX2, if the machine has it) for masking from 512 bytes on; needs Rust 1.89 |
 //!

@@ -12,6 +12,8 @@ mod fields;
 mod header_list;
 mod headers;
 mod http1;
+#[cfg(feature = "http")]
+mod http_types;
 mod negotiation;
 mod offer;
 mod origin;

@@ -7,6 +7,7 @@ mod answers;
 mod errors;
 mod foreign;
 mod gate;
+mod http_types;
 mod properties;
 mod requests;
 mod responses;
