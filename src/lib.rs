@@ -137,8 +137,8 @@ pub use frame::role::Role;
 #[cfg(feature = "entropy")]
 pub use handshake::seed;
 pub use handshake::{
-    ClientRequest, Config, Extension, HandshakeError, Headers, Offer, OriginPolicy, Request,
-    Response, SetupError,
+    ClientRequest, Config, Extension, FieldFault, HandshakeError, Headers, LineFault, Offer,
+    OriginPolicy, ParamFault, Request, Response, SetupError,
 };
 pub use time::{Backoff, Expired, Times};
 

@@ -90,7 +90,7 @@ impl Asked {
     pub(super) fn check(&self, headers: &Headers) -> Result<Agreed, HandshakeError> {
         let fields = ResponseFields::read(headers);
         match &self.key {
-            Some(key) => fields.check_upgrade(accept_of(key))?,
+            Some(key) => fields.check_upgrade(&accept_of(key))?,
             None => fields.check_multiplexed()?,
         }
         let (has_subprotocol, extensions) = fields.agreed(&self.subprotocols, &self.extensions)?;

@@ -102,7 +102,8 @@ impl Request {
             Rules::new(config),
         );
         let fields = read.and_then(|()| well_formed(&mut request, authority, false));
-        let checked = fields.and_then(|fields| rules.check(&mut request, fields));
+        let checked =
+            fields.and_then(|(fields, content)| rules.check(&mut request, fields, content));
         request.parts().error = checked.err();
         request
     }

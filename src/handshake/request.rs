@@ -121,7 +121,7 @@ impl Request {
     /// assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
     /// assert_eq!((request.host(), request.origin()), ("example.com", None));
     /// assert_eq!(request.headers().get("cookie"), Some("id=7"));
-    /// assert_eq!(request.error(), Some(&sansocket::HandshakeError::NotUpgrade));
+    /// assert_eq!(request.error().map(|error| error.status()), Some(426));
     /// ```
     #[must_use]
     pub fn method(&self) -> &str {
@@ -289,7 +289,10 @@ impl Request {
     pub(crate) fn acceptable(self) -> Result<Self, HandshakeError> {
         match (&self.0.error, &self.0.key) {
             (None, Some(_)) => Ok(self),
-            _ => Err(self.0.error.unwrap_or(HandshakeError::NotUpgrade)),
+            _ => Err(self.0.error.unwrap_or(HandshakeError::NotUpgrade {
+                upgrade: false,
+                connection: false,
+            })),
         }
     }
 

@@ -5,6 +5,7 @@
 
 use super::config::{Config, Negotiator};
 use super::error::HandshakeError;
+use super::fault::FieldFault;
 use super::headers::Place;
 use super::negotiation::request::RequestFields;
 use super::origin::OriginPolicy;
@@ -29,7 +30,8 @@ impl Rules {
     pub(super) fn check(
         &self,
         request: &mut Request,
-        fields: RequestFields,
+        mut fields: RequestFields,
+        content: Option<HandshakeError>,
     ) -> Result<(), HandshakeError> {
         request.parts().key = match request.version() {
             Version::Http1 { minor: 0 } => {
@@ -38,17 +40,25 @@ impl Rules {
             Version::Http1 { .. } if request.method() != "GET" => {
                 return Err(HandshakeError::Method(request.method().into()));
             }
-            _ if fields.has_content()? => return Err(HandshakeError::Content),
-            Version::Http1 { .. } => Some(fields.upgrade_key()?),
-            Version::Multiplexed { protocol, .. } => match protocol {
-                Some(protocol) => {
+            version => match (content, version) {
+                (Some(content), _) => return Err(content),
+                (None, Version::Http1 { .. }) => Some(fields.take_key()?),
+                (
+                    None,
+                    Version::Multiplexed {
+                        protocol: Some(protocol),
+                        ..
+                    },
+                ) => {
                     let name = request.headers().text_at(protocol);
                     if !name.eq_ignore_ascii_case("websocket") {
                         return Err(HandshakeError::Protocol(name.into()));
                     }
                     None
                 }
-                None => return Err(HandshakeError::NotExtendedConnect),
+                (None, Version::Multiplexed { protocol: None, .. }) => {
+                    return Err(HandshakeError::NotExtendedConnect);
+                }
             },
         };
         let (subprotocols, extensions) = fields.offered()?;
@@ -70,15 +80,16 @@ impl Rules {
 /// Reads the fields by which a request is routed and delimited (RFC 9112, sections 3.2 and 6). If
 /// they are not right, two servers may see two different requests (RFC 9112, section 11.2).
 ///
-/// `authority` is the host that the target names. If that is enough, `needs_host` is false.
+/// `authority` is the host that the target names. If that is enough, `needs_host` is false. The second
+/// part of the result is what says that content follows.
 pub(super) fn well_formed(
     request: &mut Request,
     authority: Option<Place>,
     needs_host: bool,
-) -> Result<RequestFields, HandshakeError> {
+) -> Result<(RequestFields, Option<HandshakeError>), HandshakeError> {
     let mut fields = RequestFields::read(request.headers());
     let host = fields.take_host()?;
-    fields.has_content()?;
+    let content = fields.take_content()?;
     let is_multiplexed = request.scheme().is_some();
     if is_multiplexed {
         fields.check_multiplexed()?;
@@ -92,7 +103,8 @@ pub(super) fn well_formed(
             // RFC 9113, section 8.3.1: they are the same. In HTTP/1.1 the target counts (RFC 9112,
             // section 3.2.2).
             if is_multiplexed && !are_same(&authority, &host) {
-                return Err(HandshakeError::Host);
+                let host = request.headers().text_at(&host).as_bytes();
+                return Err(HandshakeError::Host(FieldFault::value(host)));
             }
             Some(authority)
         }
@@ -100,8 +112,8 @@ pub(super) fn well_formed(
         // RFC 9112, section 3.2: a client of HTTP/1.0 need not name a host.
         (authority, None) if matches!(request.version(), Version::Http1 { minor: 0 }) => authority,
         (Some(authority), None) if !needs_host => Some(authority),
-        (_, None) => return Err(HandshakeError::Host),
+        (_, None) => return Err(HandshakeError::Host(FieldFault::Missing)),
     };
     request.parts().host = host;
-    Ok(fields)
+    Ok((fields, content))
 }

@@ -15,6 +15,8 @@ use crate::frame::Input;
 #[derive(Debug)]
 pub(crate) struct ServerHandshake {
     reader: HeadReader,
+    /// How many bytes have come.
+    received: usize,
     rules: Rules,
 }
 
@@ -22,6 +24,7 @@ impl ServerHandshake {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             reader: HeadReader::new(config.max_head_size, config.max_headers),
+            received: 0,
             rules: Rules::new(config),
         }
     }
@@ -37,15 +40,25 @@ impl ServerHandshake {
         input: &mut Input<'_>,
         settings: &Settings,
     ) -> Option<Result<Request, HandshakeError>> {
-        match self.reader.receive(input) {
+        let len = input.len();
+        let head = self.reader.receive(input);
+        self.received += len - input.len();
+        match head {
             Ok(None) => None,
             Ok(Some(head)) => Some(self.read(head, settings)),
             Err(error) => Some(Err(error)),
         }
     }
 
+    /// The transport has ended.
+    pub(crate) const fn receive_eof(&self) -> HandshakeError {
+        HandshakeError::TransportEnded {
+            received: self.received,
+        }
+    }
+
     fn read(&self, head: Head, settings: &Settings) -> Result<Request, HandshakeError> {
-        let line = RequestLine::parse(head.first_line()?)?;
+        let line = RequestLine::parse(head.first_line())?;
         let authority = line.authority;
         let authority = authority.map(|host| head.headers.place_of(host.into()));
         let start = Start {
@@ -54,8 +67,9 @@ impl ServerHandshake {
             version: Version::Http1 { minor: line.minor },
         };
         let mut request = Request::new(start, head.headers, *settings);
-        let fields = well_formed(&mut request, authority, true)?;
-        request.parts().error = self.rules.check(&mut request, fields).err();
+        let (fields, content) = well_formed(&mut request, authority, true)?;
+        let checked = self.rules.check(&mut request, fields, content);
+        request.parts().error = checked.err();
         Ok(request)
     }
 }
@@ -65,6 +79,7 @@ mod tests {
     use super::*;
     use crate::connection::Session;
     use crate::handshake::extension::Extension;
+    use crate::handshake::fault::{FieldFault, LineFault};
     use crate::handshake::response::Response;
     use crate::handshake::setup_error::SetupError;
     use alloc::string::ToString;
@@ -150,14 +165,29 @@ mod tests {
                 "HTTP/1.0",
                 HandshakeError::HttpVersion { major: 1, minor: 0 },
             ),
-            ("Upgrade: websocket", "X: y", HandshakeError::NotUpgrade),
-            ("Host", "Content-Length: 5\r\nHost", HandshakeError::Content),
+            (
+                "Upgrade: websocket",
+                "X: y",
+                HandshakeError::NotUpgrade {
+                    upgrade: false,
+                    connection: true,
+                },
+            ),
+            (
+                "Host",
+                "Content-Length: 5\r\nHost",
+                HandshakeError::ContentLength(FieldFault::Value("5".into())),
+            ),
             (
                 "Host",
                 "Transfer-Encoding: chunked\r\nHost",
-                HandshakeError::Content,
+                HandshakeError::TransferEncoding(FieldFault::Value("chunked".into())),
             ),
-            ("Key: d", "Key: ", HandshakeError::Key),
+            (
+                "Key: d",
+                "Key: ",
+                HandshakeError::Key(FieldFault::Length(23)),
+            ),
             (
                 "Version: 13",
                 "Version: 12",
@@ -166,22 +196,22 @@ mod tests {
             (
                 "Version: 13",
                 "Version: 013",
-                HandshakeError::VersionMalformed,
+                HandshakeError::VersionMalformed(FieldFault::Value("013".into())),
             ),
             (
                 "Host",
                 "Sec-WebSocket-Protocol: a,a\r\nHost",
-                HandshakeError::Subprotocol,
+                HandshakeError::Subprotocol(FieldFault::Duplicate),
             ),
             (
                 "Host",
-                "Sec-WebSocket-Extensions: ,\r\nHost",
-                HandshakeError::Extensions,
+                "Sec-WebSocket-Extensions: a;\r\nHost",
+                HandshakeError::Extensions(FieldFault::Cut),
             ),
             (
                 "Host",
                 "Origin: a\r\nOrigin: a\r\nHost",
-                HandshakeError::Origin,
+                HandshakeError::Origin(FieldFault::Repeated(2)),
             ),
             (
                 "Host",
@@ -204,40 +234,41 @@ mod tests {
 
     #[test]
     fn a_head_that_is_not_well_formed_is_an_error() {
-        use HandshakeError::{Content, Host, HttpVersion, Malformed};
+        use HandshakeError::{ContentLength, Host, HttpVersion, TransferEncoding};
+        use LineFault::{BareLf, Control, Folded, NoColon, RequestLine, SpaceBeforeColon};
+        let malformed = |line, at, fault| HandshakeError::Malformed { line, at, fault };
+        let value = |value: &str| FieldFault::Value(value.into());
+        let target = |found, at| HandshakeError::Target { found, at };
+        let twice = FieldFault::Repeated(2);
         for (from, to, error) in [
-            ("GET ", "GET", Malformed { line: 1 }),
-            ("GET", "G\u{e9}T", Malformed { line: 1 }),
-            ("HTTP/1.1", "HTTP/1.1 ", Malformed { line: 1 }),
+            ("GET ", "GET", malformed(1, 19, RequestLine)),
+            ("GET", "G\u{e9}T", malformed(1, 1, RequestLine)),
+            ("HTTP/1.1", "HTTP/1.1 ", malformed(1, 20, RequestLine)),
             ("HTTP/1.1", "HTTP/2.0", HttpVersion { major: 2, minor: 0 }),
+            ("/chat", "chat", target(b'c', 0)),
+            ("/chat", "/ch#at", target(b'#', 3)),
+            ("Host:", "Host :", malformed(2, 4, SpaceBeforeColon)),
+            ("Upgrade: websocket", " folded", malformed(3, 0, Folded)),
+            ("Upgrade: websocket", "colon", malformed(3, 5, NoColon)),
+            ("Upgrade: websocket", "a: \0", malformed(3, 3, Control(0))),
+            ("\r\n\r\n", "\r\n\n", malformed(7, 0, BareLf)),
+            ("Host: example.com\r\n", "", Host(FieldFault::Missing)),
+            ("Host", "Host: a\r\nHost", Host(twice.clone())),
+            ("example.com", "a b", Host(value("a b"))),
             (
-                "/chat",
-                "chat",
-                HandshakeError::Target { found: 'c', at: 0 },
+                "Host",
+                "Content-Length: +0\r\nHost",
+                ContentLength(value("+0")),
             ),
-            (
-                "/chat",
-                "/ch\"at",
-                HandshakeError::Target { found: '"', at: 3 },
-            ),
-            ("Host:", "Host :", Malformed { line: 2 }),
-            ("Upgrade: websocket", " folded", Malformed { line: 3 }),
-            ("Upgrade: websocket", "no colon", Malformed { line: 3 }),
-            ("Upgrade: websocket", "a: \0", Malformed { line: 3 }),
-            ("\r\n\r\n", "\r\n\n", Malformed { line: 7 }),
-            ("Host: example.com\r\n", "", Host),
-            ("Host", "Host: a\r\nHost", Host),
-            ("example.com", "a b", Host),
-            ("Host", "Content-Length: +0\r\nHost", Content),
             (
                 "Host",
                 "Content-Length: 0\r\nContent-Length: 0\r\nHost",
-                Content,
+                ContentLength(twice),
             ),
             (
                 "Host",
                 "Content-Length: 0\r\nTransfer-Encoding: chunked\r\nHost",
-                Content,
+                TransferEncoding(value("chunked")),
             ),
         ] {
             assert_eq!(replaced(from, to), Err(error), "{to}");

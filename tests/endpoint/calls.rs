@@ -330,7 +330,7 @@ fn the_steps_reach_every_end() {
         reached.insert(match side.endpoint.end() {
             None => "none".to_owned(),
             Some(End::Closed { code, by_peer }) => format!("Closed {} {by_peer}", code.0),
-            Some(End::Refused(HandshakeError::TransportEnded)) => "TransportEnded".into(),
+            Some(End::Refused(HandshakeError::TransportEnded { .. })) => "TransportEnded".into(),
             Some(End::Refused(_)) => "Refused".into(),
             Some(End::Failed(ProtocolError::TransportEnded)) => "Failed at the end".into(),
             Some(End::Failed(_)) => "Failed".into(),

@@ -303,7 +303,10 @@ fn ends_without_a_connection_have_no_code() {
     ];
     for (end, is_clean) in [
         (End::Responded, true),
-        (End::Refused(HandshakeError::TransportEnded), false),
+        (
+            End::Refused(HandshakeError::TransportEnded { received: 0 }),
+            false,
+        ),
     ]
     .into_iter()
     .chain(expired.map(|expired| (End::Expired(expired), false)))

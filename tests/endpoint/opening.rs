@@ -196,7 +196,7 @@ fn a_request_is_answered_once() {
             match (status, server.tick(late)) {
                 ("101", Tick::Wait(wake)) => assert!(wake.is_some()),
                 ("404", Tick::ShutDown(wake)) => assert!(wake.is_some()),
-                ("none", Tick::Done(End::Refused(HandshakeError::TransportEnded))) => {}
+                ("none", Tick::Done(End::Refused(HandshakeError::TransportEnded { .. }))) => {}
                 tick => panic!("{tick:?}"),
             }
         }
@@ -211,7 +211,8 @@ fn nothing_is_written_after_the_end_of_the_transport() {
         assert!(matches!(server.tick(seconds(1)), Tick::Wait(_)));
         server.endpoint.receive_eof();
         for time in [2, 10, 99].map(seconds) {
-            let ended = End::Refused(HandshakeError::TransportEnded);
+            let received = bytes.len();
+            let ended = End::Refused(HandshakeError::TransportEnded { received });
             assert_eq!(server.tick(time), Tick::Done(ended), "all is over");
             if let Some(request) = server.request.take() {
                 let accepted = server.endpoint.accept(request, &mut server.out);
@@ -375,7 +376,7 @@ fn a_client_whose_transport_ends_is_refused_with_what_has_arrived() {
         client.waits(seconds(9), seconds(10));
         let end = client.done_after_eof(seconds(9));
         assert_eq!(is_complete(&end), complete, "{part}");
-        let ended = end == End::Refused(HandshakeError::TransportEnded);
+        let ended = matches!(end, End::Refused(HandshakeError::TransportEnded { .. }));
         assert_eq!(ended, complete.is_none(), "{part}");
         stays_refused(&mut client, &good, &end);
     }

@@ -6,8 +6,8 @@ use crate::support::*;
 use HandshakeError as E;
 use http::{HeaderMap, HeaderValue, Uri, Version, header};
 use sansocket::{
-    Backoff, ClientRequest, Config, Deflate, End, HandshakeError, Headers, Offer, Request,
-    Response, SetupError,
+    Backoff, ClientRequest, Config, Deflate, End, FieldFault, HandshakeError, Headers, Offer,
+    Request, Response, SetupError,
 };
 use std::time::Duration;
 
@@ -123,20 +123,29 @@ fn each_value_of_a_field_is_seen() {
     let key = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
     let mut request = upgrade();
     request.headers_mut().append(header::SEC_WEBSOCKET_KEY, key);
-    assert_eq!(refused(&request, None), E::Key);
+    assert_eq!(refused(&request, None), E::Key(FieldFault::Repeated(2)));
     let mut request = upgrade();
     let host = HeaderValue::from_static("other.test");
     request.headers_mut().append(header::HOST, host);
-    assert_eq!(refused(&request, None), E::Host);
+    assert_eq!(refused(&request, None), E::Host(FieldFault::Repeated(2)));
     let mut request = upgrade();
     let origin = HeaderValue::from_bytes(b"http://\xff").unwrap();
     request.headers_mut().insert(header::ORIGIN, origin);
-    assert_eq!(refused(&request, None), E::Origin);
+    assert_eq!(
+        refused(&request, None),
+        E::Origin(FieldFault::Byte { found: 0xff, at: 7 })
+    );
 }
 
 #[test]
 fn a_refusal_is_a_response_as_another_server_sends_it() {
-    let error = E::NotUpgrade;
+    let error = refused(
+        &http::Request::get("/")
+            .header("host", "a")
+            .body(())
+            .unwrap(),
+        None,
+    );
     let response: http::Response<Vec<u8>> = Response::from(&error).into();
     let headers = response.headers();
     assert_eq!(response.status(), 426);

@@ -7,8 +7,8 @@ use crate::support::handshake::{Driven, Kind, handed_over};
 use crate::support::*;
 use bytes::{Buf, BytesMut};
 use sansocket::{
-    Config, Deliver, Endpoint, Event, HandshakeError, Input, OriginPolicy, ProtocolError, Response,
-    Role, SendError,
+    Config, Deliver, Endpoint, Event, FieldFault, HandshakeError, Input, LineFault, OriginPolicy,
+    ProtocolError, Response, Role, SendError,
 };
 use std::iter::repeat_n;
 use std::time::Duration;
@@ -36,70 +36,109 @@ fn request_error(head: &[u8]) -> Option<HandshakeError> {
 #[test]
 fn requests_that_two_parsers_read_differently_are_refused() {
     // Request smuggling: a proxy in front saw another request than the server.
-    for (from, to, line) in [
-        ("Host: ", "Host : ", 2),
-        ("Host: ", "Host\t: ", 2),
-        ("Host: ", " Host: ", 2),
-        ("Host: example.com", "Host: example.com\r\n folded", 3),
-        ("Host: example.com", "Host: example.com\r\n\tfolded", 3),
-        ("Host: example.com\r\n", "Host: example.com\n", 2),
-        ("Host: example.com\r\n", "Host: example.com\r", 2),
-        ("Host: example.com\r\n", "Host: example.com\r\r\n", 2),
-        ("Host: example.com", "Host: exam\0ple.com", 2),
-        ("Host: example.com", "Host: example.com\r\nX: a\nY: b", 3),
-        ("Host: example.com", "Host: example.com\r\nX: a\rb", 3),
-        ("Host: example.com", "Host: example.com\r\nX: a\x0bb", 3),
-        ("Host: example.com", "Host: example.com\r\nX: a\x7fb", 3),
-        ("Host: example.com", "Host: example.com\r\nno colon", 3),
-        ("Host: example.com", "Host: example.com\r\n: no name", 3),
-        ("Host: example.com", "Host: example.com\r\nX(: a", 3),
-        ("Host: example.com", "Host: example.com\r\nX Y: a", 3),
-        ("HTTP/1.1\r\n", "HTTP/1.1\n", 1),
-        ("HTTP/1.1\r\n", "HTTP/1.1 \r\n", 1),
-        ("HTTP/1.1\r\n", "HTTP/1.1\r\n \r\n", 2),
-        ("GET /chat", "GET  /chat", 1),
-        ("GET /chat", "GET\t/chat", 1),
-        ("GET /chat", " GET /chat", 1),
-        ("/chat HTTP", "/chat  HTTP", 1),
-        ("HTTP/1.1", "HTTP/1.1x", 1),
-        ("HTTP/1.1", "http/1.1", 1),
-        ("HTTP/1.1", "HTTP/01.1", 1),
-        ("\r\n\r\n", "\n\n", 6),
-        ("\r\n\r\n", "\r\n\n", 7),
+    use LineFault::SpaceBeforeColon as Space;
+    use LineFault::{BareCr, BareLf, Control, Folded, Name, NoColon, RequestLine};
+    for (from, to, line, at, fault) in [
+        ("Host: ", "Host : ", 2, 4, Space),
+        ("Host: ", "Host\t: ", 2, 4, Space),
+        ("Host: ", "Host \t : ", 2, 4, Space),
+        ("Host: ", " Host: ", 2, 0, Folded),
+        ("Host: example.com", "Host: a\r\n folded", 3, 0, Folded),
+        ("Host: example.com", "Host: a\r\n\tfolded", 3, 0, Folded),
+        ("Host: example.com", "Host: a\r\n \r\nX: b", 3, 0, Folded),
+        ("Host: example.com\r\n", "Host: a\n", 2, 7, BareLf),
+        ("Host: example.com\r\n", "Host: a\r", 2, 7, BareCr),
+        ("Host: example.com\r\n", "Host: a\r\r\n", 2, 7, BareCr),
+        (
+            "Host: example.com",
+            "Host: exam\0ple.com",
+            2,
+            10,
+            Control(0),
+        ),
+        ("Host: example.com", "Host: a\r\nX: a\nY: b", 3, 4, BareLf),
+        ("Host: example.com", "Host: a\r\nX: a\rb", 3, 4, BareCr),
+        (
+            "Host: example.com",
+            "Host: a\r\nX: a\x0bb",
+            3,
+            4,
+            Control(11),
+        ),
+        (
+            "Host: example.com",
+            "Host: a\r\nX: a\x7fb",
+            3,
+            4,
+            Control(127),
+        ),
+        ("Host: example.com", "Host: a\r\ncolon", 3, 5, NoColon),
+        ("Host: example.com", "Host: a\r\nno colon", 3, 2, Name(b' ')),
+        (
+            "Host: example.com",
+            "Host: a\r\n: no name",
+            3,
+            0,
+            Name(b':'),
+        ),
+        ("Host: example.com", "Host: a\r\nX(: a", 3, 1, Name(b'(')),
+        ("Host: example.com", "Host: a\r\nX Y: a", 3, 1, Name(b' ')),
+        (
+            "Host: example.com",
+            "Host: a\r\n\u{e9}: a",
+            3,
+            0,
+            Name(0xc3),
+        ),
+        ("HTTP/1.1\r\n", "HTTP/1.1\n", 1, 18, BareLf),
+        ("HTTP/1.1\r\n", "HTTP/1.1 \r\n", 1, 18, RequestLine),
+        ("HTTP/1.1\r\n", "HTTP/1.1\r\n \r\n", 2, 0, Folded),
+        ("GET /chat", "GET  /chat", 1, 10, RequestLine),
+        ("GET /chat", "GET\t/chat", 1, 18, RequestLine),
+        ("GET /chat", " GET /chat", 1, 10, RequestLine),
+        ("/chat HTTP", "/chat  HTTP", 1, 10, RequestLine),
+        ("HTTP/1.1", "HTTP/1.1x", 1, 10, RequestLine),
+        ("HTTP/1.1", "http/1.1", 1, 10, RequestLine),
+        ("HTTP/1.1", "HTTP/01.1", 1, 10, RequestLine),
+        ("\r\n\r\n", "\n\n", 6, 25, BareLf),
+        ("\r\n\r\n", "\r\n\n", 7, 0, BareLf),
     ] {
         let head = replaced(REQUEST, from, to);
         assert_eq!(
             request_error(head.as_bytes()),
-            Some(HandshakeError::Malformed { line }),
+            Some(HandshakeError::Malformed { line, at, fault }),
             "{head:?}"
         );
         // It is not handed over: the application would read it in one of these ways.
         let (kind, ..) = handed_over(head.as_bytes(), &Config::default());
         assert_eq!(kind, Kind::Refused, "{head:?}");
     }
+    use HandshakeError as E;
+    const TWICE: FieldFault = FieldFault::Repeated(2);
+    let value = |value: &str| FieldFault::Value(value.into());
     for (line, error) in [
-        ("Host: example.com", HandshakeError::Host),
-        ("HOST: other.test", HandshakeError::Host),
-        (
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-            HandshakeError::Key,
-        ),
-        (
-            "Sec-WebSocket-Version: 13",
-            HandshakeError::VersionMalformed,
-        ),
-        ("Content-Length: 5", HandshakeError::Content),
-        ("Content-Length: +0", HandshakeError::Content),
-        ("Content-Length: 0x0", HandshakeError::Content),
+        ("Host: example.com", E::Host(TWICE)),
+        ("HOST: other.test", E::Host(TWICE)),
+        ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", E::Key(TWICE)),
+        ("Sec-WebSocket-Version: 13", E::VersionMalformed(TWICE)),
+        ("Content-Length: 5", E::ContentLength(value("5"))),
+        ("Content-Length: +0", E::ContentLength(value("+0"))),
+        ("Content-Length: 0x0", E::ContentLength(value("0x0"))),
         (
             "Content-Length: 0\r\nContent-Length: 5",
-            HandshakeError::Content,
+            E::ContentLength(TWICE),
         ),
-        ("Transfer-Encoding: chunked", HandshakeError::Content),
-        ("transfer-encoding: xchunked", HandshakeError::Content),
+        (
+            "Transfer-Encoding: chunked",
+            E::TransferEncoding(value("chunked")),
+        ),
+        (
+            "transfer-encoding: xchunked",
+            E::TransferEncoding(value("xchunked")),
+        ),
         (
             "Content-Length: 0\r\nTransfer-Encoding: chunked",
-            HandshakeError::Content,
+            E::TransferEncoding(value("chunked")),
         ),
     ] {
         let head = with_line(REQUEST, line);
@@ -164,7 +203,10 @@ fn connection_is_a_list_of_tokens() {
         );
         assert_eq!(
             request_error(head.as_bytes()),
-            Some(HandshakeError::NotUpgrade),
+            Some(HandshakeError::NotUpgrade {
+                upgrade: true,
+                connection: false
+            }),
             "{value}"
         );
     }
@@ -172,7 +214,10 @@ fn connection_is_a_list_of_tokens() {
         let head = replaced(REQUEST, "Upgrade: websocket", &format!("Upgrade: {value}"));
         assert_eq!(
             request_error(head.as_bytes()),
-            Some(HandshakeError::NotUpgrade),
+            Some(HandshakeError::NotUpgrade {
+                upgrade: false,
+                connection: true
+            }),
             "{value}"
         );
     }
@@ -198,7 +243,7 @@ fn a_key_is_sixteen_bytes_in_base64() {
         let head = replaced(REQUEST, "dGhlIHNhbXBsZSBub25jZQ==", key);
         assert_eq!(
             request_error(head.as_bytes()),
-            Some(HandshakeError::Key),
+            Some(HandshakeError::Key(FieldFault::Length(key.len()))),
             "{key}"
         );
     }
@@ -211,7 +256,8 @@ fn a_version_is_the_bytes_13() {
         "013", "0xd", "+13", "13, 13", "13,8", "13.0", "1e1", "", "-1", "256", "１３",
     ] {
         let head = replaced(REQUEST, "Version: 13", &format!("Version: {version}"));
-        let error = Some(HandshakeError::VersionMalformed);
+        let fault = FieldFault::Value(version.into());
+        let error = Some(HandshakeError::VersionMalformed(fault));
         assert_eq!(request_error(head.as_bytes()), error, "{version}");
     }
 }

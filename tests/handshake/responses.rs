@@ -6,7 +6,8 @@
 use crate::support::handshake::Driven;
 use crate::support::*;
 use sansocket::{
-    ClientRequest, Config, Event, Extension, HandshakeError, ProtocolError, Response, Role,
+    ClientRequest, Config, Event, Extension, FieldFault, HandshakeError, LineFault, ProtocolError,
+    Response, Role,
 };
 
 fn offering() -> ClientRequest {
@@ -33,51 +34,66 @@ fn response_error(response: &str) -> Option<HandshakeError> {
 #[test]
 fn a_bad_101_opens_nothing() {
     // Elsewhere the client checked the status only, or not all of these.
+    use FieldFault::{Byte, Cut, Duplicate, Empty, Missing};
     use HandshakeError as E;
+    use LineFault::{BareLf, Control, Folded, SpaceBeforeColon};
+    const TWICE: FieldFault = FieldFault::Repeated(2);
+    let value = |value: &str| FieldFault::Value(value.into());
+    let malformed = |line, at, fault| E::Malformed { line, at, fault };
     for (from, to, error) in [
-        ("ACCEPT", "ACCEPTx", E::Accept),
-        ("ACCEPT", "", E::Accept),
-        ("ACCEPT", "ACCEPT, ACCEPT", E::Accept),
-        ("ACCEPT", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=", E::Accept),
+        ("ACCEPT", "", E::Accept(value(""))),
+        (
+            "ACCEPT",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            E::Accept(value("AAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
+        ),
         (
             "Accept: ACCEPT",
             "Accept: ACCEPT\r\nSec-WebSocket-Accept: ACCEPT",
-            E::Accept,
+            E::Accept(TWICE),
         ),
         (
             "Accept: ACCEPT",
             "Accept: ACCEPT\r\nsec-websocket-accept: x",
-            E::Accept,
+            E::Accept(TWICE),
         ),
-        ("Sec-WebSocket-Accept: ACCEPT\r\n", "", E::Accept),
-        ("Upgrade: websocket\r\n", "", E::Upgrade),
-        ("Upgrade: websocket", "Upgrade: h2c", E::Upgrade),
-        ("Upgrade: websocket", "Upgrade: websocket, h2c", E::Upgrade),
+        ("Sec-WebSocket-Accept: ACCEPT\r\n", "", E::Accept(Missing)),
+        ("Upgrade: websocket\r\n", "", E::Upgrade(Missing)),
+        (
+            "Upgrade: websocket",
+            "Upgrade: h2c",
+            E::Upgrade(value("h2c")),
+        ),
+        (
+            "Upgrade: websocket",
+            "Upgrade: websocket, h2c",
+            E::Upgrade(value("websocket, h2c")),
+        ),
         (
             "Upgrade: websocket",
             "Upgrade: websocket\r\nUpgrade: h2c",
-            E::Upgrade,
+            E::Upgrade(TWICE),
         ),
-        ("Connection: Upgrade\r\n", "", E::Connection),
+        ("Connection: Upgrade\r\n", "", E::Connection(Missing)),
         (
             "Connection: Upgrade",
             "Connection: NotUpgrade",
-            E::Connection,
+            E::Connection(value("NotUpgrade")),
         ),
         (
             "Connection: Upgrade",
             "Connection: keep-alive",
-            E::Connection,
+            E::Connection(value("keep-alive")),
         ),
         (
             "HTTP/1.1",
             "HTTP/1.0",
             E::HttpVersion { major: 1, minor: 0 },
         ),
-        ("\r\nUpgrade", "\r\n Upgrade", E::Malformed { line: 2 }),
-        ("Upgrade:", "Upgrade :", E::Malformed { line: 2 }),
-        ("\r\nUpgrade", "\nUpgrade", E::Malformed { line: 1 }),
-        ("websocket", "web\0socket", E::Malformed { line: 2 }),
+        ("\r\nUpgrade", "\r\n Upgrade", malformed(2, 0, Folded)),
+        ("Upgrade:", "Upgrade :", malformed(2, 7, SpaceBeforeColon)),
+        ("\r\nUpgrade", "\nUpgrade", malformed(1, 32, BareLf)),
+        ("websocket", "web\0socket", malformed(2, 12, Control(0))),
     ] {
         assert_eq!(
             response_error(&replaced(RESPONSE, from, to)),
@@ -85,13 +101,22 @@ fn a_bad_101_opens_nothing() {
             "{to}"
         );
     }
+    for wrong in ["ACCEPTx", "ACCEPT, ACCEPT"] {
+        let error = response_error(&replaced(RESPONSE, "ACCEPT", wrong));
+        assert!(
+            matches!(error, Some(E::Accept(FieldFault::Value(_)))),
+            "{error:?}"
+        );
+    }
     let not_offered = |name: &str| E::SubprotocolNotOffered(name.into());
     for (value, error) in [
         ("other", not_offered("other")),
         ("Chat", not_offered("Chat")),
-        ("", E::Subprotocol),
-        ("chat, super", E::Subprotocol),
-        ("chat\r\nSec-WebSocket-Protocol: chat", E::Subprotocol),
+        ("chat, super", E::Subprotocol(Byte { found: b',', at: 4 })),
+        (
+            "chat\r\nSec-WebSocket-Protocol: chat",
+            E::Subprotocol(TWICE),
+        ),
     ] {
         let line = format!("Sec-WebSocket-Protocol: {value}");
         let response = with_line(RESPONSE, &line);
@@ -100,11 +125,14 @@ fn a_bad_101_opens_nothing() {
     let not_offered = |name: &str| E::ExtensionNotOffered(name.into());
     for (value, error) in [
         ("x-b", not_offered("x-b")),
-        ("x-a, x-a", E::Extensions),
-        ("x-a\r\nSec-WebSocket-Extensions: x-a", E::Extensions),
+        ("x-a, x-a", E::Extensions(Duplicate)),
+        (
+            "x-a\r\nSec-WebSocket-Extensions: x-a",
+            E::Extensions(Duplicate),
+        ),
         ("permessage-deflate", not_offered("permessage-deflate")),
-        ("x-a;", E::Extensions),
-        ("", E::Extensions),
+        ("x-a;", E::Extensions(Cut)),
+        ("", E::Extensions(Empty)),
     ] {
         let line = format!("Sec-WebSocket-Extensions: {value}");
         let response = with_line(RESPONSE, &line);

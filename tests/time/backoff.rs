@@ -187,7 +187,7 @@ proptest! {
             let mut backoff = config.backoff(seed);
             let delay = |(outcome, lasted): &(u8, Duration)| match outcome {
                 0 => Some(backoff.after_failure()),
-                1 => backoff.after(&End::Refused(HandshakeError::TransportEnded), *lasted),
+                1 => backoff.after(&End::Refused(HandshakeError::TransportEnded { received: 0 }), *lasted),
                 2 => backoff.after(&refused(429, &[("Retry-After", b"7")]), *lasted),
                 3 => backoff.after(&closed_with(Some(1001)), *lasted),
                 _ => backoff.after(&End::Expired(Expired::Pong), *lasted),

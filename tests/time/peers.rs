@@ -3,6 +3,7 @@
 //! Invariant: time is a number here; nothing waits and nothing has a clock.
 
 use crate::schedules::*;
+use crate::support::REQUEST;
 use crate::support::endpoint::*;
 use crate::support::strategies::*;
 use proptest::collection::vec;
@@ -278,6 +279,7 @@ fn a_transport_that_ends_while_the_application_decides_is_the_end() {
     let mut server = Side::asked(Times::default());
     server.waits(seconds(1_000), None);
     server.endpoint.receive_eof();
-    let ended = End::Refused(HandshakeError::TransportEnded);
+    let received = REQUEST.len();
+    let ended = End::Refused(HandshakeError::TransportEnded { received });
     assert_eq!(server.tick(seconds(2_000)), Tick::Done(ended));
 }

@@ -483,10 +483,13 @@ impl Judge {
             (None, Some(expired)) => vec![End::Expired(expired)],
             (None, None) if self.we_closed => vec![closed(1006, false)],
             (None, None) if self.opened => vec![failed(ProtocolError::TransportEnded)],
-            (None, None) => vec![End::Refused(HandshakeError::TransportEnded)],
+            (None, None) => vec![End::Refused(ENDED)],
         }
     }
 }
+
+/// The transport ended in the opening handshake, after any number of bytes.
+const ENDED: HandshakeError = HandshakeError::TransportEnded { received: 0 };
 
 /// Checks a log against the rules as they are written: everything due was done when it was due.
 pub(crate) fn judge(times: &Times, role: Role, seen: &[(Duration, Seen)], end: Duration) {
@@ -582,6 +585,10 @@ pub(crate) fn judge(times: &Times, role: Role, seen: &[(Duration, Seen)], end: D
                 assert_eq!(judge.unwritten(), 0);
             }
             Seen::Done(end) => {
+                let end = match end {
+                    End::Refused(HandshakeError::TransportEnded { .. }) => &End::Refused(ENDED),
+                    end => end,
+                };
                 let is_over = over == Some(time);
                 let causes = [Expired::Close, Expired::Write, Expired::Handshake];
                 let mut expired: Vec<_> = causes.into_iter().filter(|e| is_due(*e)).collect();

@@ -31,7 +31,8 @@ fn accept_keys() {
 #[test]
 fn key_validity() {
     section("key_validity", |v| {
-        let is_valid = asking(str(v, "key")).error() != Some(&HandshakeError::Key);
+        let error = asking(str(v, "key")).error().cloned();
+        let is_valid = !matches!(error, Some(HandshakeError::Key(_)));
         assert_eq!(is_valid, v["valid"]);
     });
 }
@@ -292,7 +293,7 @@ fn connect(
         None => match asked.eof() {
             HandshakeError::Refused(_) => ("fail", None, None, 0), // the body lasted to the end
             error => {
-                assert_eq!(error, HandshakeError::TransportEnded);
+                assert!(matches!(error, HandshakeError::TransportEnded { .. }));
                 ("incomplete", None, None, 0)
             }
         },
@@ -301,7 +302,7 @@ fn connect(
 
 #[test]
 fn handshake_responses() {
-    counted_section("handshake_response", (59 + 2 + 1) * 6, |v| {
+    counted_section("handshake_response", (59 + 2 + 2) * 6, |v| {
         let (offered, expect) = (&v["offered"], &v["expect"]);
         let (response, key) = (raw(v), str(offered, "key"));
         let run = |request: &ClientRequest, config: &Config| {

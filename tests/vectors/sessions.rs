@@ -145,7 +145,7 @@ fn connecting(mut endpoint: Endpoint, mut out: BytesMut, key: String, step: &Val
             // The transport is dropped.
             assert_eq!(
                 refused_at_eof(&mut endpoint),
-                HandshakeError::TransportEnded
+                HandshakeError::TransportEnded { received: 0 }
             );
             return Machine::Aborted(endpoint.end().unwrap());
         }

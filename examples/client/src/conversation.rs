@@ -7,7 +7,7 @@ use crate::transport::Transport;
 use crate::{Client, Ended, Incoming};
 use bytes::BytesMut;
 use sansocket::{CloseCode, End, Endpoint, Event, Expired, HandshakeError, Input, Tick};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::mem;
 use std::time::{Duration, Instant};
 
@@ -178,9 +178,8 @@ impl<'s, 'a> Conversation<'s, 'a> {
 
     /// What to say about the end, and whether another try is worth it.
     fn end(&mut self, end: &End) -> Result<(), Ended> {
-        let request = &self.client.options.request;
         // Not the URI, whose query may hold a token.
-        let no_response = |why| format!("no response from {}: {why}", request.authority());
+        let server = self.client.options.request.authority();
         let why = match end {
             End::Closed { code, by_peer }
                 if end.is_clean() && (*code == CloseCode::NORMAL || !by_peer) =>
@@ -194,15 +193,24 @@ impl<'s, 'a> Conversation<'s, 'a> {
                 let reason = format!("{} {}", code.0, self.reason.escape_debug());
                 format!("the server closed the connection: {}", reason.trim_end())
             }
-            End::Expired(Expired::Handshake) | End::Refused(HandshakeError::TransportEnded)
+            End::Expired(Expired::Handshake)
+            | End::Refused(HandshakeError::TransportEnded { .. })
                 if self.transport.is_handshaking() =>
             {
-                format!("no TLS with {}: it ended the connection", request.host())
+                format!("no TLS with {}: it ended the connection", server)
             }
-            End::Expired(Expired::Handshake) => no_response(ErrorKind::TimedOut.to_string()),
-            End::Refused(HandshakeError::TransportEnded) => {
-                let error = self.read_error.take();
-                no_response(error.map_or_else(|| "it ended".into(), |error| error.to_string()))
+            End::Expired(Expired::Handshake) => {
+                format!("{} did not answer in time", server)
+            }
+            End::Refused(HandshakeError::TransportEnded { received }) => {
+                let how = match received {
+                    0 => "without an answer".to_owned(),
+                    n => format!("in the middle of its answer, after {n} bytes"),
+                };
+                match self.read_error.take() {
+                    None => format!("{} closed the connection {how}", server),
+                    Some(error) => format!("{} broke off {how}: {error}", server),
+                }
             }
             End::Refused(error) => refusal(error),
             _ => end.to_string(),

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the answer is made from the text of the key, not from what the text decodes to.
 
+use crate::handshake::fault::FieldFault;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1_smol::Sha1;
@@ -23,15 +24,18 @@ pub(in crate::handshake) fn accept_of(key: &[u8]) -> [u8; ACCEPT_LEN] {
     encode(&sha1.digest().bytes())
 }
 
-/// The key that this value is, if it is 16 bytes in base64 (RFC 6455, section 4.2.1).
+/// The key that this value is: 16 bytes in base64 (RFC 6455, section 4.2.1). A wrong one is not
+/// shown, only its length.
 ///
 /// Base64 with padding (RFC 4648, section 4) has 22 digits for them. The four bits that are left
 /// over may be set: RFC 6455 itself once printed such a key (erratum 3150).
-pub(super) fn valid_key(value: &[u8]) -> Option<[u8; KEY_LEN]> {
+pub(super) fn valid_key(value: &[u8]) -> Result<[u8; KEY_LEN], FieldFault> {
     let is_digit = |b: &u8| b.is_ascii_alphanumeric() || *b == b'+' || *b == b'/';
-    let key: [u8; KEY_LEN] = value.trim_ascii().try_into().ok()?;
-    let digits = key.strip_suffix(b"==")?;
-    digits.iter().all(is_digit).then_some(key)
+    let value = value.trim_ascii();
+    let digits = value.strip_suffix(b"==").unwrap_or_default();
+    let key = value.try_into().ok();
+    let key = key.filter(|_| digits.len() == 22 && digits.iter().all(is_digit));
+    key.ok_or(FieldFault::Length(value.len()))
 }
 
 /// The `Sec-WebSocket-Key` for a nonce (RFC 6455, section 4.1).

@@ -8,6 +8,7 @@ use super::list::{Once, has_token};
 use super::subprotocol::{SubprotocolReader, Subprotocols};
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extension::{ExtensionReader, Extensions};
+use crate::handshake::fault::FieldFault;
 use crate::handshake::fields::is_of_connection;
 use crate::handshake::headers::{Headers, Place};
 use crate::handshake::http1::body::decimal;
@@ -19,21 +20,26 @@ use alloc::string::String;
 /// What the header fields of a request say.
 #[derive(Default)]
 pub(in crate::handshake) struct RequestFields {
-    /// `None` in it: the value is no host.
-    host: Once<Option<Place>>,
-    /// `None` in it: the value is no length.
-    length: Once<Option<u64>>,
-    has_transfer_encoding: bool,
+    host: Once<Result<Place, FieldFault>>,
+    length: Once<Length>,
+    /// What `Transfer-Encoding` says.
+    coding: Option<FieldFault>,
     /// The first field that only HTTP/1.1 may have.
     of_connection: Option<Box<str>>,
     names_websocket: bool,
     names_upgrade: bool,
-    key: Once<Option<[u8; KEY_LEN]>>,
-    version: Once<Option<u8>>,
-    /// Whether it is text.
-    origin: Once<bool>,
+    key: Once<Result<[u8; KEY_LEN], FieldFault>>,
+    version: Once<Result<u8, FieldFault>>,
+    origin: Once<Result<(), FieldFault>>,
     subprotocols: SubprotocolReader,
     extensions: ExtensionReader,
+}
+
+/// What a `Content-Length` says.
+enum Length {
+    Zero,
+    Content(FieldFault),
+    Wrong(FieldFault),
 }
 
 impl RequestFields {
@@ -42,10 +48,8 @@ impl RequestFields {
         for (name, value) in headers.raw() {
             let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
             if is("host") {
-                let host = core::str::from_utf8(value.get().trim_ascii()).ok();
-                let host = host.filter(|host| Authority::parse(host).is_ok());
-                let place = host.map(|host| headers.place_of(Cow::Borrowed(host)));
-                fields.host.found(place);
+                let host = value.get().trim_ascii();
+                fields.host.found(host_place(host, headers));
             } else if is("upgrade") {
                 fields.names_websocket |= has_token(value.get(), "websocket");
                 fields.only_in_http1(name);
@@ -55,23 +59,21 @@ impl RequestFields {
             } else if is("sec-websocket-key") {
                 fields.key.found(valid_key(value.get()));
             } else if is("sec-websocket-version") {
-                let number = version_number(value.get().trim_ascii());
-                fields.version.found(number);
+                let value = value.get().trim_ascii();
+                let number = version_number(value);
+                fields
+                    .version
+                    .found(number.ok_or_else(|| FieldFault::value(value)));
             } else if is("sec-websocket-protocol") {
                 fields.subprotocols.line(value.get());
             } else if is("sec-websocket-extensions") {
                 fields.extensions.line(value.get());
             } else if is("origin") {
-                let is_text = core::str::from_utf8(value.get()).is_ok();
-                fields.origin.found(is_text);
+                fields.origin.found(text(value.get().trim_ascii()));
             } else if is("content-length") {
-                let value = value.get().trim_ascii();
-                // Some read a number after a zero as octal, so this is no number.
-                let is_plain = value == b"0" || !value.starts_with(b"0");
-                let length = decimal(value).filter(|_| is_plain);
-                fields.length.found(length);
+                fields.length.found(length(value.get().trim_ascii()));
             } else if is("transfer-encoding") {
-                fields.has_transfer_encoding = true;
+                fields.coding = Some(FieldFault::value(value.get().trim_ascii()));
                 fields.only_in_http1(name);
             } else if is_of_connection(name, value.get()) {
                 fields.only_in_http1(name);
@@ -87,31 +89,40 @@ impl RequestFields {
 
     /// The value of `Host`, if there is one (RFC 9112, section 3.2).
     pub(in crate::handshake) fn take_host(&mut self) -> Result<Option<Place>, HandshakeError> {
-        match core::mem::take(&mut self.host) {
-            Once::Absent => Ok(None),
-            Once::Found(Some(host)) => Ok(Some(host)),
-            Once::Found(None) | Once::Repeated => Err(HandshakeError::Host),
-        }
+        let host = core::mem::take(&mut self.host).at_most_once();
+        let host = host.and_then(Option::transpose);
+        host.map_err(HandshakeError::Host)
     }
 
-    /// Whether content follows the head. If that is not clear, two servers may see two different
-    /// requests (RFC 9112, section 11.2).
-    pub(in crate::handshake) fn has_content(&self) -> Result<bool, HandshakeError> {
-        match (self.length, self.has_transfer_encoding) {
-            (Once::Absent, coded) => Ok(coded),
-            (Once::Found(Some(length)), false) => Ok(length > 0),
+    /// What says that content follows the head, if something does. If that is not clear, two servers
+    /// may see two different requests (RFC 9112, section 11.2).
+    pub(in crate::handshake) fn take_content(
+        &mut self,
+    ) -> Result<Option<HandshakeError>, HandshakeError> {
+        let length = core::mem::take(&mut self.length).at_most_once();
+        let length = length.map_err(HandshakeError::ContentLength)?;
+        let coding = self.coding.take().map(HandshakeError::TransferEncoding);
+        match (length, coding) {
+            (None, coding) => Ok(coding),
+            (Some(Length::Zero), None) => Ok(None),
+            (Some(Length::Content(fault)), None) => Ok(Some(HandshakeError::ContentLength(fault))),
             // RFC 9112, section 6.3: a wrong length, or two ways to say it.
-            _ => Err(HandshakeError::Content),
+            (Some(Length::Wrong(fault)), None) => Err(HandshakeError::ContentLength(fault)),
+            (Some(_), Some(coding)) => Err(coding),
         }
     }
 
     /// The key of a request that asks for an upgrade of HTTP/1.1.
-    pub(in crate::handshake) fn upgrade_key(&self) -> Result<[u8; KEY_LEN], HandshakeError> {
-        match self.key {
-            _ if !self.names_websocket || !self.names_upgrade => Err(HandshakeError::NotUpgrade),
-            Once::Found(Some(key)) => Ok(key),
-            _ => Err(HandshakeError::Key),
+    pub(in crate::handshake) fn take_key(&mut self) -> Result<[u8; KEY_LEN], HandshakeError> {
+        let (upgrade, connection) = (self.names_websocket, self.names_upgrade);
+        if !upgrade || !connection {
+            return Err(HandshakeError::NotUpgrade {
+                upgrade,
+                connection,
+            });
         }
+        let key = core::mem::take(&mut self.key).once();
+        key.and_then(|key| key).map_err(HandshakeError::Key)
     }
 
     /// RFC 9113, section 8.2.2: HTTP/2 and HTTP/3 have no fields that concern one connection.
@@ -124,19 +135,47 @@ impl RequestFields {
     pub(in crate::handshake) fn offered(
         self,
     ) -> Result<(Subprotocols, Extensions), HandshakeError> {
-        match self.version {
-            Once::Found(Some(13)) => {}
-            Once::Found(Some(other)) => return Err(HandshakeError::VersionUnsupported(other)),
-            _ => return Err(HandshakeError::VersionMalformed),
+        match self.version.once().and_then(|version| version) {
+            Ok(13) => {}
+            Ok(other) => return Err(HandshakeError::VersionUnsupported(other)),
+            Err(fault) => return Err(HandshakeError::VersionMalformed(fault)),
         }
-        if !matches!(self.origin, Once::Absent | Once::Found(true)) {
-            return Err(HandshakeError::Origin);
-        }
+        let origin = self.origin.at_most_once().and_then(Option::transpose);
+        origin.map_err(HandshakeError::Origin)?;
         let subprotocols = self.subprotocols.finish();
-        let subprotocols = subprotocols.ok_or(HandshakeError::Subprotocol)?;
+        let subprotocols = subprotocols.map_err(HandshakeError::Subprotocol)?;
         let extensions = self.extensions.finish();
-        let extensions = extensions.map_err(|_| HandshakeError::Extensions)?;
-        Ok((subprotocols, extensions))
+        Ok((
+            subprotocols,
+            extensions.map_err(HandshakeError::Extensions)?,
+        ))
+    }
+}
+
+fn host_place(value: &[u8], headers: &Headers) -> Result<Place, FieldFault> {
+    let host = core::str::from_utf8(value).ok();
+    let host = host.filter(|host| Authority::parse(host).is_ok());
+    let place = host.map(|host| headers.place_of(Cow::Borrowed(host)));
+    place.ok_or_else(|| FieldFault::value(value))
+}
+
+fn length(value: &[u8]) -> Length {
+    match decimal(value) {
+        // Some read a number after a zero as octal, so this is no number.
+        Some(0) if value == b"0" => Length::Zero,
+        Some(1..) if !value.starts_with(b"0") => Length::Content(FieldFault::value(value)),
+        _ => Length::Wrong(FieldFault::value(value)),
+    }
+}
+
+/// A value that is UTF-8.
+fn text(value: &[u8]) -> Result<(), FieldFault> {
+    match core::str::from_utf8(value) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let (_, rest) = value.split_at(error.valid_up_to());
+            Err(FieldFault::at_rest(value, rest))
+        }
     }
 }
 

@@ -445,7 +445,11 @@ fn a_refusal_is_one_line_with_the_status() {
             "Sec-WebSocket-Accept",
         ),
         ("SSH-2.0-OpenSSH\r\n\r\n", "HTTP"),
-        ("", "ended"),
+        ("", "closed the connection without an answer"),
+        (
+            "HTTP/1.1 10",
+            "closed the connection in the middle of its answer, after 11 bytes",
+        ),
     ] {
         let client = Client::start(&[&host.url]);
         host.accept().write(answer);
