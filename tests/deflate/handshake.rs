@@ -611,7 +611,7 @@ fn a_request_may_be_accepted_without_it() {
     each_delivery(|| {
         let config = with(Some(Deflate::default()));
         let head = with_extensions(REQUEST, &["permessage-deflate, x-other"]);
-        let served = || serve(head.as_bytes(), Cuts::Whole, &config);
+        let served = || serve(head.as_bytes(), Cuts::AtOnce, &config);
         let mut declined = served();
         declined.request_mut().decline_deflate();
         declined.accept();
@@ -653,10 +653,10 @@ fn a_client_that_requires_it_closes_without_it() {
     let config = with(Some(Deflate::default()));
     let needs = client_request().extension(Extension::new(NAME).unwrap(), true);
     let accepted = with_extensions(RESPONSE, &["permessage-deflate"]);
-    let with_it = ask(&needs, &accepted, b"", Cuts::Whole, &config);
+    let with_it = ask(&needs, &accepted, b"", Cuts::AtOnce, &config);
     assert!(has_deflate(&with_it));
     assert!(with_it.out.is_empty());
-    let without = ask(&needs, RESPONSE, b"", Cuts::Whole, &config);
+    let without = ask(&needs, RESPONSE, b"", Cuts::AtOnce, &config);
     assert_eq!(without.opened().extensions().next(), None);
     assert!(!without.endpoint.is_open(), "it is closing");
     let frames = raw_frames(&without.out, Role::Client);

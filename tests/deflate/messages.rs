@@ -161,11 +161,11 @@ fn limits_set_inside_a_compressed_message_hold_from_the_next_one() {
         for role in ROLES {
             for payload in &bytes {
                 let wire = fragmented(role, 0xc2, payload, payload.len() / 3 + 1, true);
-                let (begun, rest) =
+                let (unfinished, rest) =
                     wire.split_at(frame_header(role, 0x42, payload.len() as u64).len());
                 for (first, then) in [(1_000, 10), (999, 100_000)] {
                     let mut run = limited(role, at_most(first));
-                    run.feed(begun);
+                    run.feed(unfinished);
                     run.ws.settings().max_message_size = then as u64;
                     run.ws.settings().max_fragments = 1;
                     run.feed(rest);

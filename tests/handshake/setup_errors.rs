@@ -27,7 +27,7 @@ fn fails_as_uri(error: SetupError, uris: &[&str]) {
 
 // ---- fields ----
 
-/// What the application fills in is refused, in each place where it can be.
+/// All of these calls fail with this error.
 fn fails(error: SetupError, results: impl IntoIterator<Item = Result<(), SetupError>>) {
     cites(&error);
     for (index, result) in results.into_iter().enumerate() {
@@ -35,9 +35,9 @@ fn fails(error: SetupError, results: impl IntoIterator<Item = Result<(), SetupEr
     }
 }
 
-/// A header in each of the three heads that are written.
+/// Adds a header to each of the three heads that are written.
 fn header(name: &str, value: &str) -> [Result<(), SetupError>; 3] {
-    let mut served = serve(REQUEST.as_bytes(), Cuts::Whole, &Config::default());
+    let mut served = serve(REQUEST.as_bytes(), Cuts::AtOnce, &Config::default());
     [
         client_request().header(name, value).map(drop),
         Response::new(401).header(name, value).map(drop),
@@ -116,7 +116,7 @@ fn extension() {
         ];
         fails(E::Extension, results);
     }
-    // What is no answer of permessage-deflate is not agreed on.
+    // Elements that are not answers of permessage-deflate.
     let agreed = |name| Extension::new(name).unwrap();
     for extension in [
         agreed("x-deflate"),
@@ -139,7 +139,7 @@ fn extension() {
 #[test]
 fn not_offered() {
     let head = with_line(REQUEST, "Sec-WebSocket-Extensions: a");
-    let mut served = serve(head.as_bytes(), Cuts::Whole, &Config::default());
+    let mut served = serve(head.as_bytes(), Cuts::AtOnce, &Config::default());
     let request = served.request_mut();
     let [a, b] = ["a", "b"].map(|name| Extension::new(name).unwrap());
     let other = request.select_extension(b);
@@ -214,6 +214,6 @@ fn character() {
 #[test]
 fn entropy() {
     cites(&E::Entropy);
-    // The system of this test has some.
+    // The system that runs this test has entropy.
     assert_ne!(seed().unwrap(), seed().unwrap());
 }
