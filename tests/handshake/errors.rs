@@ -67,10 +67,10 @@ fn rejected_by(config: &Config, head: &str, error: &HandshakeError, status: u16)
     }
 }
 
-/// The request is handed over so, and whatever answers it is the same response.
+/// The request is handed over in this way, and every way to answer it gives the same response.
 fn rejected_as(config: &Config, head: &str, error: &HandshakeError, kind: Kind) {
     let bytes = [head, REQUEST].concat();
-    let response = serve(bytes.as_bytes(), Cuts::Whole, config).out;
+    let response = serve(bytes.as_bytes(), Cuts::AtOnce, config).out;
     let (found, reason, out) = handed_over(bytes.as_bytes(), config);
     assert_eq!((found, reason.as_ref()), (kind, Some(error)), "{head}");
     if kind == Kind::Refused {
@@ -88,7 +88,7 @@ fn rejected_as(config: &Config, head: &str, error: &HandshakeError, kind: Kind) 
     assert_eq!(responded, response);
 }
 
-/// What is written if the request is answered so.
+/// What is written if the request is answered in this way.
 fn answered(
     bytes: &str,
     config: &Config,
@@ -174,7 +174,7 @@ fn fails(response: &str, error: &HandshakeError) {
     }
 }
 
-// ---- of either ----
+// ---- requests and responses ----
 
 #[test]
 fn malformed() {
@@ -352,7 +352,7 @@ fn content_length() {
         E::ContentLength(value("1")),
         400,
     );
-    // Nobody knows where it ends.
+    // The end of the content is unknown.
     for length in ["00", "-0", "0, 0", ""] {
         let head = with_line(REQUEST, &format!("Content-Length: {length}"));
         unreadable(&head, E::ContentLength(value(length)), 400);
@@ -512,7 +512,7 @@ fn extensions() {
     }
 }
 
-// ---- of responses only ----
+// ---- responses only ----
 
 #[test]
 fn refused() {
@@ -629,7 +629,7 @@ fn transport_ended() {
         "HTTP/1.1 101 x\r\n",
         "HTTP/1.1 100 x\r\n\r\n",
     ] {
-        let mut asked = ask(&client_request(), response, b"", Cuts::Whole, &config);
+        let mut asked = ask(&client_request(), response, b"", Cuts::AtOnce, &config);
         assert!(asked.result.is_none());
         let received = response.len();
         let error = E::TransportEnded { received };
@@ -645,7 +645,7 @@ fn transport_ended() {
         assert_eq!(asked.endpoint.end(), Some(End::Refused(error)));
     }
     for request in ["", "GET", "GET / HTTP/1.1\r\nHost: a\r\n"] {
-        let mut served = serve(request.as_bytes(), Cuts::Whole, &config);
+        let mut served = serve(request.as_bytes(), Cuts::AtOnce, &config);
         assert!(served.result.is_none());
         let received = request.len();
         let error = E::TransportEnded { received };

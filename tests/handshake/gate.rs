@@ -407,7 +407,7 @@ fn a_required_extension_that_is_missing_is_named_in_the_close() {
             continue;
         };
         let request = client_request().extension(extension, true);
-        let asked = ask(&request, RESPONSE, b"", Cuts::Whole, &Config::default());
+        let asked = ask(&request, RESPONSE, b"", Cuts::AtOnce, &Config::default());
         let sent = sent_frames(&asked.out, Role::Client);
         let reason = if value.len() <= 123 { &*value } else { "" };
         let payload = [&1010_u16.to_be_bytes(), reason.as_bytes()].concat();
