@@ -135,8 +135,8 @@ pub use frame::role::Role;
 #[cfg(feature = "entropy")]
 pub use handshake::seed;
 pub use handshake::{
-    ClientRequest, Config, Extension, HandshakeError, Headers, OriginPolicy, Request, Response,
-    SetupError, negotiation,
+    ClientRequest, Config, Extension, FieldFault, HandshakeError, Headers, LineFault, OriginPolicy,
+    ParamFault, Request, Response, SetupError, negotiation,
 };
 pub use time::{Backoff, Expired, Times};
 

@@ -227,7 +227,7 @@ impl Phase {
     /// The transport has ended.
     pub(super) fn receive_eof(&mut self) {
         let error = match self {
-            Self::Request(_) | Self::Deciding(_) => HandshakeError::TransportEnded,
+            Self::Request(serving) | Self::Deciding(serving) => serving.handshake.receive_eof(),
             Self::Response(handshake) => handshake.receive_eof(),
             Self::Early(_) | Self::Open | Self::Over(_) => return,
         };

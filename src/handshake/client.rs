@@ -34,6 +34,8 @@ pub(crate) struct ClientHandshake {
     deflate: Negotiator,
     max_interim_responses: u8,
     max_body_size: usize,
+    /// How many bytes have come.
+    received: usize,
     state: Reading,
 }
 
@@ -94,6 +96,7 @@ impl ClientHandshake {
             deflate,
             max_interim_responses: config.max_interim_responses,
             max_body_size: config.max_body_size,
+            received: 0,
             state: Reading::Head {
                 reader: HeadReader::new(config.max_head_size, config.max_headers),
                 interim: 0,
@@ -114,7 +117,9 @@ impl ClientHandshake {
         session: &mut Session,
         out: &mut BytesMut,
     ) -> Option<Result<Response, HandshakeError>> {
+        let len = input.len();
         let result = self.step(input, session, out).transpose();
+        self.received += len - input.len();
         if let Some(result) = &result {
             self.state = Reading::Over;
             if result.is_err() {
@@ -128,7 +133,9 @@ impl ClientHandshake {
     /// it has arrived.
     pub(crate) fn receive_eof(&mut self) -> HandshakeError {
         let refusal = self.end(true);
-        refusal.unwrap_or(HandshakeError::TransportEnded)
+        refusal.unwrap_or(HandshakeError::TransportEnded {
+            received: self.received,
+        })
     }
 
     /// Ends the handshake, as its time is over. Returns the refusal, if a part of it has arrived.
@@ -162,7 +169,7 @@ impl ClientHandshake {
                     let Some(head) = head? else {
                         return Ok(None);
                     };
-                    match status_line(head.first_line()?)? {
+                    match status_line(head.first_line())? {
                         101 => return self.open(head.headers, session, out).map(Some),
                         // RFC 9110, section 15.2: skipped.
                         100..200 if *interim == self.max_interim_responses => {
@@ -245,6 +252,7 @@ mod tests {
     use super::*;
     use crate::connection::Settings;
     use crate::frame::MaskingKeys;
+    use crate::handshake::fault::{FieldFault, LineFault};
     use crate::handshake::negotiation::key::accept_of;
     use alloc::format;
 
@@ -310,25 +318,36 @@ mod tests {
             let response = result.unwrap().unwrap();
             assert_eq!((response.status, left), (101, 5));
             assert_eq!(response.subprotocol(), Some("b"));
-            let extensions: Vec<_> = response.extensions().collect();
-            assert_eq!(format!("{extensions:?}"), "[Extension(x; y=1)]");
+            let extensions: Vec<_> = response.extensions().map(|x| format!("{x}")).collect();
+            assert_eq!(extensions, ["x; y=1"]);
         }
     }
 
     #[test]
     fn a_bad_101_opens_nothing() {
-        use HandshakeError::{Accept, Connection, Extensions, Malformed, Subprotocol, Upgrade};
+        use HandshakeError::{Accept, Connection, Extensions, Subprotocol, Upgrade};
+        let value = |value: &str| FieldFault::Value(value.into());
+        let accept = accept_of(&key_of(&[1; 16])).map(char::from);
+        let accept: String = accept.iter().chain(&['x']).collect();
         for (from, to, error) in [
-            ("WebSocket", "other", Upgrade),
-            ("upgrade", "close", Connection),
-            ("ACCEPT", "ACCEPTx", Accept),
-            ("Upgrade: WebSocket\r\n", "", Upgrade),
+            ("WebSocket", "other", Upgrade(value("other"))),
+            ("keep-alive, upgrade", "close", Connection(value("close"))),
+            ("ACCEPT", "ACCEPTx", Accept(value(&accept))),
+            ("Upgrade: WebSocket\r\n", "", Upgrade(FieldFault::Missing)),
             (
                 "HTTP/1.1",
                 "HTTP/1.0",
                 HandshakeError::HttpVersion { major: 1, minor: 0 },
             ),
-            ("HTTP/1.1 101", "HTTP/1.1 1o1", Malformed { line: 1 }),
+            (
+                "HTTP/1.1 101",
+                "HTTP/1.1 1o1",
+                HandshakeError::Malformed {
+                    line: 1,
+                    at: 9,
+                    fault: LineFault::StatusLine,
+                },
+            ),
             (
                 "Protocol: b",
                 "Protocol: c",
@@ -337,15 +356,23 @@ mod tests {
             (
                 "Protocol: b",
                 "Protocol: b\r\nSec-WebSocket-Protocol: b",
-                Subprotocol,
+                Subprotocol(FieldFault::Repeated(2)),
             ),
             (
                 "Extensions: x",
                 "Extensions: z",
                 HandshakeError::ExtensionNotOffered("z".into()),
             ),
-            ("Extensions: x", "Extensions: x, x", Extensions),
-            ("Extensions: x", "Extensions: x y", Extensions),
+            (
+                "Extensions: x",
+                "Extensions: x, x",
+                Extensions(FieldFault::Duplicate),
+            ),
+            (
+                "Extensions: x",
+                "Extensions: x y",
+                Extensions(FieldFault::Byte { found: b'y', at: 2 }),
+            ),
         ] {
             assert!(RESPONSE.contains(from));
             let (result, left, _, session) = answered(&RESPONSE.replacen(from, to, 1), usize::MAX);
@@ -379,7 +406,9 @@ mod tests {
             format!("{error}"),
             "the server refused with HTTP status 302, a redirect to /y"
         );
-        assert_eq!(handshake.receive_eof(), HandshakeError::TransportEnded);
+        let received = response.len();
+        let ended = HandshakeError::TransportEnded { received };
+        assert_eq!(handshake.receive_eof(), ended);
 
         let (_, _, mut handshake, _) = answered(response, 3);
         let error = handshake.give_up();

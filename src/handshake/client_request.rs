@@ -46,8 +46,8 @@ impl ClientRequest {
     /// Makes a request for the resource at a `ws://` or `wss://` URI (RFC 6455, section 3).
     ///
     /// The host is folded to lower case. Path and query are sent as they are, except that
-    /// characters that are not ASCII are percent-encoded (RFC 6455, section 11.1.1). A host that is
-    /// not ASCII needs the feature `idna`.
+    /// characters that are not ASCII are percent-encoded (RFC 6455, section 11.1.1); what every browser
+    /// sends unescaped is accepted. A host that is not ASCII needs the feature `idna`.
     ///
     /// # Errors
     ///
@@ -153,6 +153,9 @@ impl ClientRequest {
     }
 
     /// Returns the host to connect to and to name in TLS: a name or an address, without brackets.
+    ///
+    /// An IPv6 address keeps its zone, as in `fe80::1%eth0` for `ws://[fe80::1%25eth0]/` (RFC 6874):
+    /// the system needs it to connect, TLS and [`authority`](Self::authority) have no place for it.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.uri.host

@@ -2,8 +2,9 @@
 //!
 //! Invariant: what the application adds never changes what the handshake itself says.
 
-use super::headers::Headers;
+use super::headers::{Headers, is_value};
 use super::setup_error::SetupError;
+use super::token::is_token;
 use bytes::BytesMut;
 
 /// Whether only the handshake itself may write a field of this name.
@@ -33,8 +34,9 @@ pub(super) fn add(headers: &mut Headers, name: &str, value: &str) -> Result<(), 
     headers.push(name, value)
 }
 
-/// Appends one field to `out`.
+/// Appends one field to `out`. Whoever made it has checked it.
 pub(super) fn write_field(name: &str, value: &[u8], out: &mut BytesMut) {
+    debug_assert!(is_token(name.as_bytes()) && is_value(value), "{name}");
     for part in [name.as_bytes(), b": ", value, b"\r\n"] {
         out.extend_from_slice(part);
     }

@@ -5,7 +5,7 @@
 
 use super::setup_error::SetupError;
 use super::shown;
-use super::token::is_token;
+use super::token::{is_token, is_token_byte};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -92,7 +92,10 @@ impl Headers {
     /// LF or NUL (RFC 9110, section 5.5).
     pub fn push(&mut self, name: &str, value: &str) -> Result<(), SetupError> {
         if !is_token(name.as_bytes()) {
-            return Err(SetupError::Name);
+            let at = name.bytes().position(|byte| !is_token_byte(byte));
+            return Err(SetupError::Name {
+                at: at.unwrap_or(0),
+            });
         }
         check_value(value)?;
         self.push_checked(name, value.as_bytes());
@@ -224,11 +227,19 @@ impl fmt::Debug for Headers {
 
 /// RFC 9110, section 5.5: a value has no control characters except tabs.
 pub(crate) fn check_value(value: &str) -> Result<(), SetupError> {
-    let is_bad = |byte: u8| byte.is_ascii_control() && byte != b'\t';
-    if value.bytes().any(is_bad) {
-        return Err(SetupError::Value);
+    let mut bytes = value.bytes().enumerate();
+    match bytes.find(|(_, byte)| !is_value_byte(*byte)) {
+        Some((at, found)) => Err(SetupError::Value { found, at }),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+pub(crate) fn is_value(value: &[u8]) -> bool {
+    value.iter().all(|&byte| is_value_byte(byte))
+}
+
+const fn is_value_byte(byte: u8) -> bool {
+    !byte.is_ascii_control() || byte == b'\t'
 }
 
 #[cfg(test)]
@@ -249,8 +260,12 @@ mod tests {
         let all: Vec<_> = headers.get_all("A").collect();
         assert_eq!(all, [b"1", b"2"]);
         assert!((&headers).into_iter().eq(headers.iter()));
-        assert_eq!(headers.push("a b", ""), Err(SetupError::Name));
-        assert_eq!(headers.push("a", "\r\n"), Err(SetupError::Value));
+        assert_eq!(headers.push("a b", ""), Err(SetupError::Name { at: 1 }));
+        let value = SetupError::Value {
+            found: b'\n',
+            at: 1,
+        };
+        assert_eq!(headers.push("a", "x\n"), Err(value));
         assert_eq!(headers.len(), 3);
     }
 

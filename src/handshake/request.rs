@@ -98,7 +98,7 @@ impl Request {
     /// assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
     /// assert_eq!((request.host(), request.origin()), ("example.com", None));
     /// assert_eq!(request.headers().get("cookie"), Some("id=7"));
-    /// assert_eq!(request.error(), Some(&sansocket::HandshakeError::NotUpgrade));
+    /// assert_eq!(request.error().map(|error| error.status()), Some(426));
     /// ```
     #[must_use]
     pub fn method(&self) -> &str {

@@ -100,7 +100,9 @@ impl Response {
     /// ```
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.headers.get("sec-websocket-protocol").map(str::trim)
+        let mut values = self.headers.get_all("sec-websocket-protocol");
+        let value = values.find(|value| !value.trim_ascii().is_empty())?;
+        core::str::from_utf8(value.trim_ascii()).ok()
     }
 
     /// Returns the extensions that a response which opened has accepted (RFC 6455, section 9.1).

@@ -4,6 +4,7 @@
 
 use super::config::{Config, Negotiator};
 use super::error::HandshakeError;
+use super::fault::FieldFault;
 use super::headers::Headers;
 use super::http1::body::decimal;
 use super::http1::head::{Head, HeadReader};
@@ -19,6 +20,8 @@ use crate::frame::Input;
 #[derive(Debug)]
 pub(crate) struct ServerHandshake {
     reader: HeadReader,
+    /// How many bytes have come.
+    received: usize,
     origins: OriginPolicy,
     deflate: Negotiator,
 }
@@ -27,6 +30,7 @@ impl ServerHandshake {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             reader: HeadReader::new(config.max_head_size, config.max_headers),
+            received: 0,
             origins: config.origins.clone(),
             deflate: config.negotiator(),
         }
@@ -42,15 +46,25 @@ impl ServerHandshake {
         &mut self,
         input: &mut Input<'_>,
     ) -> Option<Result<Request, HandshakeError>> {
-        match self.reader.receive(input) {
+        let len = input.len();
+        let head = self.reader.receive(input);
+        self.received += len - input.len();
+        match head {
             Ok(None) => None,
             Ok(Some(head)) => Some(self.read(head)),
             Err(error) => Some(Err(error)),
         }
     }
 
+    /// The transport has ended.
+    pub(crate) const fn receive_eof(&self) -> HandshakeError {
+        HandshakeError::TransportEnded {
+            received: self.received,
+        }
+    }
+
     fn read(&self, head: Head) -> Result<Request, HandshakeError> {
-        let line = RequestLine::parse(head.first_line()?)?;
+        let line = RequestLine::parse(head.first_line())?;
         let routing = Routing::read(&head.headers)?;
         let host = match (line.authority, routing.host) {
             // RFC 9112, section 3.2.2: the authority of the target counts.
@@ -58,9 +72,9 @@ impl ServerHandshake {
             // RFC 9112, section 3.2: a client of HTTP/1.0 need not name a host.
             (authority, None) if line.version == (1, 0) => authority.unwrap_or_default(),
             (None, Some(host)) => host,
-            (_, None) => return Err(HandshakeError::Host),
+            (_, None) => return Err(HandshakeError::Host(FieldFault::Missing)),
         };
-        let has_content = routing.has_content;
+        let content = routing.content;
         let (major, minor) = line.version;
         let is_get = line.method == "GET";
         let host = head.headers.place_of(host.into());
@@ -70,8 +84,8 @@ impl ServerHandshake {
             Err(HandshakeError::HttpVersion { major, minor })
         } else if !is_get {
             Err(HandshakeError::Method(request.method().into()))
-        } else if has_content {
-            Err(HandshakeError::Content)
+        } else if let Some(error) = content {
+            Err(error)
         } else {
             self.check(&mut request)
         };
@@ -105,13 +119,14 @@ impl ServerHandshake {
 /// are not right, two servers may see two different requests (RFC 9112, section 11.2).
 struct Routing<'h> {
     host: Option<&'h str>,
-    has_content: bool,
+    /// What says that there is content.
+    content: Option<HandshakeError>,
 }
 
 impl<'h> Routing<'h> {
     fn read(headers: &'h Headers) -> Result<Self, HandshakeError> {
         let (mut host, mut length) = (Once::Absent, Once::Absent);
-        let mut has_transfer_encoding = false;
+        let mut coding = None;
         for (name, value) in headers.raw() {
             match name {
                 n if n.eq_ignore_ascii_case(b"host") => host.found(value.get().trim_ascii()),
@@ -119,30 +134,38 @@ impl<'h> Routing<'h> {
                     let value = value.get().trim_ascii();
                     // Some read a number after a zero as octal, so this is no number.
                     let is_plain = value == b"0" || !value.starts_with(b"0");
-                    length.found(decimal(value).filter(|_| is_plain));
+                    length.found((decimal(value).filter(|_| is_plain), value));
                 }
-                n if n.eq_ignore_ascii_case(b"transfer-encoding") => has_transfer_encoding = true,
+                n if n.eq_ignore_ascii_case(b"transfer-encoding") => coding = Some(value.get()),
                 _ => {}
             }
         }
-        let host = match host {
-            Once::Absent => None,
-            Once::Repeated => return Err(HandshakeError::Host),
-            Once::Found(host) => {
-                Some(core::str::from_utf8(host).map_err(|_| HandshakeError::Host)?)
-            }
-        };
-        if let Some(host) = host {
-            Authority::parse(host).map_err(|_| HandshakeError::Host)?;
-        }
-        let has_content = match (length, has_transfer_encoding) {
-            (Once::Absent, coded) => coded,
-            (Once::Found(Some(len)), false) => len > 0,
+        let host = host.at_most_once().map_err(HandshakeError::Host)?;
+        let host = host.map(valid_host).transpose()?;
+        let length = length.at_most_once();
+        let length = length.map_err(HandshakeError::ContentLength)?;
+        let shown =
+            |(_, value): (_, &[u8])| HandshakeError::ContentLength(FieldFault::value(value));
+        let coded = coding.map(|value| {
+            let value = value.trim_ascii();
+            HandshakeError::TransferEncoding(FieldFault::value(value))
+        });
+        let content = match (length, coded) {
+            (None, coded) => coded,
+            (Some((Some(0), _)), None) => None,
+            (Some(length @ (Some(_), _)), None) => Some(shown(length)),
             // RFC 9112, section 6.3: a wrong length, or two ways to say it.
-            _ => return Err(HandshakeError::Content),
+            (Some(_), Some(coded)) => return Err(coded),
+            (Some(length), None) => return Err(shown(length)),
         };
-        Ok(Self { host, has_content })
+        Ok(Self { host, content })
     }
+}
+
+fn valid_host(value: &[u8]) -> Result<&str, HandshakeError> {
+    let host = core::str::from_utf8(value).ok();
+    let host = host.filter(|host| Authority::parse(host).is_ok());
+    host.ok_or_else(|| HandshakeError::Host(FieldFault::value(value)))
 }
 
 #[cfg(test)]
@@ -150,6 +173,7 @@ mod tests {
     use super::*;
     use crate::connection::{Session, Settings};
     use crate::handshake::extension::Extension;
+    use crate::handshake::fault::LineFault;
     use crate::handshake::response::Response;
     use crate::handshake::setup_error::SetupError;
     use alloc::string::ToString;
@@ -235,14 +259,29 @@ mod tests {
                 "HTTP/1.0",
                 HandshakeError::HttpVersion { major: 1, minor: 0 },
             ),
-            ("Upgrade: websocket", "X: y", HandshakeError::NotUpgrade),
-            ("Host", "Content-Length: 5\r\nHost", HandshakeError::Content),
+            (
+                "Upgrade: websocket",
+                "X: y",
+                HandshakeError::NotUpgrade {
+                    upgrade: false,
+                    connection: true,
+                },
+            ),
+            (
+                "Host",
+                "Content-Length: 5\r\nHost",
+                HandshakeError::ContentLength(FieldFault::Value("5".into())),
+            ),
             (
                 "Host",
                 "Transfer-Encoding: chunked\r\nHost",
-                HandshakeError::Content,
+                HandshakeError::TransferEncoding(FieldFault::Value("chunked".into())),
             ),
-            ("Key: d", "Key: ", HandshakeError::Key),
+            (
+                "Key: d",
+                "Key: ",
+                HandshakeError::Key(FieldFault::Length(23)),
+            ),
             (
                 "Version: 13",
                 "Version: 12",
@@ -251,22 +290,22 @@ mod tests {
             (
                 "Version: 13",
                 "Version: 013",
-                HandshakeError::VersionMalformed,
+                HandshakeError::VersionMalformed(FieldFault::Value("013".into())),
             ),
             (
                 "Host",
                 "Sec-WebSocket-Protocol: a,a\r\nHost",
-                HandshakeError::Subprotocol,
+                HandshakeError::Subprotocol(FieldFault::Duplicate),
             ),
             (
                 "Host",
-                "Sec-WebSocket-Extensions: ,\r\nHost",
-                HandshakeError::Extensions,
+                "Sec-WebSocket-Extensions: a;\r\nHost",
+                HandshakeError::Extensions(FieldFault::Cut),
             ),
             (
                 "Host",
                 "Origin: a\r\nOrigin: a\r\nHost",
-                HandshakeError::Origin,
+                HandshakeError::Origin(FieldFault::Repeated(2)),
             ),
             (
                 "Host",
@@ -289,40 +328,41 @@ mod tests {
 
     #[test]
     fn a_head_that_is_not_well_formed_is_an_error() {
-        use HandshakeError::{Content, Host, HttpVersion, Malformed};
+        use HandshakeError::{ContentLength, Host, HttpVersion, TransferEncoding};
+        use LineFault::{BareLf, Control, Folded, NoColon, RequestLine, SpaceBeforeColon};
+        let malformed = |line, at, fault| HandshakeError::Malformed { line, at, fault };
+        let value = |value: &str| FieldFault::Value(value.into());
+        let target = |found, at| HandshakeError::Target { found, at };
+        let twice = FieldFault::Repeated(2);
         for (from, to, error) in [
-            ("GET ", "GET", Malformed { line: 1 }),
-            ("GET", "G\u{e9}T", Malformed { line: 1 }),
-            ("HTTP/1.1", "HTTP/1.1 ", Malformed { line: 1 }),
+            ("GET ", "GET", malformed(1, 19, RequestLine)),
+            ("GET", "G\u{e9}T", malformed(1, 1, RequestLine)),
+            ("HTTP/1.1", "HTTP/1.1 ", malformed(1, 20, RequestLine)),
             ("HTTP/1.1", "HTTP/2.0", HttpVersion { major: 2, minor: 0 }),
+            ("/chat", "chat", target(b'c', 0)),
+            ("/chat", "/ch#at", target(b'#', 3)),
+            ("Host:", "Host :", malformed(2, 4, SpaceBeforeColon)),
+            ("Upgrade: websocket", " folded", malformed(3, 0, Folded)),
+            ("Upgrade: websocket", "colon", malformed(3, 5, NoColon)),
+            ("Upgrade: websocket", "a: \0", malformed(3, 3, Control(0))),
+            ("\r\n\r\n", "\r\n\n", malformed(7, 0, BareLf)),
+            ("Host: example.com\r\n", "", Host(FieldFault::Missing)),
+            ("Host", "Host: a\r\nHost", Host(twice.clone())),
+            ("example.com", "a b", Host(value("a b"))),
             (
-                "/chat",
-                "chat",
-                HandshakeError::Target { found: 'c', at: 0 },
+                "Host",
+                "Content-Length: +0\r\nHost",
+                ContentLength(value("+0")),
             ),
-            (
-                "/chat",
-                "/ch\"at",
-                HandshakeError::Target { found: '"', at: 3 },
-            ),
-            ("Host:", "Host :", Malformed { line: 2 }),
-            ("Upgrade: websocket", " folded", Malformed { line: 3 }),
-            ("Upgrade: websocket", "no colon", Malformed { line: 3 }),
-            ("Upgrade: websocket", "a: \0", Malformed { line: 3 }),
-            ("\r\n\r\n", "\r\n\n", Malformed { line: 7 }),
-            ("Host: example.com\r\n", "", Host),
-            ("Host", "Host: a\r\nHost", Host),
-            ("example.com", "a b", Host),
-            ("Host", "Content-Length: +0\r\nHost", Content),
             (
                 "Host",
                 "Content-Length: 0\r\nContent-Length: 0\r\nHost",
-                Content,
+                ContentLength(twice),
             ),
             (
                 "Host",
                 "Content-Length: 0\r\nTransfer-Encoding: chunked\r\nHost",
-                Content,
+                TransferEncoding(value("chunked")),
             ),
         ] {
             assert_eq!(replaced(from, to), Err(error), "{to}");

@@ -5,6 +5,7 @@ mod support;
 
 mod answers;
 mod errors;
+mod gate;
 mod properties;
 mod requests;
 mod responses;

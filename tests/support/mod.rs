@@ -228,14 +228,14 @@ pub fn with_fixed_key(bytes: &[u8], sender: Role) -> Vec<u8> {
 /// How the input is cut.
 #[derive(Clone, Copy, Debug)]
 pub enum Cuts {
-    Whole,
+    AtOnce,
     Bytes,
     Random(u64),
 }
 
 impl Cuts {
     pub const ALL: [Self; 6] = [
-        Self::Whole,
+        Self::AtOnce,
         Self::Bytes,
         Self::Random(1),
         Self::Random(2),
@@ -245,7 +245,7 @@ impl Cuts {
 
     pub fn cut(self, bytes: &[u8]) -> Vec<Vec<u8>> {
         match self {
-            Self::Whole => vec![bytes.to_vec()],
+            Self::AtOnce => vec![bytes.to_vec()],
             Self::Bytes => bytes.chunks(1).map(<[u8]>::to_vec).collect(),
             Self::Random(seed) => {
                 let mut random = Random(seed);
@@ -326,23 +326,23 @@ impl Joining {
             "only the last is empty"
         );
         assert_eq!(piece.is_first(), self.0.is_none(), "one message at a time");
-        let (begun_as_text, mut begun) = self.0.take().unwrap_or((is_text, Vec::new()));
-        assert_eq!(is_text, begun_as_text, "a message of one type");
+        let (was_text, mut unfinished) = self.0.take().unwrap_or((is_text, Vec::new()));
+        assert_eq!(is_text, was_text, "a message of one type");
         assert!(piece.as_text().is_none_or(|text| text.as_bytes() == bytes));
-        begun.extend_from_slice(bytes);
+        unfinished.extend_from_slice(bytes);
         if !piece.is_last() {
-            self.0 = Some((is_text, begun));
+            self.0 = Some((is_text, unfinished));
             return None;
         }
         Some(match is_text {
-            true => text(std::str::from_utf8(&begun).unwrap()),
-            false => binary(&begun),
+            true => text(std::str::from_utf8(&unfinished).unwrap()),
+            false => binary(&unfinished),
         })
     }
 
     /// What has come of the message under way.
-    pub fn begun(&self) -> Option<&[u8]> {
-        self.0.as_ref().map(|(_, begun)| &begun[..])
+    pub fn unfinished(&self) -> Option<&[u8]> {
+        self.0.as_ref().map(|(_, unfinished)| &unfinished[..])
     }
 }
 

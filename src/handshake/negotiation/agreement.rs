@@ -4,10 +4,11 @@
 
 use super::key::accept_of;
 use super::list::{Once, has_token};
+use super::subprotocol::token;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extension::{Extension, ExtensionReader};
+use crate::handshake::fault::FieldFault;
 use crate::handshake::shown::Hidden;
-use crate::handshake::token::is_token;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -37,30 +38,36 @@ impl Agreement {
     ) -> Result<Self, HandshakeError> {
         let mut chosen = Once::Absent;
         let mut agreed = ExtensionReader::default();
+        let mut has_extensions = false;
         for (name, value) in headers {
             let value = value.as_ref();
             match name.as_ref() {
-                n if n.eq_ignore_ascii_case(b"sec-websocket-protocol") => {
-                    chosen.found(among(subprotocols, value.trim_ascii()));
+                // An empty one chooses nothing: some servers always send the field.
+                n if n.eq_ignore_ascii_case(b"sec-websocket-protocol")
+                    && !value.trim_ascii().is_empty() =>
+                {
+                    chosen.found(among(subprotocols, value));
                 }
-                n if n.eq_ignore_ascii_case(b"sec-websocket-extensions") => agreed.line(value),
+                n if n.eq_ignore_ascii_case(b"sec-websocket-extensions") => {
+                    has_extensions = true;
+                    agreed.line(value);
+                }
                 _ => {}
             }
         }
-        let subprotocol = match chosen {
-            Once::Absent => None,
-            Once::Found(name) => Some(name?),
-            Once::Repeated => return Err(HandshakeError::Subprotocol),
-        };
-        let agreed = agreed.finish();
-        let agreed = agreed.map_err(|_| HandshakeError::Extensions)?;
+        let chosen = chosen.at_most_once().map_err(HandshakeError::Subprotocol)?;
+        let subprotocol = chosen.transpose()?;
+        let agreed = agreed.finish().map_err(HandshakeError::Extensions)?;
+        if has_extensions && agreed.is_empty() {
+            return Err(HandshakeError::Extensions(FieldFault::Empty));
+        }
         for (index, extension) in agreed.iter().enumerate() {
             let is_same = |other: &Extension| other.name() == extension.name();
             if !extensions.iter().any(is_same) {
                 return Err(HandshakeError::ExtensionNotOffered(extension.name().into()));
             }
             if agreed.iter().take(index).any(|other| is_same(&other)) {
-                return Err(HandshakeError::Extensions);
+                return Err(HandshakeError::Extensions(FieldFault::Duplicate));
             }
         }
         Ok(Self {
@@ -81,16 +88,13 @@ impl fmt::Debug for Agreement {
     }
 }
 
-/// The one that was offered and has this name.
-fn among(offered: &[impl AsRef<str>], name: &[u8]) -> Result<String, HandshakeError> {
-    let mut offered = offered.iter().map(AsRef::as_ref);
-    match offered.find(|offered: &&str| offered.as_bytes() == name) {
-        Some(offered) => Ok(offered.into()),
-        None if is_token(name) => {
-            let name = String::from_utf8_lossy(name).into();
-            Err(HandshakeError::SubprotocolNotOffered(name))
-        }
-        None => Err(HandshakeError::Subprotocol),
+/// The one that was offered and has the name that this value is.
+fn among(offered: &[impl AsRef<str>], value: &[u8]) -> Result<String, HandshakeError> {
+    let name = token(value.trim_ascii(), value).map_err(HandshakeError::Subprotocol)?;
+    if offered.iter().any(|offered| offered.as_ref() == name) {
+        Ok(name.into())
+    } else {
+        Err(HandshakeError::SubprotocolNotOffered(name.into()))
     }
 }
 
@@ -105,27 +109,36 @@ pub fn check_upgrade(
     key: impl AsRef<[u8]>,
 ) -> Result<(), HandshakeError> {
     let expected = accept_of(key.as_ref());
-    let (mut upgrade, mut connection, mut accept) = (Once::Absent, false, Once::Absent);
+    let (mut upgrade, mut accept) = (Once::Absent, Once::Absent);
+    let mut connection = Err(FieldFault::Missing);
     for (name, value) in headers {
         let value = value.as_ref();
         match name.as_ref() {
             n if n.eq_ignore_ascii_case(b"upgrade") => {
-                upgrade.found(value.trim_ascii().eq_ignore_ascii_case(b"websocket"));
+                let value = value.trim_ascii();
+                let is_right = value.eq_ignore_ascii_case(b"websocket");
+                upgrade.found(only_if(is_right, value));
             }
-            n if n.eq_ignore_ascii_case(b"connection") => connection |= has_token(value, "upgrade"),
+            n if n.eq_ignore_ascii_case(b"connection") && connection.is_err() => {
+                connection = only_if(has_token(value, "upgrade"), value);
+            }
             n if n.eq_ignore_ascii_case(b"sec-websocket-accept") => {
-                accept.found(*value.trim_ascii() == expected);
+                let value = value.trim_ascii();
+                accept.found(only_if(*value == expected, value));
             }
             _ => {}
         }
     }
-    if upgrade != Once::Found(true) {
-        Err(HandshakeError::Upgrade)
-    } else if !connection {
-        Err(HandshakeError::Connection)
-    } else if accept != Once::Found(true) {
-        Err(HandshakeError::Accept)
-    } else {
-        Ok(())
-    }
+    let upgrade = upgrade.once().and_then(|upgrade| upgrade);
+    upgrade.map_err(HandshakeError::Upgrade)?;
+    connection.map_err(HandshakeError::Connection)?;
+    let accept = accept.once().and_then(|accept| accept);
+    accept.map_err(HandshakeError::Accept)
+}
+
+/// A value that is right, or the fault that shows it.
+fn only_if(is_right: bool, value: &[u8]) -> Result<(), FieldFault> {
+    is_right
+        .then_some(())
+        .ok_or_else(|| FieldFault::value(value))
 }

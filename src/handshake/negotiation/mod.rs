@@ -99,9 +99,7 @@
 //!     let agreed = Agreement::read(response, &["chat"], &offered)?;
 //!     let ws = Connection::client(Settings::default(), seed);
 //!     match deflate.agree(&offered, &agreed.extensions)? {
-//!         Some(element) => ws
-//!             .with_deflate(deflate, &element)
-//!             .map_err(|_| HandshakeError::Extensions),
+//!         Some(element) => Ok(ws.with_deflate(deflate, &element).expect("it was checked")),
 //!         None => Ok(ws),
 //!     }
 //! }

@@ -8,6 +8,7 @@ use super::list::{Once, has_token};
 use super::subprotocol::{SubprotocolReader, Subprotocols};
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extension::{Extension, ExtensionReader, Extensions};
+use crate::handshake::fault::FieldFault;
 use crate::handshake::shown::without_secrets;
 use alloc::string::String;
 use core::fmt;
@@ -44,11 +45,12 @@ impl Offer {
         for (name, value) in headers {
             match name.as_ref() {
                 n if n.eq_ignore_ascii_case(b"sec-websocket-version") => {
-                    version.found(version_number(value.as_ref().trim_ascii()));
+                    let value = value.as_ref().trim_ascii();
+                    version.found(version_number(value).ok_or_else(|| FieldFault::value(value)));
                 }
                 n if n.eq_ignore_ascii_case(b"origin") => {
                     let value = value.as_ref().trim_ascii();
-                    origin.found(core::str::from_utf8(value).map(String::from));
+                    origin.found(text(value).map(String::from));
                 }
                 n if n.eq_ignore_ascii_case(b"sec-websocket-protocol") => {
                     subprotocols.line(value.as_ref());
@@ -59,20 +61,16 @@ impl Offer {
                 _ => {}
             }
         }
-        match version {
-            Once::Found(Some(13)) => {}
-            Once::Found(Some(other)) => return Err(HandshakeError::VersionUnsupported(other)),
-            _ => return Err(HandshakeError::VersionMalformed),
+        match version.once().and_then(|version| version) {
+            Ok(13) => {}
+            Ok(other) => return Err(HandshakeError::VersionUnsupported(other)),
+            Err(fault) => return Err(HandshakeError::VersionMalformed(fault)),
         }
-        let origin = match origin {
-            Once::Absent => None,
-            Once::Found(Ok(origin)) => Some(origin),
-            Once::Found(Err(_)) | Once::Repeated => return Err(HandshakeError::Origin),
-        };
+        let origin = origin.at_most_once().and_then(Option::transpose);
+        let origin = origin.map_err(HandshakeError::Origin)?;
         let subprotocols = subprotocols.finish();
-        let subprotocols = subprotocols.ok_or(HandshakeError::Subprotocol)?;
-        let extensions = extensions.finish();
-        let extensions = extensions.map_err(|_| HandshakeError::Extensions)?;
+        let subprotocols = subprotocols.map_err(HandshakeError::Subprotocol)?;
+        let extensions = extensions.finish().map_err(HandshakeError::Extensions)?;
         Ok(Self {
             subprotocols,
             extensions,
@@ -127,17 +125,28 @@ pub fn read_upgrade(
         }
     }
     if !upgrade || !connection {
-        return Err(HandshakeError::NotUpgrade);
+        return Err(HandshakeError::NotUpgrade {
+            upgrade,
+            connection,
+        });
     }
-    match key {
-        Once::Found(Some(key)) => Ok(key),
-        _ => Err(HandshakeError::Key),
-    }
+    let key = key.once().and_then(|key| key);
+    key.map_err(HandshakeError::Key)
 }
 
-fn valid_key(value: &[u8]) -> Option<[u8; KEY_LEN]> {
+/// A key is not shown: only its length.
+fn valid_key(value: &[u8]) -> Result<[u8; KEY_LEN], FieldFault> {
     let key = value.trim_ascii();
-    key.try_into().ok().filter(|_| is_valid_key(key))
+    let valid = key.try_into().ok().filter(|_| is_valid_key(key));
+    valid.ok_or(FieldFault::Length(key.len()))
+}
+
+/// A value that is UTF-8.
+fn text(value: &[u8]) -> Result<&str, FieldFault> {
+    core::str::from_utf8(value).map_err(|error| {
+        let (_, rest) = value.split_at(error.valid_up_to());
+        FieldFault::at_rest(value, rest)
+    })
 }
 
 /// RFC 6455, section 4.3: a version is a number from 0 to 255 without leading zeros.
