@@ -140,7 +140,8 @@ impl Client<'_> {
         tcp.set_write_timeout(Some(Duration::from_millis(50)))?;
         let (mut tls, mut out) = (None, BytesMut::new());
         if let Some(config) = &self.options.tls {
-            let name = ServerName::try_from(request.host().to_owned())?;
+            let name = request.host().split('%').next().unwrap_or_default(); // no zone
+            let name = ServerName::try_from(name.to_owned())?;
             tls = Some(ClientConnection::new(config.clone(), name)?);
         }
         let ws = Endpoint::client(request, config, seed()?, start.elapsed(), &mut out);

@@ -95,6 +95,31 @@ fn a_request_that_is_not_a_handshake_gets_an_answer() {
     }
 }
 
+/// A load balancer asks with GET or HEAD on the port of the WebSocket; everything else gets the
+/// default answer.
+#[test]
+fn a_health_check_is_answered_on_the_same_port() {
+    let server = Server::start("echo_server", &[]);
+    for (line, status, body) in [
+        ("GET /health", "200 OK", "ok\n"),
+        ("GET /health?from=balancer", "200 OK", "ok\n"),
+        ("HEAD /health", "200 OK", ""),
+        ("GET /healthz", "426 Upgrade Required", "not a WebSocket"),
+    ] {
+        let mut peer = server.connect();
+        peer.write(format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let answer = String::from_utf8(read_to_end(peer)).unwrap();
+        let (head, content) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+            "{head}"
+        );
+        assert!(content.starts_with(body), "{content}");
+        assert_eq!(content.is_empty(), body.is_empty(), "{line}: {content}");
+    }
+    server.open().echo();
+}
+
 #[test]
 fn bad_connections_do_not_disturb_the_others() {
     let server = Server::start("echo_server", &["--max-message", "1000"]);
