@@ -7,7 +7,7 @@ use crate::support::*;
 use bytes::BytesMut;
 use sansocket::{
     ClientRequest, CloseCode, Config, Deflate, Endpoint, Event, Extension, HandshakeError, Headers,
-    Input, OriginPolicy, Request, Response, Role,
+    Input, Offer, OriginPolicy, Request, Response, Role,
 };
 use std::time::Duration;
 
@@ -236,6 +236,44 @@ impl Asked {
         fields.extend(self.added.iter().map(|(name, value)| field(name, value)));
         assert_eq!(written.first_line, format!("GET {target} HTTP/1.1"));
         assert_eq!(written.fields, fields);
+
+        // The same for another HTTP implementation: names in lower case, and pseudo-headers.
+        let lower = fields
+            .iter()
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+        let lower: Vec<_> = lower.collect();
+        let (seed, authority) = ([9; 32], &fields[0].1);
+        for (offer, pseudo, own) in [
+            (
+                Offer::upgrade(request, &config, seed),
+                vec![(":method", &b"GET"[..])],
+                0,
+            ),
+            (
+                Offer::extended_connect(request, &config, seed),
+                vec![
+                    (":method", &b"CONNECT"[..]),
+                    (":protocol", b"websocket"),
+                    (":scheme", b"http"),
+                    (":authority", authority),
+                ],
+                3,
+            ),
+        ] {
+            let (before, listed): (Vec<_>, Vec<_>) = offer
+                .headers()
+                .iter()
+                .partition(|(name, _)| name.starts_with(':'));
+            assert_eq!(
+                before,
+                [&pseudo[..], &[(":path", target.as_bytes())]].concat()
+            );
+            let listed = listed
+                .iter()
+                .filter(|(name, _)| *name != "sec-websocket-key");
+            let listed: Vec<_> = listed.map(|(name, value)| field(name, value)).collect();
+            assert_eq!(listed, lower[own..]);
+        }
     }
 }
 
