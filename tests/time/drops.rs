@@ -44,7 +44,7 @@ fn kinds() -> impl Iterator<Item = Setup> {
 // ---- what was seen in the field ----
 
 #[test]
-fn what_was_sent_before_the_close_arrives_however_long_it_takes() {
+fn messages_before_the_close_arrive_however_long_it_takes() {
     for kind in kinds() {
         // 300 kB at 10 kB/s are six times the time for the closing handshake.
         let setup = Setup {
