@@ -568,7 +568,7 @@ fn handshake_limits_of_the_highest_value_do_not_overflow() {
 // ---- sizes ----
 
 #[test]
-fn what_every_connection_has_is_small() {
+fn the_state_of_a_connection_is_small() {
     let mut is_small = true;
     for (name, size, max) in [
         ("Connection", size_of::<Connection>(), 208),

@@ -54,7 +54,7 @@ fn keeps_to_its_window(bits: u8, level: u8, mem_level: u8) {
 }
 
 #[test]
-fn what_is_sent_fits_a_window_of_8_bits() {
+fn compressed_messages_fit_a_window_of_8_bits() {
     // zlib turns 8 bits into 9, so elsewhere a peer with 256 bytes could not inflate.
     for level in 1..=9 {
         for mem_level in [1, 8, 9] {
@@ -64,7 +64,7 @@ fn what_is_sent_fits_a_window_of_8_bits() {
 }
 
 #[test]
-fn what_is_sent_fits_the_window_that_was_agreed_on() {
+fn compressed_messages_fit_the_agreed_window() {
     for bits in 9..=15 {
         let levels: &[u8] = match bits {
             ..12 => &[1, 2, 4, 6, 9],
