@@ -167,7 +167,7 @@ fn a_setup_error_hides_the_wrong_value() {
         "ws://me:S\"@a/",
         "ws://me:\u{e9}S@a/",
         "ws://a/?S\"",
-        "ws://a/?S%",
+        "ws://a/?S% ",
         "ws://a/#S",
         "ws://a:S/",
         "ws://[S]/",
