@@ -8,10 +8,10 @@ mod support;
 
 use bytes::BytesMut;
 use sansocket::frame::{Header, Mask, Opcode};
-use sansocket::negotiation::{Agreement, Offer};
 use sansocket::{
     Backoff, Binary, ClientRequest, CloseCode, Config, Data, Deflate, Deliver, Endpoint, Event,
-    Extension, HandshakeError, Headers, Input, Prepared, Response, Role, SetupError, Text, Tick,
+    Extension, HandshakeError, Headers, Input, Offer, OriginPolicy, Prepared, Request, Response,
+    Role, SetupError, Text, Tick,
 };
 use std::fmt::{Debug, Display};
 use std::sync::LazyLock;
@@ -207,7 +207,7 @@ fn client_hides(response: &str) -> Vec<Event<'static>> {
         .unwrap()
         .get(..24)
         .unwrap();
-    let accept = sansocket::negotiation::accept_key(key);
+    let accept = accept_key(key);
     let mut bytes = response
         .replace("ACCEPT", &accept)
         .replace('$', SECRET)
@@ -303,7 +303,7 @@ fn server_hides(bytes: &[u8], piece: usize, config: &Config) -> Vec<Event<'stati
 #[test]
 fn a_request_hides_what_its_client_sends() {
     let config = config(|c| {
-        c.origins = sansocket::OriginPolicy::any();
+        c.origins = OriginPolicy::any();
         c.deflate = Some(Deflate::default());
     });
     hides(&config);
@@ -339,20 +339,45 @@ fn a_request_hides_what_its_client_sends() {
     assert_eq!(event, Some(text(SECRET)));
     hides(&event);
     ends(&mut ws, &mut out);
+}
 
-    let fields = [
-        ("Sec-WebSocket-Version", "13"),
-        ("Sec-WebSocket-Protocol", SECRET),
-        ("Sec-WebSocket-Extensions", &format!("x; y={SECRET}")),
-        ("Origin", &format!("https://me:{SECRET}@a")),
+#[test]
+fn a_handshake_over_other_http_hides_what_it_asks_and_answers() {
+    let seed = *SECRET.as_bytes().first_chunk().unwrap();
+    let config = config(|c| c.origins = OriginPolicy::any());
+    for make in [Offer::upgrade, Offer::extended_connect] {
+        let offer = make(&request(), &config, seed);
+        hides_always(&offer, &FORMS);
+        hides(offer.headers());
+        let key = offer.headers().get("sec-websocket-key").unwrap_or("none");
+        hides_always(&offer, &forms(key.as_bytes()));
+        let mut asked = Request::read(offer.headers(), &config);
+        hides_always(&asked, &FORMS);
+        asked.select_subprotocol(&[SECRET]);
+        asked.add_header("Set-Cookie", SECRET).unwrap();
+        hides_always(&asked, &FORMS);
+        let (response, connection) = asked.answer().unwrap();
+        assert_eq!(response.subprotocol(), Some(SECRET));
+        hides_always(&response, &FORMS);
+        hides(&connection);
+
+        let refused = make(&request(), &config, seed).check(401, &response.headers);
+        says_nothing(&refused.unwrap_err());
+        let other = make(&ClientRequest::new("ws://a/").unwrap(), &config, seed);
+        says_nothing(&other.check(response.status, &response.headers).unwrap_err());
+        hides(&offer.check(response.status, [("sec-websocket-protocol", SECRET)]));
+    }
+    // Whatever is wrong with the list.
+    let path = format!("/a?{SECRET}");
+    let list = [
+        (":method", "GET"),
+        (":path", &path),
+        ("x-api-key", SECRET),
+        (":late", SECRET),
     ];
-    let offer = Offer::read(fields).unwrap();
-    hides(&offer);
-    let offered: Vec<_> = offer.extensions().collect();
-    let fields = &fields[1..3];
-    let agreed = Agreement::read(fields.iter().copied(), &[SECRET], &offered);
-    hides(&agreed.unwrap());
-    says_nothing(&Agreement::read(fields.iter().copied(), &["a"], &[]).unwrap_err());
+    let request = Request::read(list, &config);
+    hides_always(&request, &FORMS);
+    says_nothing(request.error().unwrap());
 }
 
 #[test]

@@ -127,7 +127,7 @@ impl Driven {
                     .nth(1)
                     .and_then(|k| k.get(..24));
                 let key = key.unwrap_or("dGhlIHNhbXBsZSBub25jZQ==");
-                let accept = sansocket::negotiation::accept_key(key);
+                let accept = accept_key(key);
                 match random.below(4) {
                     0 => "HTTP/1.1 403 No\r\nSet-Cookie: sesame-sesame\r\nContent-Length: 13\r\n\r\nsesame-sesame".into(),
                     1 => "HTTP/1.1 103 Early\r\n\r\n".into(),

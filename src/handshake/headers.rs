@@ -1,7 +1,7 @@
 //! Header fields of an opening handshake.
 //!
-//! Invariant: names are tokens, and a field that could break out of its line (RFC 9112,
-//! section 11.1) cannot be made.
+//! Invariant: names are tokens, or pseudo-headers that this crate makes, and a field that could
+//! break out of its line (RFC 9112, section 11.1) cannot be made.
 
 use super::setup_error::SetupError;
 use super::shown;
@@ -62,10 +62,18 @@ impl AsRef<[u8]> for Value<'_> {
 }
 
 /// The place of a text in the head.
+#[derive(Clone)]
 pub(crate) enum Place {
     Head(Range<usize>),
     /// The text is not from the head.
     Own(Box<str>),
+}
+
+impl Default for Place {
+    /// An empty text.
+    fn default() -> Self {
+        Self::Head(0..0)
+    }
 }
 
 impl Headers {
@@ -102,9 +110,10 @@ impl Headers {
         Ok(())
     }
 
-    /// Appends a field that is known to be valid.
+    /// Appends a field that is known to be valid; its name may be that of a pseudo-header.
     pub(crate) fn push_checked(&mut self, name: &str, value: &[u8]) {
-        debug_assert!(is_token(name.as_bytes()));
+        let token = name.strip_prefix(':').unwrap_or(name);
+        debug_assert!(is_token(token.as_bytes()));
         let mut append = |bytes: &[u8]| {
             let start = self.bytes.len() as u32;
             self.bytes.extend_from_slice(bytes);
@@ -113,6 +122,19 @@ impl Headers {
         let name = append(name.as_bytes());
         let value = append(value);
         self.fields.push(Field { name, value });
+    }
+
+    /// As [`push_checked`](Self::push_checked), with the name in lower case, as HTTP/2 and HTTP/3
+    /// ask for (RFC 9113, section 8.2.1).
+    pub(crate) fn push_lower_case(&mut self, name: &str, value: &[u8]) {
+        self.push_checked(&name.to_ascii_lowercase(), value);
+    }
+
+    /// Keeps a text beside the fields.
+    pub(crate) fn keep(&mut self, text: &str) -> Place {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(text.as_bytes());
+        Place::Head(start..self.bytes.len())
     }
 
     /// Returns the value of the first field of this name, if it is text.

@@ -5,7 +5,9 @@ mod support;
 
 mod answers;
 mod errors;
+mod foreign;
 mod gate;
+mod http_types;
 mod lenient;
 mod properties;
 mod requests;

@@ -8,7 +8,6 @@ use bytes::BytesMut;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use sansocket::negotiation::accept_key;
 use sansocket::{Config, Endpoint, Event, Extension, HandshakeError, Input, Request, Response};
 use std::time::Duration;
 

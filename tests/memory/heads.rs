@@ -121,7 +121,7 @@ fn served(kind: &str, head: &str, read: usize) -> isize {
 fn asked(request: &ClientRequest, head: &str, read: usize) -> isize {
     let (config, mut out) = (Config::default(), warm());
     let mut endpoint = Endpoint::client(request, &config, [9; 32], NOW, &mut out);
-    let key = sansocket::negotiation::accept_key(key_in(&out));
+    let key = accept_key(&key_in(&out));
     let mut bytes = head.replace("ACCEPT", &key).into_bytes();
     let ((), bytes) = peak(|| {
         for piece in bytes.chunks_mut(read) {

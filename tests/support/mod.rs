@@ -16,8 +16,9 @@ pub mod errors;
 pub mod handshake;
 pub mod strategies;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
-use sansocket::negotiation::accept_key;
 use sansocket::{
     Binary, ClientRequest, CloseCode, Config, Connection, Deflate, Deliver, End, Endpoint, Event,
     Extension, HandshakeError, Input, Request, Response, Role, SendError, Settings, Text, Tick,
@@ -467,6 +468,12 @@ impl Run {
         self.ws.receive_eof();
         self.ws.end().expect("it is over")
     }
+}
+
+/// The answer to a key, as RFC 6455, section 4.2.2, writes it.
+pub fn accept_key(key: &str) -> String {
+    let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    STANDARD.encode(sha1_smol::Sha1::from(text).digest().bytes())
 }
 
 /// A client's endpoint whose request has gone out, and its key.

@@ -95,11 +95,17 @@ fn deflate_responses() {
         let offered: Vec<_> = offers.iter().map(element).collect();
         let deflate = deflate(&offers[0], &v["min_client_bits"]);
         let response = str(v, "response");
-        let headers = [("Sec-WebSocket-Extensions", response.as_bytes())].into_iter();
-        let agreed = Agreement::read(headers, &[""; 0], &offered)
-            .and_then(|agreement| deflate.agree(&offered, &agreement.extensions));
         let accepted = Extension::parse_list([response.as_bytes()]).unwrap();
         let accepted: Vec<_> = accepted.collect();
+        // A list that has what was not offered is judged before.
+        let request = offered
+            .iter()
+            .cloned()
+            .fold(client_request(), |request, e| request.extension(e, false));
+        let offer = Offer::extended_connect(&request, &Config::default(), [7; 32]);
+        let agreed = offer
+            .check(200, [("sec-websocket-extensions", response)])
+            .and_then(|_| deflate.agree(&offered, &accepted));
         let is_offered = |e: &&Extension| offered.iter().any(|offer| offer.name() == e.name());
         let other = accepted.iter().find(|e| !is_offered(e));
         let is_wrong = |error: &HandshakeError| match (error, other) {
