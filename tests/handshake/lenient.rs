@@ -5,7 +5,6 @@
 use crate::support::handshake::{Kind, handed_over};
 use crate::support::*;
 use bytes::BytesMut;
-use sansocket::negotiation::accept_key;
 use sansocket::{
     Config, Endpoint, Event, FieldFault, HandshakeError, Input, LineFault, OriginPolicy,
     ProtocolError, Role,
