@@ -1,6 +1,6 @@
-//! What honest peers send although no RFC says so: it is accepted, and similar but harmful input is not.
+//! What honest peers send though no RFC asks them to: it is taken, and what is close to it is not.
 //!
-//! Invariant: each test names what is sent in the field, and the most similar input that is refused.
+//! Invariant: each test names what is sent in the field, and its nearest neighbour that stays refused.
 
 use crate::support::handshake::{Kind, handed_over};
 use crate::support::*;
@@ -13,13 +13,13 @@ use std::time::Duration;
 
 // ---- requests ----
 
-/// The request with this target, which may be any bytes.
+/// The request with this request line, in bytes of any kind.
 fn with_target(target: &[u8]) -> Vec<u8> {
     let rest = REQUEST.strip_prefix("GET /chat").unwrap();
     [b"GET ", target, rest.as_bytes()].concat()
 }
 
-/// Asserts that the target is accepted and reaches the application unchanged, in any cuts.
+/// A target that is taken reaches the application as it was sent, in any cuts.
 #[track_caller]
 fn takes(target: &str) {
     for cuts in Cuts::ALL {
@@ -122,9 +122,9 @@ fn the_scheme_of_an_origin_may_be_that_of_the_websocket() {
     }
 }
 
-/// An invalid host is not the host of any page, even if both are the same bytes.
+/// A host that is none is not the host of any page, though both are the same bytes.
 #[test]
-fn an_invalid_host_is_not_the_same_origin_as_itself() {
+fn an_origin_and_a_host_that_are_the_same_nonsense_are_not_the_same_origin() {
     for host in ["", "a b", "a<", "u@a", "[::1", "a:b", "a:99999", "\u{e9}"] {
         for scheme in ["http", "https", "ws", "wss"] {
             let origin = format!("{scheme}://{host}");
@@ -137,7 +137,7 @@ fn an_invalid_host_is_not_the_same_origin_as_itself() {
 /// Pages of files, and proxies that rewrite `Host` or strip its port: they stay refused, and the operator
 /// sees origin, host and target.
 #[test]
-fn a_refused_page_is_reported_with_origin_host_and_target() {
+fn a_page_that_is_refused_is_told_to_the_operator() {
     for (host, origin) in [
         ("example.com", "file://"),
         ("example.com", "null"),
@@ -167,9 +167,9 @@ fn a_refused_page_is_reported_with_origin_host_and_target() {
     }
 }
 
-/// Deno sends an empty line for no subprotocols; others do for no extensions, or send extra commas.
+/// Deno sends an empty line for no subprotocols, others for no extensions, or with commas to spare.
 #[test]
-fn empty_lists_count_as_missing() {
+fn lists_with_nothing_in_them_are_as_if_they_were_not_there() {
     for line in [
         "Sec-WebSocket-Protocol:",
         "Sec-WebSocket-Protocol: ,",
@@ -195,15 +195,15 @@ fn empty_lists_count_as_missing() {
     assert!(request.subprotocols().eq(["a", "b"]));
     let extensions: Vec<_> = request.extensions().map(|e| e.to_string()).collect();
     assert_eq!(extensions, ["x; y"]);
-    // A `;` without a parameter is an error.
+    // A parameter that is missing is no element.
     let head = with_line(REQUEST, "Sec-WebSocket-Extensions: x;");
     let error = serve(head.as_bytes(), Cuts::AtOnce, &Config::default()).error();
     assert_eq!(error, Some(HandshakeError::Extensions(FieldFault::Cut)));
 }
 
-/// Old browsers offer such an extension, and are answered without it.
+/// Old browsers offer it, and are answered without it.
 #[test]
-fn an_unknown_extension_is_declined() {
+fn an_extension_that_nobody_knows_is_declined() {
     let line = "Sec-WebSocket-Extensions: x-webkit-deflate-frame";
     let mut served = serve(
         with_line(REQUEST, line).as_bytes(),
@@ -218,9 +218,9 @@ fn an_unknown_extension_is_declined() {
     );
 }
 
-/// Proxies and libraries repeat fields, add empty ones, and write any text into values.
+/// Proxies and libraries double fields, add what is empty, and write what they like into values.
 #[test]
-fn requests_of_proxies_are_accepted() {
+fn requests_of_proxies_are_taken() {
     for (from, to) in [
         (
             "Upgrade: websocket",
@@ -238,7 +238,7 @@ fn requests_of_proxies_are_accepted() {
             assert_eq!(served.request().host(), "example.com");
         }
     }
-    // In Latin-1, which is not UTF-8.
+    // In Latin-1, which is no UTF-8.
     let head = [&with_line(REQUEST, "X: ")[..REQUEST.len() + 1], "\r\n\r\n"].concat();
     let mut head = head.into_bytes();
     let at = head.len() - 4;
@@ -265,7 +265,7 @@ fn an_empty_subprotocol_of_a_server_is_none() {
         let chosen = with_line(&response, "Sec-WebSocket-Protocol: chat");
         let asked = ask(&request, &chosen, b"", cuts, &config);
         assert_eq!(asked.opened().subprotocol(), Some("chat"));
-        // It does not satisfy a client that requires one.
+        // Who needs one does not get it in this way.
         let required = request.clone().require_subprotocol();
         let asked = ask(&required, &response, b"", cuts, &config);
         assert_eq!(asked.error(), Some(HandshakeError::SubprotocolMissing));
@@ -292,9 +292,9 @@ fn a_reason_phrase_may_be_anything() {
     }
 }
 
-/// A 101 has no content, whatever its fields say: frames follow it.
+/// A 101 has no content, whatever its fields say: what follows is frames.
 #[test]
-fn fields_about_the_content_of_a_101_are_ignored() {
+fn what_a_101_says_of_its_content_means_nothing() {
     let early = frame(Role::Client, 0x81, b"early");
     for line in [
         "Transfer-Encoding: chunked",
@@ -357,27 +357,21 @@ fn each_interim_response_may_have_max_head_size() {
 
 // ---- after a refusal ----
 
-/// Everything after a refusal is taken and ignored, in the same read or a later one.
+/// Whatever comes after a refusal is taken and means nothing, in the same read or a later one.
 #[test]
 fn input_after_a_refusal_is_discarded() {
     let (config, now) = (Config::default(), Duration::ZERO);
     let frames = frame(Role::Server, 0x81, b"x");
-    type Refused = (&'static str, fn() -> Endpoint);
-    let refused: [Refused; 4] = [
-        ("GET\r\n\r\n", || {
-            Endpoint::server(&Config::default(), Duration::ZERO)
-        }),
-        ("PUT / HTTP/1.1\r\nHost: a\r\n\r\n", || {
-            Endpoint::server(&Config::default(), Duration::ZERO)
-        }),
-        ("HTTP/1.1 101 x\r\n\r\n", || {
-            client_handshake(&client_request(), &Config::default()).0
-        }),
-        ("HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n", || {
-            client_handshake(&client_request(), &Config::default()).0
-        }),
-    ];
-    for (head, endpoint) in refused {
+    let endpoint = |role| match role {
+        Role::Server => Endpoint::server(&config, now),
+        Role::Client => client_handshake(&client_request(), &config).0,
+    };
+    for (role, head) in [
+        (Role::Server, "GET\r\n\r\n"),
+        (Role::Server, "PUT / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (Role::Client, "HTTP/1.1 101 x\r\n\r\n"),
+        (Role::Client, "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"),
+    ] {
         for after in [
             REQUEST.as_bytes(),
             RESPONSE.as_bytes(),
@@ -385,7 +379,7 @@ fn input_after_a_refusal_is_discarded() {
             b"\0",
             b"HTTP",
         ] {
-            let (mut endpoint, mut out) = (endpoint(), BytesMut::new());
+            let (mut endpoint, mut out) = (endpoint(role), BytesMut::new());
             let mut bytes = [head.as_bytes(), after].concat();
             let mut input = Input(&mut bytes);
             let mut refusals = 0;
@@ -407,7 +401,7 @@ fn input_after_a_refusal_is_discarded() {
             }
         }
     }
-    // The same if the application has refused.
+    // The same where the application has refused.
     let mut served = serve(REQUEST.as_bytes(), Cuts::AtOnce, &config);
     served.respond(sansocket::Response::new(404));
     let written = served.out.clone();
