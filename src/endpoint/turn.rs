@@ -106,7 +106,9 @@ impl Endpoint {
         let came_first = match verdict {
             End::Refused(_) | End::Expired(_) => true,
             End::Responded => expired != Expired::Write,
-            End::Closed { .. } => expired != Expired::Write && self.session.is_closing_complete(),
+            End::Closed { by_peer, .. } => {
+                expired != Expired::Write && (by_peer || self.session.is_closing_complete())
+            }
             End::Failed(error) => error != ProtocolError::TransportEnded,
         };
         if came_first {
@@ -236,6 +238,39 @@ impl Endpoint {
             self.deadlines.held();
         }
         self.deadlines.wrote(n, self.left(), Moment::new(now));
+    }
+
+    /// Says whether the application holds back reading: messages that have arrived are not taken, so
+    /// nothing more is read.
+    ///
+    /// Call it with `true` when you stop reading although the transport may hold bytes of the peer,
+    /// and with `false` when you read again; as often as you like. Meanwhile no Ping is sent, and
+    /// neither [`Times::pong`](crate::Times::pong) nor [`Times::idle`](crate::Times::idle) runs: the
+    /// peer's answer may be among what waits. After it the peer has its full time again.
+    /// [`Times::write`](crate::Times::write) and [`Times::close`](crate::Times::close) run on: a peer
+    /// has to read whether or not we do, and a closing handshake that we have asked for ends.
+    ///
+    /// A loop that always reads does not need it, nor one that does not call `tick` while it holds
+    /// back: a late `tick` says as much.
+    ///
+    /// ```
+    /// # use bytes::BytesMut;
+    /// # use sansocket::{Config, Connection, Endpoint, Settings, Tick};
+    /// # use std::time::Duration;
+    /// # let (config, mut out) = (Config::default(), BytesMut::new());
+    /// # let mut ws = Endpoint::open(Connection::server(Settings::default()), &config, Duration::ZERO);
+    /// // The queue of messages is full: nothing is read until it has been emptied.
+    /// let now = Duration::from_secs(1);
+    /// ws.hold_back(true, now);
+    /// assert_eq!(ws.tick(now, &mut out), Tick::Wait(None));
+    /// // It has room again. The next Ping comes after as much silence as ever.
+    /// let now = Duration::from_secs(600);
+    /// ws.hold_back(false, now);
+    /// let wake = now + config.times.keepalive.unwrap();
+    /// assert_eq!(ws.tick(now, &mut out), Tick::Wait(Some(wake)));
+    /// ```
+    pub fn hold_back(&mut self, is_held_back: bool, now: Duration) {
+        self.deadlines.hold_back(is_held_back, Moment::new(now));
     }
 
     /// How it ended, once [`tick`](Self::tick) has returned [`Tick::Done`].

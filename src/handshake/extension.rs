@@ -3,6 +3,7 @@
 //! Invariant: names and values are tokens; a list that does not fit the grammar is rejected
 //! completely, each of its bytes is looked at once, and what is kept of it is no longer than it was.
 
+use super::fault::FieldFault;
 use super::setup_error::SetupError;
 use super::token::{is_token, is_token_byte};
 use alloc::string::String;
@@ -100,7 +101,8 @@ impl Extension {
         for value in values {
             reader.line(value.as_ref());
         }
-        let (list, mut from) = (reader.finish()?, 0);
+        let list = reader.finish().map_err(|_| SetupError::Extension)?;
+        let mut from = 0;
         Ok(iter::from_fn(move || list.next(&mut from)))
     }
 }
@@ -117,19 +119,25 @@ impl fmt::Display for Extension {
 }
 
 impl fmt::Debug for Extension {
+    /// Hides the parameters, which are the application's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Extension({self})")
+        let (name, params) = (self.name(), self.params().count());
+        write!(f, "Extension({name}, {params} parameters)")
     }
 }
 
 /// A list of extensions: one text, of which an element is made when it is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Extensions {
     /// The elements, separated by commas.
     text: String,
 }
 
 impl Extensions {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Extension> {
         let mut from = 0;
         iter::from_fn(move || self.next(&mut from))
@@ -145,36 +153,40 @@ impl Extensions {
     }
 }
 
+impl fmt::Debug for Extensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
 /// Reads a list of extensions line by line.
 #[derive(Default)]
 pub(crate) struct ExtensionReader {
     text: String,
-    has_lines: bool,
-    is_broken: bool,
+    fault: Option<FieldFault>,
 }
 
 impl ExtensionReader {
     /// Reads one line of the list.
     pub(crate) fn line(&mut self, value: &[u8]) {
-        self.has_lines = true;
-        if !self.is_broken {
+        if self.fault.is_none() {
             self.text.reserve(value.len() + 1);
             let mut scanner = Scanner {
                 rest: value,
                 text: &mut self.text,
             };
-            self.is_broken = scanner.list().is_err();
+            if scanner.list().is_none() {
+                self.fault = Some(FieldFault::at_rest(value, scanner.rest));
+            }
         }
     }
 
-    /// Returns the list, which is empty if there was no line.
-    pub(crate) fn finish(mut self) -> Result<Extensions, SetupError> {
-        // A line without any element does not fit the grammar (RFC 6455, section 9.1).
-        if self.is_broken || (self.has_lines && self.text.is_empty()) {
-            return Err(SetupError::Extension);
-        }
+    /// Returns the list, which is empty if there was no element: some clients send an empty line for
+    /// no extensions.
+    pub(crate) fn finish(mut self) -> Result<Extensions, FieldFault> {
         self.text.shrink_to_fit();
-        Ok(Extensions { text: self.text })
+        let list = Extensions { text: self.text };
+        self.fault.map_or(Ok(list), Err)
     }
 }
 
@@ -186,7 +198,8 @@ fn check_token(text: &str) -> Result<(), SetupError> {
     }
 }
 
-/// Reads a field's value, and writes what it holds to a text without spaces and quotes.
+/// Reads a field's value, and writes what it holds to a text without spaces and quotes. Where
+/// something does not fit, that is what `rest` starts with.
 struct Scanner<'a> {
     rest: &'a [u8],
     text: &'a mut String,
@@ -194,7 +207,7 @@ struct Scanner<'a> {
 
 impl Scanner<'_> {
     /// Elements, up to the end.
-    fn list(&mut self) -> Result<(), SetupError> {
+    fn list(&mut self) -> Option<()> {
         loop {
             self.skip_space();
             // Empty elements are skipped (RFC 9110, section 5.6.1).
@@ -204,21 +217,19 @@ impl Scanner<'_> {
                 }
                 self.extension()?;
             }
-            match self.next() {
-                Some(b',') => {}
-                None => return Ok(()),
-                Some(_) => return Err(SetupError::Extension),
+            if !self.skip(b',') {
+                return self.rest.is_empty().then_some(());
             }
         }
     }
 
     /// `name; name; name=value` …, up to a comma or the end.
-    fn extension(&mut self) -> Result<(), SetupError> {
+    fn extension(&mut self) -> Option<()> {
         self.token()?;
         loop {
             self.skip_space();
             if !self.skip(b';') {
-                return Ok(());
+                return Some(());
             }
             self.skip_space();
             self.text.push(';');
@@ -236,48 +247,38 @@ impl Scanner<'_> {
         }
     }
 
-    fn next(&mut self) -> Option<u8> {
-        let (&byte, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(byte)
-    }
-
     fn skip(&mut self, byte: u8) -> bool {
-        let is_there = self.rest.first() == Some(&byte);
-        if is_there {
-            self.next();
-        }
-        is_there
+        let rest = self.rest.strip_prefix(&[byte]);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
     }
 
     fn skip_space(&mut self) {
         while self.skip(b' ') || self.skip(b'\t') {}
     }
 
-    fn token(&mut self) -> Result<(), SetupError> {
+    fn token(&mut self) -> Option<()> {
         let end = self.rest.iter().position(|&byte| !is_token_byte(byte));
         let (token, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
-        match core::str::from_utf8(token) {
-            Ok(token) if !token.is_empty() => self.text.push_str(token),
-            _ => return Err(SetupError::Extension),
-        }
-        Ok(())
+        self.text.push_str(core::str::from_utf8(token).ok()?);
+        (!token.is_empty()).then_some(())
     }
 
     /// After the opening quote. What the quotes hold must be a token, too.
-    fn quoted(&mut self) -> Result<(), SetupError> {
+    fn quoted(&mut self) -> Option<()> {
         let start = self.text.len();
         loop {
-            let byte = match self.next() {
-                Some(b'"') if self.text.len() > start => return Ok(()),
-                Some(b'\\') => self.next(),
-                byte => byte,
-            };
-            match byte {
-                Some(byte) if is_token_byte(byte) => self.text.push(char::from(byte)),
-                _ => return Err(SetupError::Extension),
+            if self.text.len() > start && self.skip(b'"') {
+                return Some(());
             }
+            self.skip(b'\\');
+            let (&byte, rest) = self.rest.split_first()?;
+            if !is_token_byte(byte) {
+                return None;
+            }
+            self.rest = rest;
+            self.text.push(char::from(byte));
         }
     }
 }

@@ -58,6 +58,16 @@ impl Response {
         }
     }
 
+    /// A response that opens a WebSocket.
+    pub(crate) const fn opening(status: u16) -> Self {
+        Self {
+            status,
+            headers: Headers::new(),
+            body: Vec::new(),
+            is_complete: true,
+        }
+    }
+
     /// Adds a header field, such as `WWW-Authenticate`, `Retry-After`, `Location` or
     /// `Content-Type`.
     ///
@@ -100,7 +110,9 @@ impl Response {
     /// ```
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.headers.get("sec-websocket-protocol").map(str::trim)
+        let mut values = self.headers.get_all("sec-websocket-protocol");
+        let value = values.find(|value| !value.trim_ascii().is_empty())?;
+        core::str::from_utf8(value.trim_ascii()).ok()
     }
 
     /// Returns the extensions that a response which opened has accepted (RFC 6455, section 9.1).
@@ -159,7 +171,7 @@ impl Response {
 }
 
 impl fmt::Debug for Response {
-    /// Hides the body, and the values of fields that hold secrets.
+    /// Hides the body, and the values of fields that may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
             .field("status", &self.status)

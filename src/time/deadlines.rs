@@ -81,6 +81,8 @@ pub(crate) struct Deadlines {
     ahead: u32,
     /// Whether a write left bytes behind, or a later call found the same bytes waiting.
     is_blocked: bool,
+    /// Whether the application holds back reading: the peer's answers may wait unread.
+    is_held_back: bool,
     /// Whether a deadline was restarted, and there was no sign of life since.
     was_late: bool,
     /// When the peer was last seen alive.
@@ -121,6 +123,7 @@ impl Deadlines {
             is_asked: false,
             ahead: 0,
             is_blocked: false,
+            is_held_back: false,
             was_late: false,
             alive: now,
             since: now,
@@ -162,6 +165,16 @@ impl Deadlines {
     /// The round trip of the last Ping that was answered.
     pub(crate) fn latency(&self) -> Option<Duration> {
         self.latency.duration()
+    }
+
+    /// The application holds back reading from now on, or no longer: then the peer gets its full time
+    /// again.
+    pub(crate) const fn hold_back(&mut self, is_held_back: bool, now: Moment) {
+        if self.is_held_back && !is_held_back {
+            self.received(now);
+            self.message(now);
+        }
+        self.is_held_back = is_held_back;
     }
 
     /// `n` bytes have left the output, for the transport or a layer below.
@@ -234,7 +247,8 @@ impl Deadlines {
     #[inline]
     pub(crate) fn calm(&mut self, is_left: bool, now: Moment) -> Option<Moment> {
         let owes_nothing = self.backlog.is_never() && self.awaits_pong.is_never();
-        if !owes_nothing || self.ping_waits || self.is_blocked || self.stage != Stage::Open {
+        let is_unsure = self.ping_waits | self.is_blocked | self.is_held_back;
+        if !owes_nothing || is_unsure || self.stage != Stage::Open {
             return None;
         }
         let mut time = self.alive.after(self.keepalive);
@@ -317,9 +331,11 @@ impl Deadlines {
         };
     }
 
-    /// When to send a Ping. None is sent while the peer takes nothing: it would only wait.
+    /// When to send a Ping. None is sent while the peer takes nothing: it would only wait. Nor while
+    /// nobody would read the Pong.
     const fn keepalive_time(&self) -> Moment {
-        if self.is_asked || self.is_blocked || !matches!(self.stage, Stage::Open) {
+        let is_pointless = self.is_asked || self.is_blocked || self.is_held_back;
+        if is_pointless || !matches!(self.stage, Stage::Open) {
             return Moment::NEVER;
         }
         self.alive.after(self.keepalive)
@@ -337,6 +353,7 @@ impl Deadlines {
         match self.stage {
             Stage::Opening => limit(self.since, self.handshake, Expired::Handshake),
             Stage::Deciding => {}
+            Stage::Open if self.is_held_back => {}
             Stage::Open => {
                 limit(self.awaits_pong, self.pong, Expired::Pong);
                 if !self.is_blocked {

@@ -42,7 +42,7 @@ fn connections(role: sansocket::Role, deflate: Option<&Extension>) -> [Connectio
     })
 }
 
-/// What was agreed on: windows are kept from message to message, or not.
+/// The agreed extension, with or without context takeover.
 fn agreed(forgets: bool) -> Extension {
     let mut agreed = Extension::new("permessage-deflate").unwrap();
     if forgets {
@@ -166,7 +166,7 @@ fn an_endpoint_knows_how_much_of_the_payload_was_written() {
     }
 }
 
-/// What the transport does not take goes into the output, as in the examples.
+/// The part of the payload that the transport does not take goes into the output, as in the examples.
 #[test]
 fn a_payload_that_was_moved_into_the_output_is_not_waited_for() {
     let ws = connection(sansocket::Role::Server, Settings::default());

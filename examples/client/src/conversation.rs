@@ -1,17 +1,17 @@
 //! One connection, from the opening handshake to its end: lines out, messages in.
 //!
-//! Invariant: a line leaves the client's hands only when it is written, so that it can go out on the next connection.
+//! Invariant: a line is kept until it is written, so that it can be sent on the next connection.
 
 use crate::tls::tls_problem;
 use crate::transport::Transport;
 use crate::{Client, Ended, Incoming};
 use bytes::BytesMut;
 use sansocket::{CloseCode, End, Endpoint, Event, Expired, HandshakeError, Input, Tick};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::mem;
 use std::time::{Duration, Instant};
 
-/// For a reply after the end of stdin.
+/// How long it waits for a reply after the end of stdin.
 const REPLY_TIME: Duration = Duration::from_secs(5);
 
 /// One connection, from the opening handshake to its end.
@@ -24,13 +24,13 @@ pub(crate) struct Conversation<'s, 'a> {
     out: BytesMut,
     /// The client's line is in `out`, or was.
     line_in_out: bool,
-    /// Messages sent less messages received: replies to wait for.
+    /// Messages sent minus messages received: the replies to wait for.
     unanswered: u64,
     last_activity: Instant,
     latency: Option<Duration>,
-    /// What the server's Close says.
+    /// The code and reason of the server's Close.
     reason: String,
-    /// How reading failed, if that was the end.
+    /// Why reading failed, if that was the end.
     read_error: Option<io::Error>,
 }
 
@@ -96,19 +96,19 @@ impl<'s, 'a> Conversation<'s, 'a> {
                     self.ws.receive_eof();
                 }
                 Ok(_) => {}  // of an earlier connection
-                Err(_) => {} // see what is due
+                Err(_) => {} // time to see what is due
             }
         }
     }
 
-    /// Writes what the server takes at once.
+    /// Writes as much as the socket takes at once.
     fn write_some(&mut self) {
         if self.transport.is_pending(&self.out) {
             let written = self
                 .transport
                 .write(&mut self.ws, &mut self.out, self.start);
             if written.is_err_and(|error| !common::is_temporary(&error)) {
-                self.transport.is_broken = true; // the reading thread tells of its end
+                self.transport.is_broken = true; // the reading thread reports the end
                 self.out.clear();
                 self.ws.flushed(0, false, self.start.elapsed());
             }
@@ -176,10 +176,10 @@ impl<'s, 'a> Conversation<'s, 'a> {
         Ok(())
     }
 
-    /// What to say about the end, and whether another try is worth it.
+    /// The line about the end, and whether another try is worth it.
     fn end(&mut self, end: &End) -> Result<(), Ended> {
-        let request = &self.client.options.request;
-        let no_response = |why| format!("no response from {}: {why}", request.uri());
+        // Not the URI, whose query may hold a token.
+        let server = self.client.options.request.authority();
         let why = match end {
             End::Closed { code, by_peer }
                 if end.is_clean() && (*code == CloseCode::NORMAL || !by_peer) =>
@@ -193,15 +193,24 @@ impl<'s, 'a> Conversation<'s, 'a> {
                 let reason = format!("{} {}", code.0, self.reason.escape_debug());
                 format!("the server closed the connection: {}", reason.trim_end())
             }
-            End::Expired(Expired::Handshake) | End::Refused(HandshakeError::TransportEnded)
+            End::Expired(Expired::Handshake)
+            | End::Refused(HandshakeError::TransportEnded { .. })
                 if self.transport.is_handshaking() =>
             {
-                format!("no TLS with {}: it ended the connection", request.host())
+                format!("no TLS with {}: it ended the connection", server)
             }
-            End::Expired(Expired::Handshake) => no_response(ErrorKind::TimedOut.to_string()),
-            End::Refused(HandshakeError::TransportEnded) => {
-                let error = self.read_error.take();
-                no_response(error.map_or_else(|| "it ended".into(), |error| error.to_string()))
+            End::Expired(Expired::Handshake) => {
+                format!("{} did not answer in time", server)
+            }
+            End::Refused(HandshakeError::TransportEnded { received }) => {
+                let how = match received {
+                    0 => "without an answer".to_owned(),
+                    n => format!("in the middle of its answer, after {n} bytes"),
+                };
+                match self.read_error.take() {
+                    None => format!("{} closed the connection {how}", server),
+                    Some(error) => format!("{} broke off {how}: {error}", server),
+                }
             }
             End::Refused(error) => refusal(error),
             _ => end.to_string(),

@@ -6,6 +6,7 @@ use common::Arguments;
 use rustls::ClientConfig;
 use sansocket::{ClientRequest, Config, Deflate};
 use std::env;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ A client for the terminal: lines of stdin are messages, and messages are lines o
 Usage: client [OPTIONS] <URL>
 
 Arguments:
-  <URL>  Where to connect to: ws://host/path or wss://host/path [env: WS_URL={url}]
+  <URL>  Where to connect to: ws://host/path or wss://host/path [env: WS_URL]
 
 Options:
       --subprotocol <NAME>      Offer a subprotocol; the first is preferred
@@ -26,8 +27,9 @@ Options:
       --deflate                 Offer permessage-deflate
       --cafile <FILE>           Trust these certificates (PEM) instead of the system's
       --reconnect               Try again when another try is worth it; a line that is not yet written is kept for it
-      --keepalive <SECONDS>     Send a Ping after so much silence
+      --keepalive <SECONDS>     Send a Ping after this much silence
       --latency                 Tell on stderr how long its Pong took
+      --hurry <N>               Make every other deadline N times shorter [default: 1]
   -h, --help                    Print help
 ";
 
@@ -41,9 +43,9 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// What the arguments say. Whatever is wrong with one by itself ends the program.
+    /// Reads the arguments. An argument that is wrong by itself ends the program.
     pub(crate) fn new() -> Result<Self> {
-        let arguments = Arguments::parse(HELP.replace("{url}", &env_url()));
+        let arguments = Arguments::parse(HELP.into());
         let url = arguments.positional("<URL>");
         let keepalive = arguments.value::<Seconds>("keepalive");
         let latency = arguments.flag("latency");
@@ -76,6 +78,7 @@ impl Options {
         }
         let mut config = Config::default();
         config.deflate = arguments.flag("deflate").then(Deflate::default);
+        config.times = config.times / arguments.value("hurry").unwrap_or(NonZeroU32::MIN).get();
         config.times.keepalive = keepalive.map(|seconds| seconds.0);
         let (is_secure, cafile) = (request.is_secure(), arguments.value::<PathBuf>("cafile"));
         ensure!(is_secure || cafile.is_none(), "--cafile is for wss://");
@@ -88,11 +91,6 @@ impl Options {
             latency,
         })
     }
-}
-
-/// What `WS_URL` is, for the help.
-fn env_url() -> String {
-    env::var_os("WS_URL").map_or_else(String::new, |url| url.to_string_lossy().into_owned())
 }
 
 /// A time in seconds, which is more than 0.

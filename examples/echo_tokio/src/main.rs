@@ -1,7 +1,7 @@
 //! An echo server: tokio, a task for each connection; plain or with TLS.
 //!
 //!     cargo run --release -p echo_tokio -- [ADDRESS] [--max-message BYTES] [--deflate]
-//!         [--hurry N] [--tls [--cert FILE --key FILE | --write-ca FILE]]
+//!         [--same-origin] [--hurry N] [--tls [--cert FILE --key FILE | --write-ca FILE]]
 //!
 //! Ctrl-C and SIGTERM close all connections with 1001. On `/count` another task sends numbers, as
 //! fast as the client reads them, while the connection echoes.
@@ -53,11 +53,16 @@ fn main() -> Result<()> {
 /// Serves all connections until a signal comes, and then to their end.
 async fn listen(server: Server) -> Result<()> {
     let tls = common::tls::config_if_wanted(&server.arguments)?;
-    let scheme = if tls.is_some() { "wss" } else { "ws" };
-    let (config, tls) = (server.config, tls.map(TlsAcceptor::from));
+    let (mut config, mut scheme) = (server.config, "ws");
+    if tls.is_some() {
+        scheme = "wss";
+        // Pages that came without TLS may have been written by anybody on the way.
+        config.origins = config.origins.https_only();
+    }
+    let tls = tls.map(TlsAcceptor::from);
     let shared = Arc::new(Shared { config, tls });
 
-    // Every connection has a receiver: it hears when to stop, and is gone when that one is.
+    // Every connection has a receiver: it reports when to stop, and is dropped with the connection.
     let (stop, mut stopping) = watch::channel(());
     let stop = Arc::new(stop);
     let signal = stop.clone();
@@ -83,8 +88,7 @@ async fn listen(server: Server) -> Result<()> {
         }
     }
     drop((listener, stopping));
-    // Each connection keeps to its own deadline; this one is for what they cannot know.
-    let _ = timeout(shared.config.times.close * 2, stop.closed()).await;
+    let _ = timeout(common::stop_time(&shared.config), stop.closed()).await;
     Ok(())
 }
 
@@ -99,7 +103,7 @@ async fn accept(
     let Some(tls) = &shared.tls else {
         return serve(stream, &shared.config, start, stopping).await;
     };
-    // In memory of its own, so that a task without TLS is smaller.
+    // Boxed, so that a task without TLS is smaller.
     Box::pin(async {
         let stream = tokio::select! {
             stream = timeout(shared.config.times.handshake, tls.accept(stream)) => stream??,

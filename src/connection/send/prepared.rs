@@ -79,10 +79,23 @@ impl Prepared {
         payload
     }
 
-    /// The length of the message, in bytes.
+    /// The length of the message, in bytes, neither framed nor compressed.
     #[inline]
-    pub(super) const fn payload_len(&self) -> usize {
+    #[must_use]
+    pub const fn len(&self) -> usize {
         self.plain.len().saturating_sub(self.header_len)
+    }
+
+    /// Whether the message has no bytes.
+    ///
+    /// ```
+    /// # use sansocket::Prepared;
+    /// let news = Prepared::new("Hello");
+    /// assert!(news.len() == 5 && !news.is_empty());
+    /// ```
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The frame of a server that does not compress it.

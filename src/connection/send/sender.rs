@@ -171,7 +171,7 @@ impl Sender {
 
     #[cold]
     fn shared_compressed<'p>(&self, prepared: &'p Prepared, compress: bool) -> Option<&'p Bytes> {
-        if !self.may_compress(prepared.payload_len(), compress) {
+        if !self.may_compress(prepared.len(), compress) {
             return Some(prepared.plain());
         }
         match prepared.compressed(&self.compression) {

@@ -57,7 +57,7 @@ impl BodyReader {
             (None, Once::Found(Some(0))) => Framing::Complete,
             (None, Once::Found(Some(length))) => Framing::Length(length),
             // RFC 9112, section 6.3: a wrong length is beyond recovery.
-            (None, Once::Found(None) | Once::Repeated) => Framing::Broken,
+            (None, Once::Found(None) | Once::Repeated(_)) => Framing::Broken,
         };
         Self {
             body: Vec::new(),

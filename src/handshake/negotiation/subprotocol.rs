@@ -3,31 +3,12 @@
 //! Invariant: names are case-sensitive (RFC 7936, section 2), and the client's order counts.
 
 use super::list::elements;
-use crate::handshake::token::is_token;
+use crate::handshake::fault::FieldFault;
+use crate::handshake::shown::Hidden;
+use crate::handshake::token::is_token_byte;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-
-/// Returns the first subprotocol in the client's order that the server supports.
-///
-/// With none in common the WebSocket opens without one (RFC 6455, section 4.2.2); browsers fail
-/// then.
-///
-/// ```
-/// use sansocket::negotiation::select_subprotocol;
-///
-/// let offered = ["superchat", "chat"];
-/// assert_eq!(select_subprotocol(offered, &["chat", "superchat"]), Some("superchat"));
-/// assert_eq!(select_subprotocol(offered, &["Chat"]), None);
-/// ```
-#[must_use]
-pub fn select_subprotocol<'o>(
-    offered: impl IntoIterator<Item = &'o str>,
-    supported: &[impl AsRef<str>],
-) -> Option<&'o str> {
-    let is_supported = |name: &&str| supported.iter().any(|other| other.as_ref() == *name);
-    offered.into_iter().find(is_supported)
-}
 
 /// The subprotocols that a client offers: one text, as long as the client sent it at most.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -68,8 +49,9 @@ impl Subprotocols {
 }
 
 impl fmt::Debug for Subprotocols {
+    /// Shows only lengths: browsers put tokens there.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+        f.debug_list().entries(self.iter().map(Hidden)).finish()
     }
 }
 
@@ -78,32 +60,48 @@ impl fmt::Debug for Subprotocols {
 #[derive(Default)]
 pub(super) struct SubprotocolReader {
     list: Subprotocols,
-    has_lines: bool,
-    is_broken: bool,
+    fault: Option<FieldFault>,
 }
 
 impl SubprotocolReader {
     /// Reads one line of the list.
     pub(super) fn line(&mut self, value: &[u8]) {
-        self.has_lines = true;
         let text = &mut self.list.text;
         text.reserve(value.len() + 1);
         for element in elements(value) {
-            match core::str::from_utf8(element) {
-                Ok(name) if is_token(element) => {
+            match token(element, value) {
+                Ok(name) => {
                     text.push_str(if text.is_empty() { "" } else { "," });
                     text.push_str(name);
                 }
-                _ => self.is_broken = true,
+                Err(fault) => {
+                    self.fault.get_or_insert(fault);
+                }
             }
         }
     }
 
-    /// Returns the list, which is empty if there was no line; `None` if it breaks a rule.
-    pub(super) fn finish(mut self) -> Option<Subprotocols> {
-        // A line without any element does not fit the grammar (RFC 6455, section 4.3).
-        let is_broken = self.is_broken || (self.has_lines && self.list.text.is_empty());
+    /// Returns the list, which is empty if there was no element: some clients send an empty line for
+    /// no subprotocols.
+    pub(super) fn finish(mut self) -> Result<Subprotocols, FieldFault> {
         self.list.text.shrink_to_fit();
-        (!is_broken && self.list.are_different()).then_some(self.list)
+        match self.fault {
+            Some(fault) => Err(fault),
+            None if self.list.are_different() => Ok(self.list),
+            None => Err(FieldFault::Duplicate),
+        }
+    }
+}
+
+/// The token that this element of a field's value is, which is not empty.
+pub(super) fn token<'v>(element: &'v [u8], value: &[u8]) -> Result<&'v str, FieldFault> {
+    let bad = element.iter().position(|&byte| !is_token_byte(byte));
+    match (bad, core::str::from_utf8(element)) {
+        (None, Ok(name)) => Ok(name),
+        (bad, _) => {
+            let start = element.as_ptr().addr() - value.as_ptr().addr();
+            let rest = value.get(start + bad.unwrap_or(0)..).unwrap_or_default();
+            Err(FieldFault::at_rest(value, rest))
+        }
     }
 }

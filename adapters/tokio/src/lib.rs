@@ -1,0 +1,31 @@
+//! WebSockets for tokio.
+//!
+//! Invariant: any future may be dropped at any await; nothing is lost, doubled or reordered.
+#![forbid(unsafe_code)]
+
+mod accept;
+mod client;
+mod core;
+mod error;
+mod halves;
+mod hub;
+mod message;
+mod options;
+mod pool;
+mod sender;
+mod shared;
+mod transport;
+mod websocket;
+
+pub use accept::{accept, accept_async};
+pub use client::client;
+pub use error::Error;
+pub use halves::{ReadHalf, WriteHalf};
+pub use message::{Message, Utf8};
+pub use options::Options;
+pub use sender::Sender;
+pub use transport::Transport;
+pub use websocket::{WebSocket, from_upgraded};
+
+/// The protocol itself: configuration, requests, responses, close codes, prepared messages.
+pub use sansocket;

@@ -1,0 +1,319 @@
+//! One connection that several tasks may use: a lock around the core, and a helper that writes.
+//!
+//! Invariant: nobody waits while the lock is held. When a send has returned, all is written, or there
+//! is a helper that writes it: nothing depends on a later call of the user. If senders wait and there
+//! is room, one of them has been woken.
+
+use crate::core::{Core, Opening, Outgoing};
+use crate::error::Error;
+use crate::hub::{Hub, Ticket, Who};
+use crate::message::Message;
+use crate::transport::Transport;
+use sansocket::{CloseCode, End, Request, Response};
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker, ready};
+use tokio::task::coop::poll_proceed;
+
+/// So many messages that were read already cost one unit of a task's budget.
+const PER_UNIT: u8 = 32;
+
+pub(crate) struct Shared<S> {
+    me: Weak<Self>,
+    hub: Arc<Hub>,
+    locked: Mutex<Locked<S>>,
+}
+
+pub(crate) struct Locked<S> {
+    pub(crate) core: Core<S>,
+    /// The hub's.
+    waker: Waker,
+    /// Whether a task sees to it that all is written.
+    has_helper: bool,
+    /// Whether writing is left to the helper or to who reads: then what one wake-up of a task sends is
+    /// one write.
+    defers: bool,
+    /// Whether senders wait, of whom none has been woken.
+    senders_wait: bool,
+    /// How many of the user's handles keep the connection open.
+    owners: u8,
+    /// How many messages were received without a unit of the budget.
+    free: u8,
+}
+
+impl<S: Transport> Locked<S> {
+    /// Asks the core, in the name of the hub.
+    fn ask<T>(&mut self, ask: impl FnOnce(&mut Core<S>, &mut Context<'_>) -> T) -> T {
+        ask(&mut self.core, &mut Context::from_waker(&self.waker))
+    }
+}
+
+impl<S: Transport> Shared<S> {
+    pub(crate) fn new(core: Core<S>) -> Arc<Self> {
+        let hub = Arc::new(Hub::default());
+        let waker = Waker::from(hub.clone());
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            hub,
+            locked: Mutex::new(Locked {
+                core,
+                waker,
+                has_helper: false,
+                defers: false,
+                senders_wait: false,
+                owners: 0,
+                free: 0,
+            }),
+        })
+    }
+
+    /// For questions.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Locked<S>> {
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For what may make room.
+    fn with<T>(&self, act: impl FnOnce(&mut Locked<S>) -> T) -> T {
+        let mut locked = self.lock();
+        let result = act(&mut locked);
+        let is_turn = locked.senders_wait && locked.core.has_room();
+        locked.senders_wait &= !is_turn;
+        drop(locked);
+        if is_turn {
+            self.hub.wake_sender();
+        }
+        result
+    }
+
+    /// Asks the core, after whoever asks has registered with the hub.
+    fn poll<T>(
+        &self,
+        who: Who,
+        context: &Context<'_>,
+        ask: impl FnOnce(&mut Core<S>, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.hub.wait(who, context);
+        self.with(|locked| locked.ask(ask))
+    }
+
+    pub(crate) fn poll_opening(&self, context: &Context<'_>) -> Poll<Result<Opening, Error>> {
+        self.poll(Who::Reader, context, Core::poll_opening)
+    }
+
+    pub(crate) fn decide(&self, decision: Result<Request, Response>) {
+        self.lock().core.decide(decision);
+    }
+
+    pub(crate) fn poll_opened(&self, context: &Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll(Who::Reader, context, Core::poll_opened)
+    }
+
+    pub(crate) fn poll_recv(
+        &self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Message>, Error>> {
+        {
+            let mut locked = self.lock();
+            locked.free = locked.free.wrapping_add(1);
+            if locked.free >= PER_UNIT {
+                ready!(poll_proceed(context)).made_progress();
+                locked.free = 0;
+            }
+            if let Some(message) = locked.core.take() {
+                return Poll::Ready(Ok(Some(message)));
+            }
+        }
+        self.poll(Who::Reader, context, Core::poll_recv)
+    }
+
+    pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
+        if self.lock().core.has_room() {
+            return Poll::Ready(());
+        }
+        self.poll(Who::Writer, context, Core::poll_room)
+    }
+
+    /// Waits for room, appends, and sees to it that all will be written.
+    pub(crate) fn poll_send(
+        &self,
+        context: &Context<'_>,
+        outgoing: &mut Option<Outgoing<'_>>,
+    ) -> Poll<Result<(), Error>> {
+        if self.try_send(outgoing)? {
+            return Poll::Ready(Ok(()));
+        }
+        self.hub.wait(Who::Writer, context);
+        self.with(|locked| {
+            ready!(locked.ask(Core::poll_room));
+            Poll::Ready(self.send(locked, outgoing))
+        })
+    }
+
+    /// As [`poll_send`](Self::poll_send), for one of any number of futures.
+    pub(crate) fn poll_send_in_turn(
+        &self,
+        ticket: Ticket,
+        context: &Context<'_>,
+        outgoing: &mut Option<Outgoing<'_>>,
+    ) -> Poll<Result<(), Error>> {
+        self.hub.wait(Who::Sender(ticket), context);
+        self.with(|locked| {
+            if locked.ask(Core::poll_room).is_pending() {
+                self.ensure_helper(locked);
+                locked.senders_wait = true;
+                return Poll::Pending;
+            }
+            self.hub.leave(ticket);
+            locked.senders_wait = self.hub.has_senders();
+            Poll::Ready(self.send(locked, outgoing))
+        })
+    }
+
+    /// Sends if there is room; `false` if there is none.
+    pub(crate) fn try_send(&self, outgoing: &mut Option<Outgoing<'_>>) -> Result<bool, Error> {
+        self.with(|locked| {
+            let has_room = locked.core.has_room();
+            if has_room {
+                self.send(locked, outgoing)?;
+            }
+            Ok(has_room)
+        })
+    }
+
+    fn send(
+        &self,
+        locked: &mut Locked<S>,
+        outgoing: &mut Option<Outgoing<'_>>,
+    ) -> Result<(), Error> {
+        if let Some(outgoing) = outgoing.take() {
+            locked.core.push(outgoing)?;
+        }
+        self.settle(locked);
+        Ok(())
+    }
+
+    /// Appends a message; the caller has seen that there is room.
+    pub(crate) fn push(&self, message: Message) -> Result<(), Error> {
+        self.lock().core.push(Outgoing::Message(message))
+    }
+
+    /// Sees to it that all will be written.
+    pub(crate) fn hand_over(&self) {
+        self.with(|locked| self.settle(locked));
+    }
+
+    pub(crate) fn poll_flush(&self, context: &Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll(Who::Writer, context, Core::poll_flush)
+    }
+
+    /// Starts the closing handshake, if none has started.
+    pub(crate) fn close(&self, code: Option<CloseCode>, reason: &str) -> Result<(), Error> {
+        self.with(|locked| {
+            locked.core.close(code, reason)?;
+            self.settle(locked);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn poll_end(&self, context: &Context<'_>) -> Poll<Result<End, Error>> {
+        self.poll(Who::Writer, context, Core::poll_end)
+    }
+
+    fn settle(&self, locked: &mut Locked<S>) {
+        if locked.has_helper && (locked.defers || locked.core.has_input()) {
+            return;
+        }
+        if !locked.core.has_input() {
+            locked.ask(Core::read_ahead);
+            if !locked.defers && !locked.core.has_input() {
+                locked.ask(Core::turn);
+            }
+        }
+        if !locked.core.is_settled() {
+            self.ensure_helper(locked);
+        }
+    }
+
+    /// Sees to it that a task writes what is left, whatever the user does.
+    fn ensure_helper(&self, locked: &mut Locked<S>) {
+        if locked.has_helper {
+            return;
+        }
+        let Some(shared) = self.me.upgrade() else {
+            return; // nobody is left
+        };
+        locked.has_helper = true;
+        let runtime = locked.core.runtime();
+        runtime.spawn(poll_fn(move |context| shared.poll_help(context)));
+    }
+
+    fn poll_help(&self, context: &Context<'_>) -> Poll<()> {
+        self.hub.wait(Who::Helper, context);
+        self.with(|locked| {
+            locked.ask(Core::drive);
+            if !locked.core.is_settled() {
+                return Poll::Pending;
+            }
+            locked.has_helper = false;
+            if locked.owners == 0 {
+                locked.core.abandon();
+            }
+            Poll::Ready(())
+        })
+    }
+
+    /// From now on what one wake-up of a task sends is one write.
+    pub(crate) fn defer(&self) {
+        self.lock().defers = true;
+    }
+
+    /// One more handle keeps the connection open.
+    pub(crate) fn own(&self) {
+        self.lock().owners += 1;
+    }
+
+    /// A handle is gone. With the last of them the connection ends, once its output is written.
+    pub(crate) fn disown(&self) {
+        self.with(|locked| {
+            locked.owners -= 1;
+            if locked.owners > 0 {
+                return;
+            }
+            locked.core.discards = true;
+            locked.ask(Core::drive);
+            if locked.core.is_settled() {
+                locked.core.abandon();
+            } else {
+                self.ensure_helper(locked);
+            }
+        });
+    }
+
+    /// Nobody takes messages any more.
+    pub(crate) fn discard_messages(&self) {
+        self.lock().core.discards = true;
+    }
+
+    pub(crate) fn ticket(&self) -> Ticket {
+        self.hub.ticket()
+    }
+
+    /// A sender gives up. If it was its turn, it is the next one's now.
+    pub(crate) fn leave(&self, ticket: Ticket) {
+        if !self.hub.leave(ticket) {
+            self.with(|locked| locked.senders_wait = self.hub.has_senders());
+        }
+    }
+}
+
+impl<S> Shared<S> {
+    /// Shows the state, and no payload.
+    pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct(name);
+        match self.locked.try_lock() {
+            Ok(locked) => f.field("end", &locked.core.end()).finish(),
+            Err(_) => f.finish_non_exhaustive(),
+        }
+    }
+}
