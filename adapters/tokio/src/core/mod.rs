@@ -4,6 +4,7 @@
 //! Invariant: nothing here waits, so nothing is ever half done. `Pending` comes only after all output
 //! was offered to the transport and all deadlines were looked at, and each of them has the waker.
 
+mod due;
 mod input;
 mod output;
 
@@ -12,6 +13,7 @@ use crate::message::{Message, Utf8};
 use crate::options::Options;
 use crate::transport::Transport;
 use bytes::{Bytes, BytesMut};
+use due::Due;
 use input::Input;
 use output::Output;
 use sansocket::{
@@ -42,6 +44,8 @@ pub(crate) struct Core<S> {
     input: Input,
     /// A message that was taken while only the writer was polled.
     ready: Option<Message>,
+    /// The peer's Close, until it is answered.
+    due: Due,
     output: Output,
     timer: Option<Pin<Box<Sleep>>>,
     /// What the timer is set to.
@@ -52,7 +56,7 @@ pub(crate) struct Core<S> {
     answers: u32,
     shows_control: bool,
     /// Whether nobody takes messages any more.
-    pub(crate) discards: bool,
+    discards: bool,
     /// Whether the transport has nothing more to be read.
     is_read_to_end: bool,
     shutdown: Shutdown,
@@ -123,8 +127,8 @@ impl<S: Transport> Core<S> {
         input: BytesMut,
         out: BytesMut,
     ) -> Self {
-        let settings = in_place(*endpoint.settings());
-        *endpoint.settings() = settings;
+        let mut due = Due::new(options.config.times.close / 2);
+        adapt(endpoint.settings(), &mut due);
         // From the start the layer below the output reports what has left: large payloads wait there.
         endpoint.flushed(0, false, Duration::ZERO);
         Self {
@@ -134,6 +138,7 @@ impl<S: Transport> Core<S> {
             now: Duration::ZERO,
             input: Input::new(input, options.max_read),
             ready: None,
+            due,
             output: Output::new(out),
             timer: None,
             alarm: Duration::MAX,
@@ -165,9 +170,11 @@ impl<S> Core<S> {
         !self.endpoint.is_open() || self.io.is_none() || self.output.is_broken
     }
 
-    /// Whether all is written, and nothing else has to be done with the transport.
+    /// Whether all is written, and nothing else has to be done whatever the user does.
     pub(crate) fn is_settled(&self) -> bool {
-        self.output.is_settled() && !matches!(self.shutdown, Shutdown::Due)
+        self.output.is_settled()
+            && !matches!(self.shutdown, Shutdown::Due)
+            && !self.due.is_waiting(&self.endpoint)
     }
 
     /// Whether messages that were read wait to be taken: then output may wait for theirs.
@@ -193,11 +200,14 @@ impl<S> Core<S> {
     }
 
     pub(crate) fn settings(&mut self) -> Settings {
-        *self.endpoint.settings()
+        let mut settings = *self.endpoint.settings();
+        self.due.give_back(&mut settings);
+        settings
     }
 
-    pub(crate) fn set_settings(&mut self, settings: Settings) {
-        *self.endpoint.settings() = in_place(settings);
+    pub(crate) fn set_settings(&mut self, mut settings: Settings) {
+        adapt(&mut settings, &mut self.due);
+        *self.endpoint.settings() = settings;
     }
 }
 
@@ -209,9 +219,10 @@ impl<S: Transport> Core<S> {
         context: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
         loop {
-            if let Some(message) = self.take() {
+            if let Some(message) = self.take_for_reader() {
                 return Poll::Ready(Ok(Some(message)));
             }
+            self.due.answer(&mut self.endpoint, self.output.out());
             if self.end.is_some() {
                 return Poll::Ready(self.tell_end().map(|()| None));
             }
@@ -229,9 +240,17 @@ impl<S: Transport> Core<S> {
         }
     }
 
-    /// The next message of what was read; `None` if more must be read first.
+    /// The next message of what was read, for a reader who asks; `None` if more must be read first.
     #[inline]
-    pub(crate) fn take(&mut self) -> Option<Message> {
+    pub(crate) fn take_for_reader(&mut self) -> Option<Message> {
+        let message = self.take();
+        self.due.is_reader_busy = message.is_some();
+        message
+    }
+
+    /// The next message of what was read.
+    #[inline]
+    fn take(&mut self) -> Option<Message> {
         if self.input.is_hungry || self.ready.is_some() {
             return self.ready.take();
         }
@@ -267,25 +286,29 @@ impl<S: Transport> Core<S> {
     }
 
     /// What the user sees of an event: control frames only if they are wanted.
-    fn message(&self, event: Event<'static>) -> Option<Message> {
+    fn message(&mut self, event: Event<'static>) -> Option<Message> {
         Some(match event {
             Event::Text(text) => Message::Text(Utf8::from(text.into_string())),
             Event::Binary(data) => Message::Binary(data.into_bytes()),
             Event::Piece(piece) => Message::Piece(piece),
             Event::Ping(data) if self.shows_control => Message::Ping(data.into_bytes()),
             Event::Pong(data) if self.shows_control => Message::Pong(data.into_bytes()),
-            Event::Close { code, reason } if self.shows_control => Message::Close {
-                code,
-                reason: Utf8::from(reason.into_string()),
-            },
+            Event::Close { code, reason } => {
+                let reason = Utf8::from(reason.into_string());
+                self.due.came(code, reason.clone());
+                return self
+                    .shows_control
+                    .then_some(Message::Close { code, reason });
+            }
             _ => return None, // answered already
         })
     }
 
     /// Whether there is room for answers to what is read: a peer that sends Pings and reads nothing
-    /// waits. Messages are no matter: the user takes them, or they wait.
+    /// waits. Messages are no matter: the user takes them, or they wait. Behind a Close that is not
+    /// answered yet there is nothing to read.
     fn may_read(&self) -> bool {
-        self.answers < self.high_water
+        self.answers < self.high_water && !self.due.is_waiting(&self.endpoint)
     }
 
     /// Ready if something was read, or the transport has ended.
@@ -319,8 +342,8 @@ impl<S: Transport> Core<S> {
             if self.discards {
                 while self.take().is_some() {}
             }
-            if self.has_input() || self.poll_read(context).is_pending() {
-                return;
+            if self.has_input() || !self.may_read() || self.poll_read(context).is_pending() {
+                break;
             }
             if !self.is_read_to_end {
                 self.ready = self.take();
@@ -329,6 +352,14 @@ impl<S: Transport> Core<S> {
                 context.waker().wake_by_ref(); // the reader, whose own waker may be gone by now
             }
         }
+        if !self.due.is_reader_busy {
+            self.due.answer(&mut self.endpoint, self.output.out());
+        }
+    }
+
+    /// Nobody takes messages any more.
+    pub(crate) const fn discard_messages(&mut self) {
+        (self.discards, self.due.is_reader_busy) = (true, false);
     }
 
     /// How it ended: an error if it is not clean, once.
@@ -541,6 +572,8 @@ impl<S: Transport> Core<S> {
             }
             self.answers = self.answers.min(saturated(output.len()));
             let before = output.out().len();
+            let is_settled = output.is_settled();
+            let due = (self.due).check(is_settled, self.now, endpoint, output.out());
             let wake = match endpoint.tick(self.now, output.out()) {
                 Tick::Wait(wake) => wake,
                 Tick::ShutDown(wake) => {
@@ -561,7 +594,7 @@ impl<S: Transport> Core<S> {
                 }
             };
             if output.out().len() == before {
-                break wake;
+                break [wake, due].into_iter().flatten().min();
             }
         };
         self.set_timer(wake, context);
@@ -606,12 +639,13 @@ impl<S: Transport> Core<S> {
     }
 }
 
-/// Messages are never gathered by the core: they wait in the buffer that they were read into.
-fn in_place(mut settings: Settings) -> Settings {
-    if settings.deliver == Deliver::Complete {
+/// Messages are never gathered by the core: they wait in the buffer that they were read into. And a
+/// Close is answered by us.
+const fn adapt(settings: &mut Settings, due: &mut Due) {
+    if matches!(settings.deliver, Deliver::Complete) {
         settings.deliver = Deliver::InPlace;
     }
-    settings
+    due.take_over(settings);
 }
 
 fn saturated(n: usize) -> u32 {
