@@ -4,6 +4,7 @@
 //! peer does not wait for ever.
 
 use crate::message::Utf8;
+use bytes::BytesMut;
 use sansocket::{CloseCode, Endpoint, Settings};
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ impl Due {
     }
 
     /// The reader asks for more, or nobody reads: there is nothing to be waited for.
-    pub(super) fn answer(&mut self, endpoint: &mut Endpoint, out: &mut bytes::BytesMut) {
+    pub(super) fn answer(&self, endpoint: &mut Endpoint, out: &mut BytesMut) {
         if !self.answers || !self.is_waiting(endpoint) {
             return;
         }
@@ -80,7 +81,7 @@ impl Due {
         is_settled: bool,
         now: Duration,
         endpoint: &mut Endpoint,
-        out: &mut bytes::BytesMut,
+        out: &mut BytesMut,
     ) -> Option<Duration> {
         let is_waiting = self.answers && self.is_waiting(endpoint);
         let close = self.close.as_mut().filter(|_| is_waiting)?;
@@ -88,7 +89,7 @@ impl Due {
             close.by = None;
             return None;
         }
-        let by = *close.by.get_or_insert(now.saturating_add(self.patience));
+        let by = *(close.by).get_or_insert_with(|| now.saturating_add(self.patience));
         if now < by && self.is_reader_busy {
             return Some(by);
         }

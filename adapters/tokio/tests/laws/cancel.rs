@@ -25,7 +25,7 @@ use tokio_sansocket::{
 /// How many schedules of each kind; `SCHEDULES` in the environment for more.
 fn schedules() -> u64 {
     let more = std::env::var("SCHEDULES").ok();
-    more.map_or(200, |more| more.parse().expect("a number"))
+    more.map_or(500, |more| more.parse().expect("a number"))
 }
 
 /// Runs one schedule for each seed, each on a runtime of its own whose clock jumps.
@@ -434,7 +434,7 @@ fn we_close() {
         let n = random.below(15);
         let peer = tokio::spawn(peer(far, n, random.fork(), false));
         let sends = Sends::Sender(ws.sender());
-        let sender = tokio::spawn(keep_sending(sends, 2, (1000, most), random.fork()));
+        let sender = tokio::spawn(keep_sending(sends, 2, (100, most), random.fork()));
         let way = random.below(3);
         let pause = Duration::from_millis(random.below(100) as u64);
         let (mut read, mut write) = ws.split();
