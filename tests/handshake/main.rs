@@ -9,6 +9,8 @@ mod foreign;
 mod gate;
 mod http_types;
 mod properties;
+mod redirects;
 mod requests;
 mod responses;
 mod setup_errors;
+mod tunnel;
