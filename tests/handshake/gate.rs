@@ -371,12 +371,20 @@ fn a_uri_is_a_host_and_a_target_or_an_error() {
             } else {
                 host
             };
+            // A zone is dialled, and no server is told.
+            let (host, zone) = match host.split_once("%25") {
+                Some((address, rest)) if host.starts_with('[') => {
+                    let (zone, port) = rest.split_once(']').unwrap();
+                    (format!("{address}]{port}"), format!("%{zone}"))
+                }
+                _ => (host, String::new()),
+            };
             // What is dialled is what `Host` names.
             let (name, port) = match host.strip_prefix('[') {
                 Some(rest) => rest.split_once(']').unwrap(),
                 None => host.split_at(host.find(':').unwrap_or(host.len())),
             };
-            assert_eq!(request.host(), name, "{uri:?}");
+            assert_eq!(request.host(), format!("{name}{zone}"), "{uri:?}");
             let is_address = name.parse::<std::net::Ipv6Addr>().is_ok();
             assert!(
                 !name.is_empty() && (is_address || name.chars().all(is_host_char)),

@@ -14,7 +14,6 @@ use example_tests::{NEVER, Server, TempFile, example, in_tokio, is_stopped, sign
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use sansocket::Role;
-use sansocket::negotiation::accept_key;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
