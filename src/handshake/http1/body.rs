@@ -49,7 +49,7 @@ impl BodyReader {
         }
         let coding = headers.get_all("transfer-encoding").next();
         let framing = match (coding, length) {
-            _ if status == 204 || status == 304 => Framing::Complete,
+            _ if status < 200 || status == 204 || status == 304 => Framing::Complete,
             (Some(coding), _) if coding.trim_ascii().eq_ignore_ascii_case(b"chunked") => {
                 Framing::ChunkLine(Vec::new())
             }
