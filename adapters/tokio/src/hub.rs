@@ -1,8 +1,9 @@
 //! Who waits for a connection.
 //!
-//! Invariant: transport and timer know one waker, the hub's, and it wakes everybody who waits. So no
-//! waker is stolen, and a stale one, whose future was dropped, is never the only one. No waker is
-//! dropped or called while a lock is held: that may run a task's destructor, which takes locks.
+//! Invariant: transport and timer know one waker, the hub's, and it wakes reader, writer and helper. So
+//! no waker is stolen, and a stale one, whose future was dropped, is never the only one. Senders, of
+//! which there may be many, are woken one by one, when there is room. No waker is dropped or called
+//! while the hub's lock is held: that may run a task's destructor, which takes locks.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -15,7 +16,7 @@ pub(crate) struct Hub(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     by_role: [Option<Waker>; 3],
-    /// The futures of senders, in the order in which they came.
+    /// The futures that wait for room, in the order in which they came.
     senders: BTreeMap<u64, Waker>,
     next_ticket: u64,
 }
@@ -59,10 +60,23 @@ impl Hub {
         drop(replaced);
     }
 
-    /// A sender's future does not wait any more.
-    pub(crate) fn leave(&self, ticket: Ticket) {
+    /// A sender's future does not wait any more. Returns whether it still had its place.
+    pub(crate) fn leave(&self, ticket: Ticket) -> bool {
         let left = self.lock().senders.remove(&ticket.0);
-        drop(left);
+        left.is_some()
+    }
+
+    pub(crate) fn has_senders(&self) -> bool {
+        !self.lock().senders.is_empty()
+    }
+
+    /// Wakes the sender that has waited longest. It loses its place, and sees to it that the next one
+    /// is woken.
+    pub(crate) fn wake_sender(&self) {
+        let first = self.lock().senders.pop_first();
+        if let Some((_, waker)) = first {
+            waker.wake();
+        }
     }
 }
 
@@ -81,9 +95,7 @@ impl Wake for Hub {
     fn wake_by_ref(self: &Arc<Self>) {
         let mut waiting = self.lock();
         let by_role = mem::take(&mut waiting.by_role);
-        let senders = mem::take(&mut waiting.senders);
         drop(waiting);
-        let woken = by_role.into_iter().flatten().chain(senders.into_values());
-        woken.for_each(Waker::wake);
+        by_role.into_iter().flatten().for_each(Waker::wake);
     }
 }

@@ -1,9 +1,10 @@
 //! One connection that several tasks may use: a lock around the core, and a helper that writes.
 //!
 //! Invariant: nobody waits while the lock is held. When a send has returned, all is written, or there
-//! is a helper that writes it: nothing depends on a later call of the user.
+//! is a helper that writes it: nothing depends on a later call of the user. If senders wait and there
+//! is room, one of them has been woken.
 
-use crate::core::{Core, Opening};
+use crate::core::{Core, Opening, Outgoing};
 use crate::error::Error;
 use crate::hub::{Hub, Ticket, Who};
 use crate::message::Message;
@@ -33,10 +34,19 @@ pub(crate) struct Locked<S> {
     /// Whether writing is left to the helper or to who reads: then what one wake-up of a task sends is
     /// one write.
     defers: bool,
+    /// Whether senders wait, of whom none has been woken.
+    senders_wait: bool,
     /// How many of the user's handles keep the connection open.
     owners: u8,
     /// How many messages were received without a unit of the budget.
     free: u8,
+}
+
+impl<S: Transport> Locked<S> {
+    /// Asks the core, in the name of the hub.
+    fn ask<T>(&mut self, ask: impl FnOnce(&mut Core<S>, &mut Context<'_>) -> T) -> T {
+        ask(&mut self.core, &mut Context::from_waker(&self.waker))
+    }
 }
 
 impl<S: Transport> Shared<S> {
@@ -51,14 +61,29 @@ impl<S: Transport> Shared<S> {
                 waker,
                 has_helper: false,
                 defers: false,
+                senders_wait: false,
                 owners: 0,
                 free: 0,
             }),
         })
     }
 
+    /// For questions.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Locked<S>> {
         self.locked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For what may make room.
+    fn with<T>(&self, act: impl FnOnce(&mut Locked<S>) -> T) -> T {
+        let mut locked = self.lock();
+        let result = act(&mut locked);
+        let is_turn = locked.senders_wait && locked.core.has_room();
+        locked.senders_wait &= !is_turn;
+        drop(locked);
+        if is_turn {
+            self.hub.wake_sender();
+        }
+        result
     }
 
     /// Asks the core, after whoever asks has registered with the hub.
@@ -69,8 +94,7 @@ impl<S: Transport> Shared<S> {
         ask: impl FnOnce(&mut Core<S>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         self.hub.wait(who, context);
-        let Locked { core, waker, .. } = &mut *self.lock();
-        ask(core, &mut Context::from_waker(waker))
+        self.with(|locked| locked.ask(ask))
     }
 
     pub(crate) fn poll_opening(&self, context: &Context<'_>) -> Poll<Result<Opening, Error>> {
@@ -103,43 +127,80 @@ impl<S: Transport> Shared<S> {
         self.poll(Who::Reader, context, Core::poll_recv)
     }
 
-    pub(crate) fn poll_room(&self, who: Who, context: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
         if self.lock().core.has_room() {
             return Poll::Ready(());
         }
-        self.poll(who, context, Core::poll_room)
+        self.poll(Who::Writer, context, Core::poll_room)
     }
 
     /// Waits for room, appends, and sees to it that all will be written.
     pub(crate) fn poll_send(
         &self,
-        who: Who,
         context: &Context<'_>,
-        message: &mut Option<Message>,
+        outgoing: &mut Option<Outgoing<'_>>,
     ) -> Poll<Result<(), Error>> {
-        let mut locked = self.lock();
-        if !locked.core.has_room() {
-            drop(locked);
-            self.hub.wait(who, context);
-            locked = self.lock();
-            let Locked { core, waker, .. } = &mut *locked;
-            ready!(core.poll_room(&mut Context::from_waker(waker)));
+        if self.try_send(outgoing)? {
+            return Poll::Ready(Ok(()));
         }
-        if let Some(message) = message.take() {
-            locked.core.push(message)?;
+        self.hub.wait(Who::Writer, context);
+        self.with(|locked| {
+            ready!(locked.ask(Core::poll_room));
+            Poll::Ready(self.send(locked, outgoing))
+        })
+    }
+
+    /// As [`poll_send`](Self::poll_send), for one of any number of futures.
+    pub(crate) fn poll_send_in_turn(
+        &self,
+        ticket: Ticket,
+        context: &Context<'_>,
+        outgoing: &mut Option<Outgoing<'_>>,
+    ) -> Poll<Result<(), Error>> {
+        self.hub.wait(Who::Sender(ticket), context);
+        self.with(|locked| {
+            if locked.ask(Core::poll_room).is_pending() {
+                self.ensure_helper(locked);
+                locked.senders_wait = true;
+                return Poll::Pending;
+            }
+            self.hub.leave(ticket);
+            locked.senders_wait = self.hub.has_senders();
+            Poll::Ready(self.send(locked, outgoing))
+        })
+    }
+
+    /// Sends if there is room; `false` if there is none.
+    pub(crate) fn try_send(&self, outgoing: &mut Option<Outgoing<'_>>) -> Result<bool, Error> {
+        self.with(|locked| {
+            let has_room = locked.core.has_room();
+            if has_room {
+                self.send(locked, outgoing)?;
+            }
+            Ok(has_room)
+        })
+    }
+
+    fn send(
+        &self,
+        locked: &mut Locked<S>,
+        outgoing: &mut Option<Outgoing<'_>>,
+    ) -> Result<(), Error> {
+        if let Some(outgoing) = outgoing.take() {
+            locked.core.push(outgoing)?;
         }
-        self.settle(&mut locked);
-        Poll::Ready(Ok(()))
+        self.settle(locked);
+        Ok(())
     }
 
     /// Appends a message; the caller has seen that there is room.
     pub(crate) fn push(&self, message: Message) -> Result<(), Error> {
-        self.lock().core.push(message)
+        self.lock().core.push(Outgoing::Message(message))
     }
 
     /// Sees to it that all will be written.
     pub(crate) fn hand_over(&self) {
-        self.settle(&mut self.lock());
+        self.with(|locked| self.settle(locked));
     }
 
     pub(crate) fn poll_flush(&self, context: &Context<'_>) -> Poll<Result<(), Error>> {
@@ -148,10 +209,11 @@ impl<S: Transport> Shared<S> {
 
     /// Starts the closing handshake, if none has started.
     pub(crate) fn close(&self, code: Option<CloseCode>, reason: &str) -> Result<(), Error> {
-        let mut locked = self.lock();
-        locked.core.close(code, reason)?;
-        self.settle(&mut locked);
-        Ok(())
+        self.with(|locked| {
+            locked.core.close(code, reason)?;
+            self.settle(locked);
+            Ok(())
+        })
     }
 
     pub(crate) fn poll_end(&self, context: &Context<'_>) -> Poll<Result<End, Error>> {
@@ -159,26 +221,27 @@ impl<S: Transport> Shared<S> {
     }
 
     fn settle(&self, locked: &mut Locked<S>) {
-        let Locked { core, waker, .. } = locked;
-        if locked.has_helper && (locked.defers || core.has_input()) {
+        if locked.has_helper && (locked.defers || locked.core.has_input()) {
             return;
         }
-        let mut context = Context::from_waker(waker);
-        if !core.has_input() {
-            core.read_ahead(&mut context);
-            if !locked.defers && !core.has_input() {
-                core.turn(&mut context);
+        if !locked.core.has_input() {
+            locked.ask(Core::read_ahead);
+            if !locked.defers && !locked.core.has_input() {
+                locked.ask(Core::turn);
             }
         }
-        if !core.is_settled() && !locked.has_helper {
-            self.spawn_helper(locked);
+        if !locked.core.is_settled() {
+            self.ensure_helper(locked);
         }
     }
 
-    /// Writes what is left, whatever the user does.
-    fn spawn_helper(&self, locked: &mut Locked<S>) {
+    /// Sees to it that a task writes what is left, whatever the user does.
+    fn ensure_helper(&self, locked: &mut Locked<S>) {
+        if locked.has_helper {
+            return;
+        }
         let Some(shared) = self.me.upgrade() else {
-            return; // it is being dropped
+            return; // nobody is left
         };
         locked.has_helper = true;
         let runtime = locked.core.runtime();
@@ -187,16 +250,17 @@ impl<S: Transport> Shared<S> {
 
     fn poll_help(&self, context: &Context<'_>) -> Poll<()> {
         self.hub.wait(Who::Helper, context);
-        let locked = &mut *self.lock();
-        locked.core.drive(&mut Context::from_waker(&locked.waker));
-        if !locked.core.is_settled() {
-            return Poll::Pending;
-        }
-        locked.has_helper = false;
-        if locked.owners == 0 {
-            locked.core.abandon();
-        }
-        Poll::Ready(())
+        self.with(|locked| {
+            locked.ask(Core::drive);
+            if !locked.core.is_settled() {
+                return Poll::Pending;
+            }
+            locked.has_helper = false;
+            if locked.owners == 0 {
+                locked.core.abandon();
+            }
+            Poll::Ready(())
+        })
     }
 
     /// From now on what one wake-up of a task sends is one write.
@@ -211,19 +275,19 @@ impl<S: Transport> Shared<S> {
 
     /// A handle is gone. With the last of them the connection ends, once its output is written.
     pub(crate) fn disown(&self) {
-        let mut locked = self.lock();
-        locked.owners -= 1;
-        if locked.owners > 0 {
-            return;
-        }
-        locked.core.discards = true;
-        let Locked { core, waker, .. } = &mut *locked;
-        core.drive(&mut Context::from_waker(waker));
-        if core.is_settled() {
-            core.abandon();
-        } else if !locked.has_helper {
-            self.spawn_helper(&mut locked);
-        }
+        self.with(|locked| {
+            locked.owners -= 1;
+            if locked.owners > 0 {
+                return;
+            }
+            locked.core.discards = true;
+            locked.ask(Core::drive);
+            if locked.core.is_settled() {
+                locked.core.abandon();
+            } else {
+                self.ensure_helper(locked);
+            }
+        });
     }
 
     /// Nobody takes messages any more.
@@ -235,8 +299,11 @@ impl<S: Transport> Shared<S> {
         self.hub.ticket()
     }
 
+    /// A sender gives up. If it was its turn, it is the next one's now.
     pub(crate) fn leave(&self, ticket: Ticket) {
-        self.hub.leave(ticket);
+        if !self.hub.leave(ticket) {
+            self.with(|locked| locked.senders_wait = self.hub.has_senders());
+        }
     }
 }
 

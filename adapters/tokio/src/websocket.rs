@@ -2,17 +2,18 @@
 //!
 //! Invariant: it owns nothing but a handle; what happens is in `shared` and `core`.
 
-use crate::core::Core;
+use crate::core::{Core, Outgoing};
 use crate::error::Error;
-use crate::hub::Who;
+use crate::halves::{self, ReadHalf, WriteHalf};
 use crate::message::Message;
 use crate::options::Options;
+use crate::sender::Sender;
 use crate::shared::Shared;
 use crate::transport::Transport;
 use bytes::BytesMut;
 use futures_core::Stream;
 use futures_sink::Sink;
-use sansocket::{CloseCode, Connection, End, Settings};
+use sansocket::{CloseCode, Connection, Data, End, Settings};
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -63,8 +64,53 @@ impl<S: Transport> WebSocket<S> {
     /// ([`SendError::Closed`](sansocket::SendError::Closed)), or a message in pieces is unfinished.
     /// [`Error::Ended`] if the connection has ended.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        let mut message = Some(message.into());
-        poll_fn(|context| self.0.poll_send(Who::Writer, context, &mut message)).await
+        self.send_any(Outgoing::Message(message.into())).await
+    }
+
+    /// Sends a part of a message, its last or not: for a message whose length is not known when it
+    /// starts, and for uploads of any size (RFC 6455, section 5.4).
+    ///
+    /// A message starts if none is under way. All its parts are text or all are binary. To hand on
+    /// what was received in pieces, send the [`Message::Piece`].
+    ///
+    /// ```
+    /// use tokio::io::{AsyncRead, AsyncReadExt};
+    /// use tokio_sansocket::{Error, Transport, WebSocket};
+    ///
+    /// async fn upload<S: Transport>(
+    ///     ws: &mut WebSocket<S>,
+    ///     mut file: impl AsyncRead + Unpin,
+    /// ) -> Result<(), Error> {
+    ///     let mut buffer = vec![0; 64 << 10];
+    ///     loop {
+    ///         let n = file.read(&mut buffer).await?;
+    ///         ws.send_piece(&buffer[..n], n == 0).await?;
+    ///         if n == 0 {
+    ///             return Ok(());
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, nothing of the part was sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::OtherType`](sansocket::SendError::OtherType) if a part is
+    /// of another type than those before it.
+    pub async fn send_piece<'a>(
+        &mut self,
+        data: impl Into<Data<'a>>,
+        is_last: bool,
+    ) -> Result<(), Error> {
+        self.send_any(Outgoing::Piece(data.into(), is_last)).await
+    }
+
+    async fn send_any(&mut self, outgoing: Outgoing<'_>) -> Result<(), Error> {
+        let mut outgoing = Some(outgoing);
+        poll_fn(|context| self.0.poll_send(context, &mut outgoing)).await
     }
 
     /// Waits until all that was sent is written.
@@ -141,8 +187,29 @@ impl<S: Transport> WebSocket<S> {
         self.0.lock().core.io().map(f)
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared<S>> {
-        &self.0
+    /// A handle for other tasks to send with.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        Sender::new(self.0.clone())
+    }
+
+    /// Splits it into halves for two tasks. Each keeps both directions alive while it is polled: a Ping
+    /// is answered and a Close is seen, whichever half waits.
+    ///
+    /// Use this one and not `StreamExt::split`, which holds a message back and so writes more often.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use tokio_sansocket::{Error, Transport, WebSocket};
+    ///
+    /// async fn echo<S: Transport>(ws: WebSocket<S>) -> Result<(), Error> {
+    ///     let (read, write) = ws.split();
+    ///     read.forward(write).await // the answers to what came before a Close as well
+    /// }
+    /// ```
+    #[must_use]
+    pub fn split(self) -> (ReadHalf<S>, WriteHalf<S>) {
+        halves::split(self.0.clone())
     }
 }
 
@@ -207,7 +274,7 @@ impl<S: Transport> Sink<Message> for WebSocket<S> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.0.poll_room(Who::Writer, context).map(Ok)
+        self.0.poll_room(context).map(Ok)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {

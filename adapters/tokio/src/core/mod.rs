@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use input::Input;
 use output::Output;
 use sansocket::{
-    ClientRequest, CloseCode, Connection, Deliver, End, Endpoint, Event, Request, Response,
+    ClientRequest, CloseCode, Connection, Data, Deliver, End, Endpoint, Event, Request, Response,
     SendError, Settings, Tick,
 };
 use std::io;
@@ -71,6 +71,13 @@ enum Shutdown {
     NotYet,
     Due,
     Done,
+}
+
+/// What is to be sent.
+pub(crate) enum Outgoing<'a> {
+    Message(Message),
+    /// A part of a message, its last or not.
+    Piece(Data<'a>, bool),
 }
 
 /// What the opening handshake has come to.
@@ -147,10 +154,15 @@ impl<S: Transport> Core<S> {
 
 /// Questions.
 impl<S> Core<S> {
-    /// Whether there is room for a message.
+    /// Whether there is room for a message; a send that must fail need not wait.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        self.output.len() < self.high_water as usize || self.end.is_some() || self.output.is_broken
+        self.output.len() < self.high_water as usize || self.is_closed()
+    }
+
+    /// Whether nothing can be sent any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        !self.endpoint.is_open() || self.io.is_none() || self.output.is_broken
     }
 
     /// Whether all is written, and nothing else has to be done with the transport.
@@ -403,12 +415,18 @@ impl<S: Transport> Core<S> {
 
 /// Sends.
 impl<S: Transport> Core<S> {
-    /// Appends a message, or nothing.
-    pub(crate) fn push(&mut self, message: Message) -> Result<(), Error> {
-        if self.end.is_some() || self.output.is_broken {
+    /// Appends what is to be sent, or nothing.
+    pub(crate) fn push(&mut self, outgoing: Outgoing<'_>) -> Result<(), Error> {
+        if self.io.is_none() || self.output.is_broken {
             return Err(self.ended());
         }
         let (endpoint, out) = (&mut self.endpoint, self.output.buffer());
+        let message = match outgoing {
+            Outgoing::Message(message) => message,
+            Outgoing::Piece(data, is_last) => {
+                return Ok(endpoint.send_piece(data, is_last, out)?);
+            }
+        };
         match message {
             Message::Text(text) if text.len() >= APART => {
                 if !endpoint.send_apart(&*text, out)?.is_empty() {
