@@ -5,6 +5,8 @@
 
 mod accept;
 mod client;
+#[cfg(feature = "connect")]
+mod connect;
 mod core;
 mod error;
 mod halves;
@@ -19,6 +21,8 @@ mod websocket;
 
 pub use accept::{accept, accept_async};
 pub use client::client;
+#[cfg(feature = "connect")]
+pub use connect::{MaybeTls, connect};
 pub use error::Error;
 pub use halves::{ReadHalf, WriteHalf};
 pub use message::{Message, Utf8};
@@ -29,3 +33,6 @@ pub use websocket::{WebSocket, from_upgraded};
 
 /// The protocol itself: configuration, requests, responses, close codes, prepared messages.
 pub use sansocket;
+/// TLS, for [`Options::tls`] and for servers.
+#[cfg(feature = "rustls")]
+pub use tokio_rustls;
