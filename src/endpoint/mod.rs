@@ -48,7 +48,7 @@ use phase::Phase;
 ///         let wake = match ws.tick(now, &mut out) {
 ///             Tick::Wait(wake) => wake,
 ///             Tick::ShutDown(wake) => {
-///                 let _ = stream.shutdown(Shutdown::Write); // again does no harm
+///                 let _ = stream.shutdown(Shutdown::Write); // calling it again does no harm
 ///                 wake
 ///             }
 ///             Tick::Done(_end) => return Ok(()),

@@ -103,15 +103,15 @@ impl Header {
         let Some(opcode) = Opcode::from_bits(first & 0x0f) else {
             // Decision: reserved bits are judged before the opcode.
             return Err(if first & 0x70 == 0 {
-                ProtocolError::ReservedOpcode
+                ProtocolError::ReservedOpcode(first & 0x0f)
             } else {
-                ProtocolError::ReservedBit
+                ProtocolError::ReservedBit { first: *first }
             });
         };
         let (fin, rsv1) = (first & 0x80 != 0, first & 0x40 != 0);
         let begins_message = matches!(opcode, Opcode::Text | Opcode::Binary);
         if first & 0x30 != 0 || (rsv1 && !(rsv1_allowed && begins_message)) {
-            return Err(ProtocolError::ReservedBit);
+            return Err(ProtocolError::ReservedBit { first: *first });
         }
         if opcode.is_control() && !fin {
             return Err(ProtocolError::ControlFrameFragmented);

@@ -234,10 +234,10 @@ impl Mask {
             .to_le_bytes();
     }
 
-    /// XORs whole keys, so the place in the key stays the same.
+    /// XORs complete keys, so the place in the key stays the same.
     #[inline(always)]
     fn xor<const N: usize>(self, block: &mut [u8; N]) {
-        const { assert!(N.is_multiple_of(4), "whole keys") }
+        const { assert!(N.is_multiple_of(4), "complete keys") }
         let key = u32::from_le_bytes(self.key);
         for part in block.as_chunks_mut().0 {
             *part = (u32::from_le_bytes(*part) ^ key).to_le_bytes();

@@ -35,7 +35,7 @@
 //!         let wake = match ws.tick(now, &mut out) {
 //!             Tick::Wait(wake) => wake,
 //!             Tick::ShutDown(wake) => {
-//!                 let _ = stream.shutdown(Shutdown::Write); // again does no harm
+//!                 let _ = stream.shutdown(Shutdown::Write); // calling it again does no harm
 //!                 wake
 //!             }
 //!             Tick::Done(end) => return Ok(end),

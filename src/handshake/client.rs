@@ -3,35 +3,26 @@
 //! Invariant: every rule for responses is checked, and a refusal or redirect is handed over, not
 //! followed.
 
+use super::asked::Asked;
 use super::client_request::ClientRequest;
-use super::config::{Config, Negotiator};
+use super::config::Config;
 use super::error::HandshakeError;
-use super::extension::Extension;
+use super::fields::write_field;
 use super::headers::Headers;
 use super::http1::body::BodyReader;
 use super::http1::head::HeadReader;
 use super::http1::status_line::status_line;
-use super::negotiation::agreement::{Agreement, check_upgrade};
-use super::negotiation::key::{KEY_LEN, key_of};
 use super::response::Response;
 use crate::connection::Session;
 use crate::frame::{CloseCode, Input};
 use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::vec::Vec;
 use bytes::BytesMut;
 use core::fmt;
 use core::mem;
 
 /// The client's side of an opening handshake, which has sent its request.
 pub(crate) struct ClientHandshake {
-    key: [u8; KEY_LEN],
-    subprotocols: Vec<String>,
-    requires_subprotocol: bool,
-    /// All extensions that are offered, permessage-deflate among them.
-    extensions: Vec<Extension>,
-    required_extensions: Vec<String>,
-    deflate: Negotiator,
+    asked: Asked,
     max_interim_responses: u8,
     max_body_size: usize,
     /// How many bytes have come.
@@ -81,19 +72,15 @@ impl ClientHandshake {
         nonce: [u8; 16],
         out: &mut BytesMut,
     ) -> Self {
-        let key = key_of(&nonce);
-        let deflate = config.negotiator();
-        let own = deflate.offer();
-        let offered = own.into_iter().chain(request.extensions().iter().cloned());
-        let extensions: Vec<Extension> = offered.collect();
-        request.write(&key, &extensions, out);
+        let asked = Asked::new(request, config, Some(nonce));
+        for part in ["GET ", request.resource_name(), " HTTP/1.1\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        write_field("Host", request.authority().as_bytes(), out);
+        asked.each_field(request, |name, value| write_field(name, value, out));
+        out.extend_from_slice(b"\r\n");
         Self {
-            key,
-            subprotocols: request.subprotocols().to_vec(),
-            requires_subprotocol: request.requires_subprotocol(),
-            extensions,
-            required_extensions: request.required_extensions().to_vec(),
-            deflate,
+            asked,
             max_interim_responses: config.max_interim_responses,
             max_body_size: config.max_body_size,
             received: 0,
@@ -197,44 +184,27 @@ impl ClientHandshake {
         }
     }
 
-    /// RFC 6455, section 4.1: what a response with status 101 must have.
+    /// Opens `session`, if a response with status 101 says what it must.
     fn open(
         &self,
         headers: Headers,
         session: &mut Session,
         out: &mut BytesMut,
     ) -> Result<Response, HandshakeError> {
-        check_upgrade(headers.raw(), self.key)?;
-        let Agreement {
-            subprotocol,
-            extensions,
-        } = Agreement::read(headers.raw(), &self.subprotocols, &self.extensions)?;
-        if self.requires_subprotocol && subprotocol.is_none() {
-            return Err(HandshakeError::SubprotocolMissing);
-        }
-        let agreed = self.deflate.agree(&self.extensions, &extensions)?;
-
+        let agreed = self.asked.check(&headers)?;
         session.open();
-        if let Some(agreed) = agreed {
-            self.deflate.apply(&agreed, session);
-        }
-        let is_missing = |name: &&str| !extensions.iter().any(|accepted| accepted.name() == *name);
-        let required = self.required_extensions.iter().map(String::as_str);
-        let missing: Vec<&str> = required.filter(is_missing).collect();
-        if !missing.is_empty() {
+        self.asked.apply(&agreed, session);
+        if !agreed.missing.is_empty() {
             // RFC 6455, section 7.4.1: the reason lists what is missing, if it fits.
             let code = CloseCode::MANDATORY_EXTENSION;
             let closed = session
-                .close(code, &missing.join(", "), out)
+                .close(code, &agreed.missing.join(", "), out)
                 .or_else(|_| session.close(code, "", out));
             debug_assert_eq!(closed, Ok(()));
         }
-        Ok(Response {
-            status: 101,
-            headers,
-            body: Vec::new(),
-            is_complete: true,
-        })
+        let mut response = Response::opening(101);
+        response.headers = headers;
+        Ok(response)
     }
 }
 
@@ -252,9 +222,12 @@ mod tests {
     use super::*;
     use crate::connection::Settings;
     use crate::frame::MaskingKeys;
+    use crate::handshake::extension::Extension;
     use crate::handshake::fault::{FieldFault, LineFault};
-    use crate::handshake::negotiation::key::accept_of;
+    use crate::handshake::negotiation::key::{accept_of, key_of};
     use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
 
     fn request() -> ClientRequest {
         let request = ClientRequest::new("ws://example.com/chat?q").unwrap();

@@ -3,15 +3,14 @@
 //! Invariant: whatever the application sets, the request that is written is valid.
 
 use super::extension::Extension;
-use super::fields::{self, write_field, write_fields};
+use super::fields;
 use super::headers::{Headers, check_value};
 use super::setup_error::SetupError;
 use super::shown::{AllHidden, without_secrets};
 use super::token::is_token;
 use super::uri::Uri;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
-use bytes::BytesMut;
 use core::fmt;
 use core::str::FromStr;
 
@@ -46,8 +45,8 @@ impl ClientRequest {
     /// Makes a request for the resource at a `ws://` or `wss://` URI (RFC 6455, section 3).
     ///
     /// The host is folded to lower case. Path and query are sent as they are, except that
-    /// characters that are not ASCII are percent-encoded (RFC 6455, section 11.1.1). A host that is
-    /// not ASCII needs the feature `idna`.
+    /// characters that are not ASCII are percent-encoded (RFC 6455, section 11.1.1); what every browser
+    /// sends unescaped is accepted. A host that is not ASCII needs the feature `idna`.
     ///
     /// # Errors
     ///
@@ -153,6 +152,9 @@ impl ClientRequest {
     }
 
     /// Returns the host to connect to and to name in TLS: a name or an address, without brackets.
+    ///
+    /// An IPv6 address keeps its zone, as in `fe80::1%eth0` for `ws://[fe80::1%25eth0]/` (RFC 6874):
+    /// the system needs it to connect, TLS and [`authority`](Self::authority) have no place for it.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.uri.host
@@ -204,29 +206,18 @@ impl ClientRequest {
         &self.required_extensions
     }
 
-    /// Appends the request to `out`, with this key and an offer of `extensions`.
-    pub(super) fn write(&self, key: &[u8], extensions: &[Extension], out: &mut BytesMut) {
-        for part in ["GET ", &self.uri.resource_name, " HTTP/1.1\r\n"] {
-            out.extend_from_slice(part.as_bytes());
-        }
-        write_field("Host", self.uri.authority.as_bytes(), out);
-        write_field("Upgrade", b"websocket", out);
-        write_field("Connection", b"Upgrade", out);
-        write_field("Sec-WebSocket-Key", key, out);
-        write_field("Sec-WebSocket-Version", b"13", out);
-        if let Some(origin) = &self.origin {
-            write_field("Origin", origin.as_bytes(), out);
-        }
-        if !self.subprotocols.is_empty() {
-            let list = self.subprotocols.join(", ");
-            write_field("Sec-WebSocket-Protocol", list.as_bytes(), out);
-        }
-        if !extensions.is_empty() {
-            let list: Vec<_> = extensions.iter().map(ToString::to_string).collect();
-            write_field("Sec-WebSocket-Extensions", list.join(", ").as_bytes(), out);
-        }
-        write_fields(&self.headers, out);
-        out.extend_from_slice(b"\r\n");
+    pub(super) fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The site that the client acts for.
+    pub(super) fn site(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
+    /// Path and query.
+    pub(super) fn resource_name(&self) -> &str {
+        &self.uri.resource_name
     }
 }
 

@@ -59,6 +59,13 @@ pub enum HandshakeError {
         /// Its place: the number of bytes before it in the target.
         at: usize,
     },
+    /// RFC 9113, section 8.3: pseudo-headers come first, each once, and those that the request
+    /// needs are there and valid. Holds the name of one that is not.
+    PseudoHeader(Box<str>),
+    /// RFC 9113, section 8.2: a field has a valid name, in lower case, and a valid value; over
+    /// HTTP/2 and HTTP/3 it does not concern the connection (`Connection`, `Upgrade`). Holds the
+    /// name of one that breaks this.
+    Field(Box<str>),
     /// RFC 9112, section 3.2: there is one valid `Host`.
     Host(FieldFault),
     /// RFC 9110, section 9.3.1: the request has no content, which would be read as frames:
@@ -75,6 +82,10 @@ pub enum HandshakeError {
         /// Whether `Connection` names `Upgrade`.
         connection: bool,
     },
+    /// RFC 8441, section 4: over HTTP/2 and HTTP/3 the request is a CONNECT with `:protocol`.
+    NotExtendedConnect,
+    /// RFC 8441, section 5: the `:protocol` is `websocket`. Holds the one that was found.
+    Protocol(Box<str>),
     /// RFC 6455, section 4.2.1: there is one `Sec-WebSocket-Key`, of 16 bytes in base64.
     Key(FieldFault),
     /// RFC 6455, section 4.3: `Sec-WebSocket-Version` occurs once, a number from 0 to 255.
@@ -119,6 +130,9 @@ pub enum HandshakeError {
     SubprotocolMissing,
     /// RFC 6455, section 4.1: the server accepts extensions that were offered. This one was not.
     ExtensionNotOffered(Box<str>),
+    /// RFC 6455, section 7.4.1: the client requires this extension, and the server did not accept
+    /// it. An `Endpoint` closes the connection with 1010 instead.
+    ExtensionMissing(Box<str>),
     /// RFC 6455, section 4.1: the transport ended before the opening handshake was complete.
     TransportEnded {
         /// How many bytes of the peer had come by then. If it is 0 for a client, the server closed the
@@ -137,8 +151,9 @@ impl HandshakeError {
             Self::OriginForbidden { .. } => 403,
             Self::Method(_) => 405,
             Self::TargetTooLong { .. } => 414,
-            Self::NotUpgrade { .. } | Self::VersionUnsupported(_) => 426,
+            Self::NotUpgrade { .. } => 426,
             Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => 431,
+            Self::Protocol(_) => 501, // RFC 9220, section 3
             Self::HttpVersion { .. } => 505,
             Self::Refused(_)
             | Self::TooManyInterimResponses { .. }
@@ -148,14 +163,19 @@ impl HandshakeError {
             | Self::SubprotocolNotOffered(_)
             | Self::SubprotocolMissing
             | Self::ExtensionNotOffered(_)
+            | Self::ExtensionMissing(_)
             | Self::TransportEnded { .. } => 502,
             Self::Malformed { .. }
             | Self::Target { .. }
+            | Self::PseudoHeader(_)
+            | Self::Field(_)
+            | Self::NotExtendedConnect
             | Self::Host(_)
             | Self::ContentLength(_)
             | Self::TransferEncoding(_)
             | Self::Key(_)
             | Self::VersionMalformed(_)
+            | Self::VersionUnsupported(_)
             | Self::Origin(_)
             | Self::Subprotocol(_)
             | Self::Extensions(_) => 400,
@@ -211,6 +231,30 @@ impl fmt::Display for HandshakeError {
                     f,
                     "the request target is not valid: it has {} after {at} bytes; it must be a path, or an http URI, in visible ASCII without '#' (RFC 9112, section 3.2)",
                     Shown(*found)
+                );
+            }
+            Self::PseudoHeader(name) => {
+                return write!(
+                    f,
+                    "the pseudo-header {} is missing, not valid, or out of place (RFC 9113, section 8.3)",
+                    name.escape_debug()
+                );
+            }
+            Self::Field(name) => {
+                return write!(
+                    f,
+                    "the header {} is not valid here (RFC 9113, section 8.2)",
+                    name.escape_debug()
+                );
+            }
+            Self::NotExtendedConnect => {
+                "not a WebSocket handshake: over HTTP/2 and HTTP/3 it is a CONNECT with ':protocol' (RFC 8441, section 4)"
+            }
+            Self::Protocol(found) => {
+                return write!(
+                    f,
+                    "the ':protocol' must be websocket, not {} (RFC 8441, section 5)",
+                    found.escape_debug()
                 );
             }
             Self::NotUpgrade {
@@ -274,6 +318,13 @@ impl fmt::Display for HandshakeError {
                     found.escape_debug()
                 );
             }
+            Self::ExtensionMissing(name) => {
+                return write!(
+                    f,
+                    "the server did not accept the extension '{}', which is required (RFC 6455, section 7.4.1)",
+                    name.escape_debug()
+                );
+            }
             Self::TransportEnded { received: 0 } => {
                 "the peer closed the transport without a word of the opening handshake (RFC 6455, section 4.1)"
             }
@@ -331,10 +382,10 @@ impl From<&HandshakeError> for Response {
             // RFC 9110, section 15.5.6: the methods that are allowed.
             HandshakeError::Method(_) => headers.push_checked("Allow", b"GET"),
             // RFC 6455, section 4.4: the versions that are supported.
-            HandshakeError::VersionMalformed(_) => {
+            HandshakeError::VersionMalformed(_) | HandshakeError::VersionUnsupported(_) => {
                 headers.push_checked("Sec-WebSocket-Version", b"13");
             }
-            HandshakeError::NotUpgrade { .. } | HandshakeError::VersionUnsupported(_) => {
+            HandshakeError::NotUpgrade { .. } => {
                 headers.push_checked("Upgrade", b"websocket");
                 headers.push_checked("Sec-WebSocket-Version", b"13");
             }

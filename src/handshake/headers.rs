@@ -1,11 +1,11 @@
 //! Header fields of an opening handshake.
 //!
-//! Invariant: names are tokens, and a field that could break out of its line (RFC 9112,
-//! section 11.1) cannot be made.
+//! Invariant: names are tokens, or pseudo-headers that this crate makes, and a field that could
+//! break out of its line (RFC 9112, section 11.1) cannot be made.
 
 use super::setup_error::SetupError;
 use super::shown;
-use super::token::is_token;
+use super::token::{is_token, is_token_byte};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -62,10 +62,18 @@ impl AsRef<[u8]> for Value<'_> {
 }
 
 /// The place of a text in the head.
+#[derive(Clone)]
 pub(crate) enum Place {
     Head(Range<usize>),
     /// The text is not from the head.
     Own(Box<str>),
+}
+
+impl Default for Place {
+    /// An empty text.
+    fn default() -> Self {
+        Self::Head(0..0)
+    }
 }
 
 impl Headers {
@@ -92,16 +100,20 @@ impl Headers {
     /// LF or NUL (RFC 9110, section 5.5).
     pub fn push(&mut self, name: &str, value: &str) -> Result<(), SetupError> {
         if !is_token(name.as_bytes()) {
-            return Err(SetupError::Name);
+            let at = name.bytes().position(|byte| !is_token_byte(byte));
+            return Err(SetupError::Name {
+                at: at.unwrap_or(0),
+            });
         }
         check_value(value)?;
         self.push_checked(name, value.as_bytes());
         Ok(())
     }
 
-    /// Appends a field that is known to be valid.
+    /// Appends a field that is known to be valid; its name may be that of a pseudo-header.
     pub(crate) fn push_checked(&mut self, name: &str, value: &[u8]) {
-        debug_assert!(is_token(name.as_bytes()));
+        let token = name.strip_prefix(':').unwrap_or(name);
+        debug_assert!(is_token(token.as_bytes()));
         let mut append = |bytes: &[u8]| {
             let start = self.bytes.len() as u32;
             self.bytes.extend_from_slice(bytes);
@@ -110,6 +122,19 @@ impl Headers {
         let name = append(name.as_bytes());
         let value = append(value);
         self.fields.push(Field { name, value });
+    }
+
+    /// As [`push_checked`](Self::push_checked), with the name in lower case, as HTTP/2 and HTTP/3
+    /// ask for (RFC 9113, section 8.2.1).
+    pub(crate) fn push_lower_case(&mut self, name: &str, value: &[u8]) {
+        self.push_checked(&name.to_ascii_lowercase(), value);
+    }
+
+    /// Keeps a text beside the fields.
+    pub(crate) fn keep(&mut self, text: &str) -> Place {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(text.as_bytes());
+        Place::Head(start..self.bytes.len())
     }
 
     /// Returns the value of the first field of this name, if it is text.
@@ -224,16 +249,19 @@ impl fmt::Debug for Headers {
 
 /// RFC 9110, section 5.5: a value has no control characters except tabs.
 pub(crate) fn check_value(value: &str) -> Result<(), SetupError> {
-    if is_value(value.as_bytes()) {
-        Ok(())
-    } else {
-        Err(SetupError::Value)
+    let mut bytes = value.bytes().enumerate();
+    match bytes.find(|(_, byte)| !is_value_byte(*byte)) {
+        Some((at, found)) => Err(SetupError::Value { found, at }),
+        None => Ok(()),
     }
 }
 
 pub(crate) fn is_value(value: &[u8]) -> bool {
-    let is_bad = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
-    !value.iter().any(is_bad)
+    value.iter().all(|&byte| is_value_byte(byte))
+}
+
+const fn is_value_byte(byte: u8) -> bool {
+    !byte.is_ascii_control() || byte == b'\t'
 }
 
 #[cfg(test)]
@@ -254,8 +282,12 @@ mod tests {
         let all: Vec<_> = headers.get_all("A").collect();
         assert_eq!(all, [b"1", b"2"]);
         assert!((&headers).into_iter().eq(headers.iter()));
-        assert_eq!(headers.push("a b", ""), Err(SetupError::Name));
-        assert_eq!(headers.push("a", "\r\n"), Err(SetupError::Value));
+        assert_eq!(headers.push("a b", ""), Err(SetupError::Name { at: 1 }));
+        let value = SetupError::Value {
+            found: b'\n',
+            at: 1,
+        };
+        assert_eq!(headers.push("a", "x\n"), Err(value));
         assert_eq!(headers.len(), 3);
     }
 

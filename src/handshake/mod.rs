@@ -1,7 +1,8 @@
-//! The opening handshake over HTTP/1.1 (RFC 6455, section 4).
+//! The opening handshake over HTTP/1.1 (RFC 6455, section 4), and over HTTP that others speak.
 //!
 //! Invariant: this room speaks HTTP and statuses, and ends in an open session or in an error.
 
+mod asked;
 mod client;
 mod client_request;
 mod config;
@@ -9,13 +10,19 @@ mod error;
 mod extension;
 mod fault;
 mod fields;
+mod header_list;
 mod headers;
 mod http1;
-pub mod negotiation;
+#[cfg(feature = "http")]
+mod http_types;
+mod negotiation;
+mod offer;
 mod origin;
+mod read;
 mod request;
 mod response;
 mod retry_after;
+mod rules;
 #[cfg(feature = "entropy")]
 mod seed;
 mod server;
@@ -30,6 +37,7 @@ pub use error::HandshakeError;
 pub use extension::Extension;
 pub use fault::{FieldFault, LineFault, ParamFault};
 pub use headers::Headers;
+pub use offer::Offer;
 pub use origin::OriginPolicy;
 pub use request::Request;
 pub use response::Response;

@@ -58,6 +58,16 @@ impl Response {
         }
     }
 
+    /// A response that opens a WebSocket.
+    pub(crate) const fn opening(status: u16) -> Self {
+        Self {
+            status,
+            headers: Headers::new(),
+            body: Vec::new(),
+            is_complete: true,
+        }
+    }
+
     /// Adds a header field, such as `WWW-Authenticate`, `Retry-After`, `Location` or
     /// `Content-Type`.
     ///

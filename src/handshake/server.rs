@@ -1,19 +1,14 @@
 //! The server's opening handshake over HTTP/1.1 (RFC 6455, section 4.2).
 //!
-//! Invariant: a request without an error has passed every rule.
+//! Invariant: it judges nothing but the form of the head; the rest is for `rules.rs`.
 
-use super::config::{Config, Negotiator};
+use super::config::Config;
 use super::error::HandshakeError;
-use super::fault::FieldFault;
-use super::headers::Headers;
-use super::http1::body::decimal;
 use super::http1::head::{Head, HeadReader};
 use super::http1::request_line::RequestLine;
-use super::negotiation::list::Once;
-use super::negotiation::offer::{Offer, read_upgrade};
-use super::origin::OriginPolicy;
-use super::request::Request;
-use super::uri::Authority;
+use super::request::{Request, Start, Version};
+use super::rules::{Rules, well_formed};
+use crate::connection::Settings;
 use crate::frame::Input;
 
 /// The server's side of an opening handshake, which waits for a request.
@@ -22,8 +17,7 @@ pub(crate) struct ServerHandshake {
     reader: HeadReader,
     /// How many bytes have come.
     received: usize,
-    origins: OriginPolicy,
-    deflate: Negotiator,
+    rules: Rules,
 }
 
 impl ServerHandshake {
@@ -31,13 +25,12 @@ impl ServerHandshake {
         Self {
             reader: HeadReader::new(config.max_head_size, config.max_headers),
             received: 0,
-            origins: config.origins.clone(),
-            deflate: config.negotiator(),
+            rules: Rules::new(config),
         }
     }
 
     /// Takes what came from the client, and returns its request once the head is complete; `None`
-    /// until then. It takes no byte after the head.
+    /// until then. It takes no byte after the head. `settings` are those of the connection.
     ///
     /// It is an error if the head is not well-formed HTTP/1.x or exceeds a limit: then it is
     /// unknown what the client wants. Any other request is returned, with [`Request::error`] set if
@@ -45,13 +38,14 @@ impl ServerHandshake {
     pub(crate) fn receive(
         &mut self,
         input: &mut Input<'_>,
+        settings: &Settings,
     ) -> Option<Result<Request, HandshakeError>> {
         let len = input.len();
         let head = self.reader.receive(input);
         self.received += len - input.len();
         match head {
             Ok(None) => None,
-            Ok(Some(head)) => Some(self.read(head)),
+            Ok(Some(head)) => Some(self.read(head, settings)),
             Err(error) => Some(Err(error)),
         }
     }
@@ -63,117 +57,29 @@ impl ServerHandshake {
         }
     }
 
-    fn read(&self, head: Head) -> Result<Request, HandshakeError> {
+    fn read(&self, head: Head, settings: &Settings) -> Result<Request, HandshakeError> {
         let line = RequestLine::parse(head.first_line())?;
-        let routing = Routing::read(&head.headers)?;
-        let host = match (line.authority, routing.host) {
-            // RFC 9112, section 3.2.2: the authority of the target counts.
-            (Some(authority), Some(_)) => authority,
-            // RFC 9112, section 3.2: a client of HTTP/1.0 need not name a host.
-            (authority, None) if line.version == (1, 0) => authority.unwrap_or_default(),
-            (None, Some(host)) => host,
-            (_, None) => return Err(HandshakeError::Host(FieldFault::Missing)),
+        let authority = line.authority;
+        let authority = authority.map(|host| head.headers.place_of(host.into()));
+        let start = Start {
+            method: line.method,
+            target: head.headers.place_of(line.target),
+            version: Version::Http1 { minor: line.minor },
         };
-        let content = routing.content;
-        let (major, minor) = line.version;
-        let is_get = line.method == "GET";
-        let host = head.headers.place_of(host.into());
-        let target = head.headers.place_of(line.target);
-        let mut request = Request::new(line.method, target, host, head.headers);
-        let checked = if (major, minor) == (1, 0) {
-            Err(HandshakeError::HttpVersion { major, minor })
-        } else if !is_get {
-            Err(HandshakeError::Method(request.method().into()))
-        } else if let Some(error) = content {
-            Err(error)
-        } else {
-            self.check(&mut request)
-        };
+        let mut request = Request::new(start, head.headers, *settings);
+        let (fields, content) = well_formed(&mut request, authority, true)?;
+        let checked = self.rules.check(&mut request, fields, content);
         request.parts().error = checked.err();
         Ok(request)
     }
-
-    /// RFC 6455, section 4.2.1: what the fields of an opening handshake say.
-    fn check(&self, request: &mut Request) -> Result<(), HandshakeError> {
-        let parts = request.parts();
-        parts.key = read_upgrade(parts.headers.raw())?;
-        let mut offer = Offer::read(parts.headers.raw())?;
-        let origin = offer.origin.take();
-        parts.offer = offer;
-        if let Some(origin) = origin
-            && !self.origins.allows(Some(&origin), request.host())
-        {
-            return Err(HandshakeError::OriginForbidden {
-                origin: origin.into(),
-                host: request.host().into(),
-            });
-        }
-        let parts = request.parts();
-        let element = self.deflate.accept(&parts.offer.extensions);
-        parts.deflate = element.map(|element| (self.deflate.clone(), element));
-        Ok(())
-    }
-}
-
-/// The fields by which a request is routed and delimited (RFC 9112, sections 3.2 and 6). If they
-/// are not right, two servers may see two different requests (RFC 9112, section 11.2).
-struct Routing<'h> {
-    host: Option<&'h str>,
-    /// What says that there is content.
-    content: Option<HandshakeError>,
-}
-
-impl<'h> Routing<'h> {
-    fn read(headers: &'h Headers) -> Result<Self, HandshakeError> {
-        let (mut host, mut length) = (Once::Absent, Once::Absent);
-        let mut coding = None;
-        for (name, value) in headers.raw() {
-            match name {
-                n if n.eq_ignore_ascii_case(b"host") => host.found(value.get().trim_ascii()),
-                n if n.eq_ignore_ascii_case(b"content-length") => {
-                    let value = value.get().trim_ascii();
-                    // Some read a number after a zero as octal, so this is no number.
-                    let is_plain = value == b"0" || !value.starts_with(b"0");
-                    length.found((decimal(value).filter(|_| is_plain), value));
-                }
-                n if n.eq_ignore_ascii_case(b"transfer-encoding") => coding = Some(value.get()),
-                _ => {}
-            }
-        }
-        let host = host.at_most_once().map_err(HandshakeError::Host)?;
-        let host = host.map(valid_host).transpose()?;
-        let length = length.at_most_once();
-        let length = length.map_err(HandshakeError::ContentLength)?;
-        let shown =
-            |(_, value): (_, &[u8])| HandshakeError::ContentLength(FieldFault::value(value));
-        let coded = coding.map(|value| {
-            let value = value.trim_ascii();
-            HandshakeError::TransferEncoding(FieldFault::value(value))
-        });
-        let content = match (length, coded) {
-            (None, coded) => coded,
-            (Some((Some(0), _)), None) => None,
-            (Some(length @ (Some(_), _)), None) => Some(shown(length)),
-            // RFC 9112, section 6.3: a wrong length, or two ways to say it.
-            (Some(_), Some(coded)) => return Err(coded),
-            (Some(length), None) => return Err(shown(length)),
-        };
-        Ok(Self { host, content })
-    }
-}
-
-fn valid_host(value: &[u8]) -> Result<&str, HandshakeError> {
-    let host = core::str::from_utf8(value).ok();
-    let host = host.filter(|host| Authority::parse(host).is_ok());
-    host.ok_or_else(|| HandshakeError::Host(FieldFault::value(value)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::{Session, Settings};
+    use crate::connection::Session;
     use crate::handshake::extension::Extension;
-    use crate::handshake::fault::LineFault;
+    use crate::handshake::fault::{FieldFault, LineFault};
     use crate::handshake::response::Response;
     use crate::handshake::setup_error::SetupError;
     use alloc::string::ToString;
@@ -191,7 +97,7 @@ mod tests {
         let mut bytes = [head.as_bytes(), b"x"].concat();
         for piece in bytes.chunks_mut(size) {
             let mut input = Input(piece);
-            if let Some(result) = handshake.receive(&mut input) {
+            if let Some(result) = handshake.receive(&mut input, &Settings::default()) {
                 assert!(result.is_err() || size > 1 && input.0 == b"x" || input.0.is_empty());
                 return result;
             }
@@ -322,7 +228,7 @@ mod tests {
             let response = Response::from(&error);
             assert_eq!(response.status, error.status());
             assert_eq!(response.body, format!("{error}\n").as_bytes());
-            assert_eq!(request.into_error(), Some(error));
+            assert_eq!(request.acceptable(), Err(error));
         }
     }
 
@@ -376,7 +282,7 @@ mod tests {
         let read = |head: &str| {
             let mut bytes = head.as_bytes().to_vec();
             ServerHandshake::new(&config)
-                .receive(&mut Input(&mut bytes))
+                .receive(&mut Input(&mut bytes), &Settings::default())
                 .unwrap()
         };
         assert!(read(REQUEST).unwrap().error().is_none());

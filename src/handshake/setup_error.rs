@@ -12,9 +12,18 @@ use core::fmt;
 #[non_exhaustive]
 pub enum SetupError {
     /// RFC 9110, section 5.6.2: the name of a header field is a token.
-    Name,
-    /// RFC 9110, section 5.5: a value has no control character except tab.
-    Value,
+    Name {
+        /// The place of the first byte that does not fit: the number of bytes before it.
+        at: usize,
+    },
+    /// RFC 9110, section 5.5: a value has no control character except tab. Often it is the line end of
+    /// a file that held a token.
+    Value {
+        /// The first byte that does not fit.
+        found: u8,
+        /// Its place: the number of bytes before it.
+        at: usize,
+    },
     /// RFC 6455, section 4: the handshake writes this field itself.
     Reserved,
     /// RFC 6455, section 4.1: a subprotocol is a token and is offered once.
@@ -49,11 +58,17 @@ pub enum SetupError {
 impl fmt::Display for SetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Name => {
-                "a header name must be a token: letters, digits, '-' (RFC 9110, section 5.6.2)"
+            Self::Name { at } => {
+                return write!(
+                    f,
+                    "a header name must be a token, of letters, digits and '-'; it is none after {at} bytes (RFC 9110, section 5.6.2)"
+                );
             }
-            Self::Value => {
-                "a header value must have no control characters, CR and LF among them (RFC 9110, section 5.5)"
+            Self::Value { found, at } => {
+                return write!(
+                    f,
+                    "a header value must have no control characters; it has {found:#04x} after {at} bytes (RFC 9110, section 5.5)"
+                );
             }
             Self::Reserved => {
                 "the handshake writes this header itself; use its own method (RFC 6455, section 4)"

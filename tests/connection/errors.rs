@@ -73,7 +73,7 @@ fn not_yet_open() {
     // A server: before the request, in the middle of it, and before it is accepted.
     let mut endpoint = Endpoint::server(&config, now);
     too_early(&mut endpoint);
-    let mut served = serve(REQUEST.as_bytes(), Cuts::Whole, &config);
+    let mut served = serve(REQUEST.as_bytes(), Cuts::AtOnce, &config);
     let (first, rest) = REQUEST.split_at(50);
     let mut out = BytesMut::new();
     let (mut first, mut rest) = (first.to_owned().into_bytes(), rest.to_owned().into_bytes());
@@ -95,7 +95,7 @@ fn not_yet_open() {
     let half = b"HTTP/1.1 101 Switching Proto".to_vec();
     let mut asked = receive_response(endpoint, &[half]);
     too_early(&mut asked.endpoint);
-    let mut asked = ask(&client_request(), RESPONSE, b"", Cuts::Whole, &config);
+    let mut asked = ask(&client_request(), RESPONSE, b"", Cuts::AtOnce, &config);
     works(&mut asked.endpoint);
 }
 

@@ -117,8 +117,8 @@ fn a_bad_header_fails_with_its_first_bad_byte() {
         for role in ROLES {
             let mask = if role == Role::Server { 0x80 } else { 0 };
             for (bytes, error) in [
-                (&[0xc1][..], ProtocolError::ReservedBit),
-                (&[0x83], ProtocolError::ReservedOpcode),
+                (&[0xc1][..], ProtocolError::ReservedBit { first: 0xc1 }),
+                (&[0x83], ProtocolError::ReservedOpcode(3)),
                 (&[0x09], ProtocolError::ControlFrameFragmented),
                 (&[0x89, mask | 126], ProtocolError::ControlFrameTooLong),
                 (&[0x82, mask | 126, 0, 9], ProtocolError::LengthNotMinimal),
@@ -470,7 +470,7 @@ fn the_end_of_the_transport_has_a_result_in_every_state() {
         // Elsewhere an end at the wrong time panicked, or closed twice.
         for role in ROLES {
             let abnormal = End::Failed(ProtocolError::TransportEnded);
-            let failed = End::Failed(ProtocolError::ReservedOpcode);
+            let failed = End::Failed(ProtocolError::ReservedOpcode(3));
             let closed = |code, by_peer| End::Closed { code, by_peer };
             let unanswered = closed(CloseCode::ABNORMAL, false);
             let close = frame(role, 0x88, b"");
@@ -622,7 +622,7 @@ fn each_handshake_has_a_fresh_key() {
 fn the_key_of_the_handshake_is_no_masking_key() {
     // The request is public, so no masking key may follow from it.
     let config = Config::default();
-    let mut asked = ask(&client_request(), RESPONSE, b"", Cuts::Whole, &config);
+    let mut asked = ask(&client_request(), RESPONSE, b"", Cuts::AtOnce, &config);
     assert!(asked.opened().status == 101);
     let mut ws = Connection::client(Settings::default(), [9; 32]);
     let fresh = keys(&mut ws, 100, b"x");

@@ -326,9 +326,9 @@ fn limits_of_the_highest_value_do_not_overflow() {
             for cuts in Cuts::ALL {
                 // Nothing can reach this limit, so the frame never ends.
                 let mut run = Run::with_settings(role, settings);
-                let begun = frame(role, 0x02, b"0123456789");
+                let unfinished = frame(role, 0x02, b"0123456789");
                 let claim = frame_header(role, 0x80, (1 << 63) - 1);
-                run.feed_cut(&[begun, claim, vec![b'x'; 1_000]].concat(), cuts);
+                run.feed_cut(&[unfinished, claim, vec![b'x'; 1_000]].concat(), cuts);
                 let wanted = if usize::BITS == 64 { 0 } else { 1 };
                 assert_eq!(run.events.len(), wanted, "{:?}", run.events);
             }
@@ -391,7 +391,7 @@ fn the_default_head_limit_is_16_kib() {
     let config = Config::default();
     let line = |len: usize| with_line(REQUEST, &format!("X: {}", "a".repeat(len)));
     let fixed = line(0).len();
-    for cuts in [Cuts::Whole, Cuts::Bytes] {
+    for cuts in [Cuts::AtOnce, Cuts::Bytes] {
         let served = serve(line((16 << 10) - fixed).as_bytes(), cuts, &config);
         assert!(served.error().is_none());
         let served = serve(line((16 << 10) - fixed + 1).as_bytes(), cuts, &config);
@@ -441,7 +441,7 @@ fn a_request_may_have_max_headers() {
         (124, Some(HandshakeError::TooManyHeaders { max: 128 })),
     ] {
         let head = replaced(REQUEST, "Host:", &("X: y\r\n".repeat(more) + "Host:"));
-        let served = serve(head.as_bytes(), Cuts::Whole, &Config::default());
+        let served = serve(head.as_bytes(), Cuts::AtOnce, &Config::default());
         assert_eq!(served.error(), wanted);
     }
 }
@@ -481,7 +481,7 @@ fn a_server_may_send_max_interim_responses() {
     let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     for max in [0, 1, 8, u8::MAX] {
         let config = config(|c| c.max_interim_responses = max);
-        for cuts in [Cuts::Whole, Cuts::Bytes, Cuts::Random(1)] {
+        for cuts in [Cuts::AtOnce, Cuts::Bytes, Cuts::Random(1)] {
             let exact = interim.repeat(usize::from(max)) + RESPONSE;
             let asked = ask(&client_request(), &exact, b"early", cuts, &config);
             assert!(asked.opened().headers.get("link").is_none());

@@ -59,16 +59,16 @@ impl Got {
     }
 
     /// Appends the next piece of a message to what came of it so far.
-    fn joined(begun: Option<Self>, next: Self) -> Self {
-        let begun = match (begun, &next) {
+    fn joined(unfinished: Option<Self>, next: Self) -> Self {
+        let unfinished = match (unfinished, &next) {
             (None, Self::Text(place, _) | Self::Binary(place, _)) => {
                 assert!(matches!(place, First | Only), "{next:?} starts a message");
                 return next;
             }
-            (Some(begun), _) => begun,
+            (Some(unfinished), _) => unfinished,
             (None, _) => panic!("{next:?} is no piece"),
         };
-        match (begun, next) {
+        match (unfinished, next) {
             (Self::Text(First, text), Self::Text(place @ (Middle | Last), more)) => {
                 assert!(place == Last || !more.is_empty(), "an empty piece");
                 let place = if place == Last { Only } else { First };
@@ -79,15 +79,15 @@ impl Got {
                 let place = if place == Last { Only } else { First };
                 Self::Binary(place, [data, more].concat())
             }
-            (begun, next) => panic!("{next:?} goes on with {begun:?}"),
+            (unfinished, next) => panic!("{next:?} continues {unfinished:?}"),
         }
     }
 
     /// The pieces of one message as one; `None` if there are none.
     fn join(pieces: impl IntoIterator<Item = Self>) -> Option<Self> {
-        pieces
-            .into_iter()
-            .fold(None, |begun, piece| Some(Self::joined(begun, piece)))
+        pieces.into_iter().fold(None, |unfinished, piece| {
+            Some(Self::joined(unfinished, piece))
+        })
     }
 }
 
@@ -195,9 +195,9 @@ fn a_complete_message_is_one_piece() {
 #[test]
 fn text_is_cut_at_characters() {
     let mut ws = piecewise(Role::Server);
-    let whole = frame(Role::Server, 0x81, "aé€😀z".as_bytes());
+    let full = frame(Role::Server, 0x81, "aé€😀z".as_bytes());
     let mut events = Vec::new();
-    for byte in &whole {
+    for byte in &full {
         events.extend(receive_all(&mut ws, &[*byte]));
     }
     let wanted = [
@@ -210,7 +210,7 @@ fn text_is_cut_at_characters() {
     assert_eq!(events, wanted);
 
     // A read brings two pieces: the character that was cut, then everything after it.
-    let (first, second) = whole.split_at(6 + 4);
+    let (first, second) = full.split_at(6 + 4);
     assert_eq!(receive_all(&mut ws, first), [text_piece(First, "aé")]);
     let wanted = [text_piece(Middle, "€"), text_piece(Last, "😀z")];
     assert_eq!(receive_all(&mut ws, second), wanted);
@@ -247,8 +247,8 @@ fn control_frames_come_in_between() {
 #[test]
 fn the_first_bad_byte_fails_the_connection() {
     let mut ws = piecewise(Role::Server);
-    let whole = frame(Role::Server, 0x81, b"good\xed\xa0\x80");
-    let (good, bad) = whole.split_at(6 + 5);
+    let full = frame(Role::Server, 0x81, b"good\xed\xa0\x80");
+    let (good, bad) = full.split_at(6 + 5);
     assert_eq!(receive_all(&mut ws, good), [text_piece(First, "good")]);
     let not_utf8 = [failed(ProtocolError::TextNotUtf8)];
     assert_eq!(receive_all(&mut ws, &bad[..1]), not_utf8);
@@ -426,11 +426,11 @@ fn a_change_of_delivery_leaves_the_message_under_way_alone() {
 
 #[test]
 fn a_message_waiting_in_the_input_keeps_waiting() {
-    let whole = frame(Role::Server, 0x82, b"it waits");
-    for there in 0..whole.len() {
+    let full = frame(Role::Server, 0x82, b"it waits");
+    for there in 0..full.len() {
         let in_place = settings(|all| all.deliver = Deliver::InPlace);
         let mut ws = connection(Role::Server, in_place);
-        let (first, rest) = whole.split_at(there);
+        let (first, rest) = full.split_at(there);
         let events = receive_reads(&mut ws, [first, rest], |taken, settings| {
             if taken > 0 {
                 settings.deliver = Deliver::Pieces;
@@ -446,7 +446,7 @@ fn a_message_waiting_in_the_input_keeps_waiting() {
         assert_eq!(ws.settings().deliver == Deliver::Pieces, there > 0);
         ws.settings().deliver = Deliver::Pieces;
         let wanted = [Got::Binary(Only, b"it waits".into())];
-        assert_eq!(receive_all(&mut ws, &whole), wanted, "the next one");
+        assert_eq!(receive_all(&mut ws, &full), wanted, "the next one");
     }
 }
 
@@ -563,24 +563,24 @@ fn a_final_block_changes_nothing_for_later_blocks() {
             ws.with_deflate(&deflate, &element).unwrap()
         };
 
-        let whole = receive_all(&mut new(Settings::default()), &bytes);
-        let (mut piecewise, mut begun) = (Vec::new(), None);
+        let full = receive_all(&mut new(Settings::default()), &bytes);
+        let (mut piecewise, mut unfinished) = (Vec::new(), None);
         let mut ws = new(in_pieces(Settings::default()));
         for byte in bytes {
             for event in receive_all(&mut ws, &[byte]) {
                 match event {
                     Got::Other(_) => piecewise.push(event),
-                    piece => match Got::joined(begun.take(), piece) {
+                    piece => match Got::joined(unfinished.take(), piece) {
                         Got::Binary(Only, data) => piecewise.push(Got::Other(binary(&data))),
-                        piece => begun = Some(piece),
+                        piece => unfinished = Some(piece),
                     },
                 }
             }
         }
-        assert_eq!(piecewise, whole);
-        assert_eq!(whole[0], Got::Other(binary(&of_the_first)));
+        assert_eq!(piecewise, full);
+        assert_eq!(full[0], Got::Other(binary(&of_the_first)));
         let invalid = failed(ProtocolError::CompressedDataInvalid);
-        assert_eq!(whole[1] != invalid, is_remembered, "{distance} bytes back");
+        assert_eq!(full[1] != invalid, is_remembered, "{distance} bytes back");
 
         // Between messages only the agreed window is kept.
         let before = live();

@@ -117,7 +117,7 @@ proptest! {
             let mut ends: Vec<_> = places.iter().map(|p| p.index(bytes.len() + 1)).collect();
             ends.push(bytes.len());
             ends.sort_unstable();
-            let (mut begin, last) = (0, ends.len() - 1);
+            let (mut start, last) = (0, ends.len() - 1);
             for (index, end) in ends.into_iter().enumerate() {
                 for (place, payload) in pings {
                     if place.index(last + 1) == index {
@@ -128,9 +128,9 @@ proptest! {
                 }
                 let fin = u8::from(index == last) << 7;
                 let opcode = if index == 0 { message.opcode() } else { 0 };
-                let payload = &bytes[begin..end];
+                let payload = &bytes[start..end];
                 wire.extend(keyed_frame(role, fin | opcode, payload, *keys.next().unwrap()));
-                begin = end;
+                start = end;
             }
             events.push(message.event());
         }
@@ -189,16 +189,16 @@ proptest! {
             }
             run
         };
-        let mut whole = start();
-        whole.feed(&bytes);
+        let mut full = start();
+        full.feed(&bytes);
         let mut pieces = start();
         for piece in cut(&bytes, &cuts) {
             pieces.feed(&piece);
         }
-        prop_assert_eq!(&whole.events, &pieces.events);
-        prop_assert_eq!(&whole.out, &pieces.out);
-        prop_assert_eq!(whole.ws.is_open(), pieces.ws.is_open());
-        prop_assert_eq!(whole.ws.must_close_transport(), pieces.ws.must_close_transport());
+        prop_assert_eq!(&full.events, &pieces.events);
+        prop_assert_eq!(&full.out, &pieces.out);
+        prop_assert_eq!(full.ws.is_open(), pieces.ws.is_open());
+        prop_assert_eq!(full.ws.must_close_transport(), pieces.ws.must_close_transport());
 
         let mut run = pieces;
         let end = run.events.iter().position(is_last);
@@ -212,7 +212,7 @@ proptest! {
             prop_assert_eq!(run.ws.send("", &mut run.out), Err(SendError::Closed));
         }
         let how = run.eof();
-        prop_assert_eq!(&whole.eof(), &how);
+        prop_assert_eq!(&full.eof(), &how);
         prop_assert!(!run.ws.is_open());
         let is_closed = matches!(run.events.last(), Some(Event::Close { .. }));
         prop_assert_eq!(how.is_clean(), is_closed);
@@ -251,7 +251,7 @@ proptest! {
             prop_assert_eq!(&out, &lent.out);
             prop_assert_eq!(input.len(), lent.left.len());
             if deliver == Deliver::Pieces {
-                prop_assert_eq!(joining.begun(), lent.joining.begun());
+                prop_assert_eq!(joining.unfinished(), lent.joining.unfinished());
             }
         }
     }
@@ -262,14 +262,14 @@ proptest! {
         bytes in vec(any::<u8>(), 0..200),
         cuts in cuts(),
     ) {
-        let mut whole = Run::new(role);
-        whole.feed(&bytes);
+        let mut full = Run::new(role);
+        full.feed(&bytes);
         let mut pieces = Run::new(role);
         for piece in cut(&bytes, &cuts) {
             pieces.feed(&piece);
         }
-        prop_assert_eq!(whole.events, pieces.events);
-        prop_assert_eq!(whole.out, pieces.out);
+        prop_assert_eq!(full.events, pieces.events);
+        prop_assert_eq!(full.out, pieces.out);
     }
 }
 
@@ -301,11 +301,11 @@ proptest! {
         let mut ends: Vec<_> = places.iter().map(|p| p.index(bytes.len() + 1)).collect();
         ends.push(bytes.len());
         ends.sort_unstable();
-        let (mut wire, mut begin, last) = (Vec::new(), 0, ends.len() - 1);
+        let (mut wire, mut start, last) = (Vec::new(), 0, ends.len() - 1);
         for (index, end) in ends.into_iter().enumerate() {
             let first = u8::from(index == last) << 7 | u8::from(index == 0);
-            wire.extend(frame(role, first, &bytes[begin..end]));
-            begin = end;
+            wire.extend(frame(role, first, &bytes[start..end]));
+            start = end;
         }
         let mut run = Run::new(role);
         for piece in cut(&wire, &cuts) {

@@ -200,16 +200,16 @@ fn has_lone_end(payload: &[u8], read: Read<'_>) -> bool {
     let bytes = [payload, &[0x00, 0x00, 0xff, 0xff]].concat();
     let bit = |at: usize| Some(bytes.get(at / 8)? >> (at % 8) & 1);
     // The oracle reports where the block starts that is wrong.
-    let begins = |begin: usize| {
+    let starts = |start: usize| {
         let mut writer = BitWriter::default();
-        for at in 0..begin {
+        for at in 0..start {
             writer.bits(bit(at).unwrap().into(), 1);
         }
         writer.bits(0b111, 3);
         read(&writer.bytes()) == Err(Corrupt("a reserved block type"))
     };
-    let is_lone = |begin: usize| {
-        let mut at = begin + 1;
+    let is_lone = |start: usize| {
+        let mut at = start + 1;
         let mut number = |count: usize| {
             let mut number = 0;
             for place in 0..count {
@@ -252,7 +252,7 @@ fn has_lone_end(payload: &[u8], read: Read<'_>) -> bool {
         let used = lengths[..literals].iter().enumerate().filter_map(used);
         used.eq([(END_OF_BLOCK, 1)]).then_some(())
     };
-    (0..8 * payload.len()).any(|begin| is_lone(begin).is_some() && begins(begin))
+    (0..8 * payload.len()).any(|start| is_lone(start).is_some() && starts(start))
 }
 
 /// Feeds a connection on its own, or beside one that takes its inflater before each read.
@@ -309,7 +309,7 @@ pub(crate) fn attacked(
 
     // The inflater is kept, made anew each time, or taken away between any two reads.
     let states = [
-        (Cuts::Whole, 3, false),
+        (Cuts::AtOnce, 3, false),
         (Cuts::Bytes, 0, false),
         (Cuts::Random(*seed), 1, true),
     ];

@@ -277,7 +277,7 @@ fn a_server_takes_the_first_offer_that_it_can() {
             run.feed(&frame(Role::Server, 0xc1, &fixed(&literals(b"abc"))));
             match answer {
                 Some(_) => assert_eq!(run.events, [text("abc")]),
-                None => has_failed(&mut run, ProtocolError::ReservedBit, 1002),
+                None => has_failed(&mut run, ProtocolError::ReservedBit { first: 0xc1 }, 1002),
             }
             // A server that does not want it leaves the line out.
             assert_eq!(served(&with(None), lines).1, None);
@@ -611,7 +611,7 @@ fn a_request_may_be_accepted_without_it() {
     each_delivery(|| {
         let config = with(Some(Deflate::default()));
         let head = with_extensions(REQUEST, &["permessage-deflate, x-other"]);
-        let served = || serve(head.as_bytes(), Cuts::Whole, &config);
+        let served = || serve(head.as_bytes(), Cuts::AtOnce, &config);
         let mut declined = served();
         declined.request_mut().decline_deflate();
         declined.accept();
@@ -621,7 +621,7 @@ fn a_request_may_be_accepted_without_it() {
         run.ws.send(&"x".repeat(1_000), &mut run.out).unwrap();
         assert_eq!(taken(&mut run)[0].0, 0x81);
         run.feed(&frame(Role::Server, 0xc1, b""));
-        has_failed(&mut run, ProtocolError::ReservedBit, 1002);
+        has_failed(&mut run, ProtocolError::ReservedBit { first: 0xc1 }, 1002);
 
         // An application may have extensions of its own, but not this one.
         let own = |name: &str| Extension::new(name).unwrap();
@@ -653,10 +653,10 @@ fn a_client_that_requires_it_closes_without_it() {
     let config = with(Some(Deflate::default()));
     let needs = client_request().extension(Extension::new(NAME).unwrap(), true);
     let accepted = with_extensions(RESPONSE, &["permessage-deflate"]);
-    let with_it = ask(&needs, &accepted, b"", Cuts::Whole, &config);
+    let with_it = ask(&needs, &accepted, b"", Cuts::AtOnce, &config);
     assert!(has_deflate(&with_it));
     assert!(with_it.out.is_empty());
-    let without = ask(&needs, RESPONSE, b"", Cuts::Whole, &config);
+    let without = ask(&needs, RESPONSE, b"", Cuts::AtOnce, &config);
     assert_eq!(without.opened().extensions().next(), None);
     assert!(!without.endpoint.is_open(), "it is closing");
     let frames = raw_frames(&without.out, Role::Client);

@@ -26,7 +26,7 @@ fn a_bomb_fails_at_the_limit_and_no_later() {
                     wires.push(fragmented(role, first, &bomb, len, true));
                 }
                 for wire in wires {
-                    let said = [Cuts::Whole, Cuts::Random(1), Cuts::Random(2)].map(|cuts| {
+                    let said = [Cuts::AtOnce, Cuts::Random(1), Cuts::Random(2)].map(|cuts| {
                         let mut run = limited(role, settings);
                         run.feed_cut(&wire, cuts);
                         is_too_big(&mut run, limit, 16 << 20);
@@ -38,14 +38,14 @@ fn a_bomb_fails_at_the_limit_and_no_later() {
                     );
                 }
                 // It does not wait for the end of the frame or of the message.
-                let begun = frame(role, first, &bomb);
-                let header = begun.len() - bomb.len();
+                let unfinished = frame(role, first, &bomb);
+                let header = unfinished.len() - bomb.len();
                 for wire in [
-                    begun[..header + enough].to_vec(),
+                    unfinished[..header + enough].to_vec(),
                     fragmented(role, first, &bomb[..enough], 7, false),
                     fragmented(role, first, &bomb[..enough], 1, false),
                 ] {
-                    for cuts in [Cuts::Whole, Cuts::Bytes, Cuts::Random(2)] {
+                    for cuts in [Cuts::AtOnce, Cuts::Bytes, Cuts::Random(2)] {
                         let mut run = limited(role, settings);
                         run.feed_cut(&wire, cuts);
                         is_too_big(&mut run, limit, 16 << 20);

@@ -29,7 +29,7 @@ fn rsv1_on_anything_but_the_first_frame_of_a_message_is_an_error() {
                         run.feed_cut(before, cuts);
                         run.feed(&[first]);
                         assert_eq!(run.events.len(), 1, "{first:x}: from its first byte");
-                        has_failed(&mut run, ProtocolError::ReservedBit, 1002);
+                        has_failed(&mut run, ProtocolError::ReservedBit { first }, 1002);
                     }
                 }
             }
@@ -45,7 +45,7 @@ fn rsv1_without_the_extension_is_an_error() {
                 let mut run = Run::new(role);
                 assert!(!run.ws.has_deflate());
                 run.feed(&[first]);
-                has_failed(&mut run, ProtocolError::ReservedBit, 1002);
+                has_failed(&mut run, ProtocolError::ReservedBit { first }, 1002);
             }
         }
     });
@@ -161,11 +161,11 @@ fn limits_set_inside_a_compressed_message_hold_from_the_next_one() {
         for role in ROLES {
             for payload in &bytes {
                 let wire = fragmented(role, 0xc2, payload, payload.len() / 3 + 1, true);
-                let (begun, rest) =
+                let (unfinished, rest) =
                     wire.split_at(frame_header(role, 0x42, payload.len() as u64).len());
                 for (first, then) in [(1_000, 10), (999, 100_000)] {
                     let mut run = limited(role, at_most(first));
-                    run.feed(begun);
+                    run.feed(unfinished);
                     run.ws.settings().max_message_size = then as u64;
                     run.ws.settings().max_fragments = 1;
                     run.feed(rest);

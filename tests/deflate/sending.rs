@@ -116,8 +116,8 @@ fn each_fragment_brings_everything_sent_so_far() {
                         assert_eq!(frames[1], (0x89, b"between".to_vec()), "as it is");
                         payload.extend_from_slice(&frames[0].1);
                         // Without the last tail it is the payload of a message.
-                        let whole = payload.strip_suffix(&TAIL).unwrap();
-                        let so_far_read = oracle.clone().message(whole, !no_takeover);
+                        let full = payload.strip_suffix(&TAIL).unwrap();
+                        let so_far_read = oracle.clone().message(full, !no_takeover);
                         assert_eq!(so_far_read, Ok(so_far.clone()));
                     }
                     run.ws.send_piece(rest, true, &mut run.out).unwrap();

@@ -214,22 +214,22 @@ pub(crate) fn message_frames(
     payload: &[u8],
     places: &[Index],
 ) -> Vec<u8> {
-    let (mut wire, mut begin, last) = (Vec::new(), 0, places.len());
+    let (mut wire, mut start, last) = (Vec::new(), 0, places.len());
     for (index, end) in fragment_ends(payload, places).into_iter().enumerate() {
         if index > 0 && index == last {
             wire.extend(frame(receiver, 0x89, b"between"));
         }
         let fin = u8::from(index == last) << 7;
         let first = if index == 0 { first } else { 0 };
-        wire.extend(frame(receiver, fin | first, &payload[begin..end]));
-        begin = end;
+        wire.extend(frame(receiver, fin | first, &payload[start..end]));
+        start = end;
     }
     wire
 }
 
 pub(crate) fn any_cuts() -> impl Strategy<Value = Cuts> {
     prop_oneof![
-        2 => Just(Cuts::Whole),
+        2 => Just(Cuts::AtOnce),
         1 => Just(Cuts::Bytes),
         4 => any::<u64>().prop_map(Cuts::Random),
     ]

@@ -79,7 +79,7 @@ fn contents() -> impl Strategy<Value = Content> {
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     /// A message, text or binary.
-    Whole(bool, Content),
+    Complete(bool, Content),
     /// A fragment: the first, or the next of the message under way.
     Part(bool, Content),
     Last(Content),
@@ -92,7 +92,7 @@ pub(crate) enum Action {
 fn actions() -> impl Strategy<Value = Action> {
     let deliveries = prop_oneof![0..20_usize, 0..2_000_usize, Just(usize::MAX)];
     prop_oneof![
-        6 => (any::<bool>(), contents()).prop_map(|(text, content)| Action::Whole(text, content)),
+        6 => (any::<bool>(), contents()).prop_map(|(text, content)| Action::Complete(text, content)),
         4 => (any::<bool>(), contents()).prop_map(|(text, content)| Action::Part(text, content)),
         3 => contents().prop_map(Action::Last),
         1 => any::<bool>().prop_map(Action::Compression),
@@ -148,7 +148,7 @@ impl Side {
 
     fn act(&mut self, action: &Action) {
         match action {
-            Action::Whole(is_text, content) => self.whole(*is_text, content),
+            Action::Complete(is_text, content) => self.complete_message(*is_text, content),
             Action::Part(is_text, content) => self.part(*is_text, content, false),
             Action::Last(content) if self.under_way.is_some() => self.part(false, content, true),
             Action::Last(_) | Action::Deliver(_) => {}
@@ -163,7 +163,7 @@ impl Side {
         }
     }
 
-    fn whole(&mut self, is_text: bool, content: &Content) {
+    fn complete_message(&mut self, is_text: bool, content: &Content) {
         let message = Message {
             is_text,
             bytes: bytes_as(is_text, content),

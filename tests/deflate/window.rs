@@ -285,8 +285,8 @@ fn connections_that_share_inflaters_see_nothing_of_each_other() {
                     sender.ws.send(&bytes, &mut sender.out).unwrap();
                     let wire = sender.out.split();
                     // In the middle of the message another connection inflates.
-                    let (begun, rest) = wire.split_at(wire.len() / 2);
-                    receiver.feed(begun);
+                    let (unfinished, rest) = wire.split_at(wire.len() / 2);
+                    receiver.feed(unfinished);
                     let (sender, receiver) = &mut pairs[(index + 1) % 5];
                     let between = words(round, 77);
                     sender.ws.send(&between, &mut sender.out).unwrap();

@@ -78,15 +78,15 @@ fn steps(role: Role) -> impl Strategy<Value = Vec<(u64, Step)>> {
     ];
     let gap = prop_oneof![2 => Just(0), 8 => 0..20_u64, 1 => 0..150_u64];
     let answered = if role == Role::Server { 4 } else { 2_usize };
-    let begin = prop_oneof![1 => 0..=answered, 3 => Just(answered)];
-    (head(role), begin, vec((gap, step), 0..40)).prop_map(move |(head, begin, steps)| {
+    let start = prop_oneof![1 => 0..=answered, 3 => Just(answered)];
+    (head(role), start, vec((gap, step), 0..40)).prop_map(move |(head, start, steps)| {
         let (head, written) = (Step::Bytes(head), Step::Wrote(1.0));
         let opening = match role {
             Role::Server => vec![head, Step::Answer(true), written, Step::Tick],
             Role::Client => vec![written, head],
         };
-        let begin = opening.into_iter().map(|step| (1, step)).take(begin);
-        begin.chain(steps).collect()
+        let start = opening.into_iter().map(|step| (1, step)).take(start);
+        start.chain(steps).collect()
     })
 }
 
@@ -304,7 +304,7 @@ proptest! {
             let log = run(&mut side, &steps, false);
             (log.seen, log.requests, log.out, side.done_after_eof(Duration::ZERO))
         };
-        let complete = cut(Cuts::Whole);
+        let complete = cut(Cuts::AtOnce);
         prop_assert_eq!(&cut(Cuts::Bytes), &complete);
         prop_assert_eq!(&cut(Cuts::Random(seed)), &complete);
     }
@@ -488,13 +488,13 @@ fn a_message_in_pieces_is_cut_off_only_by_the_transport() {
     for role in ROLES {
         let mut side = Side::open_with(role, Times::default(), settings, Duration::ZERO);
         let mut joining = Joining::default();
-        let mut whole = Vec::new();
+        let mut full = Vec::new();
         for piece in frame(role, 0x81, b"in pieces").chunks(3) {
             for event in side.feed(piece, Duration::ZERO) {
-                whole.extend(joining.push(event));
+                full.extend(joining.push(event));
             }
         }
-        assert_eq!(whole, [text("in pieces")]);
+        assert_eq!(full, [text("in pieces")]);
     }
 }
 

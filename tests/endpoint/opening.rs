@@ -145,10 +145,10 @@ fn a_request_that_is_no_handshake_is_refused_when_it_is_accepted() {
 
 #[test]
 fn a_rejected_client_has_the_closing_time() {
-    let mut begun = Side::server(Times::default());
-    begun.feed(b"GET /", Duration::ZERO);
+    let mut unfinished = Side::server(Times::default());
+    unfinished.feed(b"GET /", Duration::ZERO);
     let new = Side::server(Times::default());
-    for mut server in [Side::asked(Times::default()), begun, new] {
+    for mut server in [Side::asked(Times::default()), unfinished, new] {
         let busy = Response::new(503);
         assert_eq!(server.endpoint.respond(busy, &mut server.out), Ok(()));
         assert!(matches!(server.tick(seconds(9)), Tick::Wait(_)));

@@ -84,7 +84,7 @@ fn reserved_bit() {
     each_delivery(|| {
         // On data, on a continuation, on control frames; and before a reserved opcode.
         for first in [0xc1, 0xa1, 0x91, 0xf2, 0xc0, 0xc8, 0xa9, 0x9a, 0xc3, 0x41] {
-            both_fail(first, b"x", ProtocolError::ReservedBit, "5.2");
+            both_fail(first, b"x", ProtocolError::ReservedBit { first }, "5.2");
         }
     });
 }
@@ -93,8 +93,9 @@ fn reserved_bit() {
 fn reserved_opcode() {
     each_delivery(|| {
         for opcode in (3..8).chain(11..16) {
-            both_fail(0x80 | opcode, b"x", ProtocolError::ReservedOpcode, "5.2");
-            both_fail(opcode, b"", ProtocolError::ReservedOpcode, "5.2");
+            let error = ProtocolError::ReservedOpcode(opcode);
+            both_fail(0x80 | opcode, b"x", error, "5.2");
+            both_fail(opcode, b"", error, "5.2");
         }
     });
 }

@@ -41,7 +41,8 @@ proptest! {
         }
         prop_assert!(Header::parse(&bytes, other(receiver), true).is_err());
         if header.rsv1 {
-            let error = Err(ProtocolError::ReservedBit);
+            let first = bytes[0];
+            let error = Err(ProtocolError::ReservedBit { first });
             prop_assert_eq!(Header::parse(&bytes, receiver, false), error);
         }
     }
@@ -57,11 +58,11 @@ proptest! {
 
     #[test]
     fn a_verdict_on_a_header_never_changes(bytes: [u8; 14], role in roles()) {
-        let whole = Header::parse(&bytes, role, false);
+        let full = Header::parse(&bytes, role, false);
         for len in 0..=bytes.len() {
             match Header::parse(&bytes[..len], role, false) {
                 Ok(None) => {}
-                verdict => prop_assert_eq!(&verdict, &whole),
+                verdict => prop_assert_eq!(&verdict, &full),
             }
         }
     }

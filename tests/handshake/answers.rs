@@ -9,7 +9,7 @@ use std::time::Duration;
 
 // ---- what the application writes (RFC 9112, section 11.1) ----
 
-/// What a server writes that answers this request so.
+/// What a server writes if it answers this request with this response.
 #[track_caller]
 fn response_to(head: &str, response: Response) -> String {
     let mut endpoint = Endpoint::server(&Config::default(), Duration::ZERO);
@@ -26,8 +26,8 @@ fn response_to(head: &str, response: Response) -> String {
 }
 
 #[test]
-fn a_refusal_has_any_final_status_and_a_length_that_is_right() {
-    // Content where none may be is read as the next response.
+fn a_refusal_may_have_any_final_status_and_has_the_right_length() {
+    // Content that must not be there is read as the next response.
     for status in 200..=599 {
         let response = response_to(REQUEST, Response::new(status).body("words"));
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
@@ -45,7 +45,7 @@ fn a_refusal_has_any_final_status_and_a_length_that_is_right() {
 
 #[test]
 fn a_status_that_is_no_answer_is_500() {
-    // Elsewhere the client waited for more after a 1xx, or took a 101 for an opening.
+    // Elsewhere the client waited for more after a 1xx, or took a 101 for an open WebSocket.
     for status in [0, 100, 101, 199, 600, 1000, u16::MAX] {
         assert_eq!(Response::new(status).status, 500);
         let mut response = Response::new(200);
@@ -98,12 +98,12 @@ fn the_fields_of_the_protocol_cannot_be_written_by_hand() {
         let error = Response::new(403).header(name, "x").unwrap_err();
         assert_eq!(error, reserved, "{name}");
     }
-    // One that was received may have them all, and is sent on without them.
+    // A received response may have them all, and is passed on without them.
     for status in [200, 403, 426] {
         let plain = Response::new(status).header("X", "y").unwrap();
         let mut received = Response::new(status);
         for name in RESERVED {
-            // RFC 6455, section 4.4: a status other than 426 may tell the version, too.
+            // RFC 6455, section 4.4: a status other than 426 may name the version, too.
             if status == 426 || name != "Sec-WebSocket-Version" {
                 received.headers.push(name, "999").unwrap();
             }

@@ -9,8 +9,8 @@ use crate::support::*;
 use HandshakeError as E;
 use bytes::BytesMut;
 use sansocket::{
-    Config, End, Endpoint, Event, FieldFault, HandshakeError, Input, LineFault, OriginPolicy,
-    Request, Response, Role, SendError,
+    Config, End, Endpoint, Event, Extension, FieldFault, HandshakeError, Input, LineFault, Offer,
+    OriginPolicy, Request, Response, Role, SendError,
 };
 use std::time::Duration;
 
@@ -56,18 +56,21 @@ fn rejected_by(config: &Config, head: &str, error: &HandshakeError, status: u16)
     let (head_of_response, body) = response.split_once("\r\n\r\n").unwrap();
     is_refusal(head_of_response, status);
     let told = format!("{error}\n");
-    let len = field(head_of_response, "Content-Length").unwrap();
+    let len = value_of(head_of_response, "Content-Length").unwrap();
     assert_eq!(len, told.len().to_string());
     assert_eq!(body, if head.starts_with("HEAD ") { "" } else { &told });
-    if matches!(error, E::VersionMalformed(_)) {
-        assert_eq!(field(head_of_response, "Sec-WebSocket-Version"), Some("13"));
+    if matches!(error, E::VersionMalformed(_) | E::VersionUnsupported(_)) {
+        assert_eq!(
+            value_of(head_of_response, "Sec-WebSocket-Version"),
+            Some("13")
+        );
     }
 }
 
-/// The request is handed over so, and whatever answers it is the same response.
+/// The request is handed over in this way, and every way to answer it gives the same response.
 fn rejected_as(config: &Config, head: &str, error: &HandshakeError, kind: Kind) {
     let bytes = [head, REQUEST].concat();
-    let response = serve(bytes.as_bytes(), Cuts::Whole, config).out;
+    let response = serve(bytes.as_bytes(), Cuts::AtOnce, config).out;
     let (found, reason, out) = handed_over(bytes.as_bytes(), config);
     assert_eq!((found, reason.as_ref()), (kind, Some(error)), "{head}");
     if kind == Kind::Refused {
@@ -85,7 +88,7 @@ fn rejected_as(config: &Config, head: &str, error: &HandshakeError, kind: Kind) 
     assert_eq!(responded, response);
 }
 
-/// What is written if the request is answered so.
+/// What is written if the request is answered in this way.
 fn answered(
     bytes: &str,
     config: &Config,
@@ -106,27 +109,49 @@ fn answered(
 /// The head of a response with this status that opens nothing.
 fn is_refusal(head: &str, status: u16) {
     assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
-    let connection = field(head, "Connection").unwrap();
+    let connection = value_of(head, "Connection").unwrap();
     assert!(
         connection.split(", ").any(|token| token == "close"),
         "{head}"
     );
     if status == 426 {
-        assert_eq!(field(head, "Upgrade"), Some("websocket"));
-        assert_eq!(field(head, "Sec-WebSocket-Version"), Some("13"));
+        assert_eq!(value_of(head, "Upgrade"), Some("websocket"));
+        assert_eq!(value_of(head, "Sec-WebSocket-Version"), Some("13"));
     }
     if status == 405 {
-        assert_eq!(field(head, "Allow"), Some("GET"));
+        assert_eq!(value_of(head, "Allow"), Some("GET"));
     }
 }
 
 /// The value of the one field of this name.
-fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+fn value_of<'h>(head: &'h str, name: &str) -> Option<&'h str> {
     let prefix = format!("{name}: ");
     let mut values = head.lines().filter_map(|line| line.strip_prefix(&*prefix));
     let value = values.next();
     assert_eq!(values.next(), None, "{name} is there once");
     value
+}
+
+/// An extended CONNECT that a server accepts.
+const CONNECT: [(&str, &str); 6] = [
+    (":method", "CONNECT"),
+    (":protocol", "websocket"),
+    (":scheme", "https"),
+    (":authority", "example.com"),
+    (":path", "/chat"),
+    ("sec-websocket-version", "13"),
+];
+
+const NOTHING: [(&str, &str); 0] = [];
+
+/// The list of header fields is refused with this error, which its response tells.
+#[track_caller]
+fn refused_list(request: &Request, error: &HandshakeError, status: u16) {
+    assert_eq!((request.error(), error.status()), (Some(error), status));
+    cites(error);
+    let response = Response::from(error);
+    assert_eq!(response.status, status);
+    assert_eq!(response.body, format!("{error}\n").as_bytes());
 }
 
 fn without(line_start: &str) -> String {
@@ -149,7 +174,7 @@ fn fails(response: &str, error: &HandshakeError) {
     }
 }
 
-// ---- of either ----
+// ---- requests and responses ----
 
 #[test]
 fn malformed() {
@@ -278,6 +303,24 @@ fn value(value: &str) -> FieldFault {
 const TWICE: FieldFault = FieldFault::Repeated(2);
 
 #[test]
+fn pseudo_header() {
+    for name in [":method", ":protocol", ":scheme", ":authority", ":path"] {
+        let list = CONNECT.iter().filter(|(other, _)| *other != name);
+        let found = Request::read(list.copied(), &Config::default());
+        // A CONNECT that names no protocol is a plain one, which has no scheme.
+        let wrong = if name == ":protocol" { ":scheme" } else { name };
+        refused_list(&found, &E::PseudoHeader(wrong.into()), 400);
+    }
+}
+
+#[test]
+fn field() {
+    let list = CONNECT.iter().chain([&("Origin", "https://example.com")]);
+    let found = Request::read(list.copied(), &Config::default());
+    refused_list(&found, &E::Field("Origin".into()), 400);
+}
+
+#[test]
 fn host() {
     unreadable(&without("Host"), E::Host(FieldFault::Missing), 400);
     let twice = with_line(REQUEST, "Host: example.com");
@@ -309,7 +352,7 @@ fn content_length() {
         E::ContentLength(value("1")),
         400,
     );
-    // Nobody knows where it ends.
+    // The end of the content is unknown.
     for length in ["00", "-0", "0, 0", ""] {
         let head = with_line(REQUEST, &format!("Content-Length: {length}"));
         unreadable(&head, E::ContentLength(value(length)), 400);
@@ -344,6 +387,28 @@ fn not_upgrade() {
 }
 
 #[test]
+fn not_extended_connect() {
+    let list = [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "example.com"),
+        (":path", "/"),
+    ];
+    let found = Request::read(list, &Config::default());
+    refused_list(&found, &E::NotExtendedConnect, 400);
+}
+
+#[test]
+fn protocol() {
+    let list = CONNECT.iter().map(|(name, value)| match *name {
+        ":protocol" => (*name, "connect-udp"),
+        _ => (*name, *value),
+    });
+    let found = Request::read(list, &Config::default());
+    refused_list(&found, &E::Protocol("connect-udp".into()), 501);
+}
+
+#[test]
 fn key() {
     rejected(
         &without("Sec-WebSocket-Key"),
@@ -370,7 +435,7 @@ fn version_malformed() {
 fn version_unsupported() {
     for version in [0, 8, 12, 14, 255] {
         let head = replaced(REQUEST, "Version: 13", &format!("Version: {version}"));
-        rejected(&head, E::VersionUnsupported(version), 426);
+        rejected(&head, E::VersionUnsupported(version), 400);
     }
 }
 
@@ -447,7 +512,7 @@ fn extensions() {
     }
 }
 
-// ---- of responses only ----
+// ---- responses only ----
 
 #[test]
 fn refused() {
@@ -544,6 +609,18 @@ fn extension_not_offered() {
 }
 
 #[test]
+fn extension_missing() {
+    let error = E::ExtensionMissing("x".into());
+    cites(&error);
+    assert_eq!(error.status(), 502);
+    let request = client_request().extension(Extension::new("x").unwrap(), true);
+    let offer = || Offer::extended_connect(&request, &Config::default(), [7; 32]);
+    assert_eq!(offer().check(200, NOTHING).unwrap_err(), error);
+    let accepted = offer().check(200, [("sec-websocket-extensions", "x; y")]);
+    assert!(accepted.unwrap().1.is_open());
+}
+
+#[test]
 fn transport_ended() {
     let (config, now) = (Config::default(), Duration::ZERO);
     for response in [
@@ -552,7 +629,7 @@ fn transport_ended() {
         "HTTP/1.1 101 x\r\n",
         "HTTP/1.1 100 x\r\n\r\n",
     ] {
-        let mut asked = ask(&client_request(), response, b"", Cuts::Whole, &config);
+        let mut asked = ask(&client_request(), response, b"", Cuts::AtOnce, &config);
         assert!(asked.result.is_none());
         let received = response.len();
         let error = E::TransportEnded { received };
@@ -568,7 +645,7 @@ fn transport_ended() {
         assert_eq!(asked.endpoint.end(), Some(End::Refused(error)));
     }
     for request in ["", "GET", "GET / HTTP/1.1\r\nHost: a\r\n"] {
-        let mut served = serve(request.as_bytes(), Cuts::Whole, &config);
+        let mut served = serve(request.as_bytes(), Cuts::AtOnce, &config);
         assert!(served.result.is_none());
         let received = request.len();
         let error = E::TransportEnded { received };

@@ -5,8 +5,12 @@ mod support;
 
 mod answers;
 mod errors;
+mod foreign;
 mod gate;
+mod http_types;
+mod lenient;
 mod properties;
 mod requests;
 mod responses;
 mod setup_errors;
+mod told;

@@ -13,15 +13,15 @@ use sansocket::{
 use std::iter::repeat_n;
 use std::time::Duration;
 
-// ---- requests (section 4.2.1; RFC 9112) ----
+// ---- requests (RFC 6455, section 4.2.1; RFC 9112) ----
 
 /// A request that comes in one read.
 #[track_caller]
 pub(crate) fn served(head: &str) -> Served {
-    serve(head.as_bytes(), Cuts::Whole, &Config::default())
+    serve(head.as_bytes(), Cuts::AtOnce, &Config::default())
 }
 
-/// What a server makes of this head; cuts change nothing.
+/// Why a server refuses this head; the same in any cuts.
 fn request_error(head: &[u8]) -> Option<HandshakeError> {
     let mut all = Cuts::ALL.map(|cuts| {
         let served = serve(head, cuts, &Config::default());
@@ -35,7 +35,7 @@ fn request_error(head: &[u8]) -> Option<HandshakeError> {
 
 #[test]
 fn requests_that_two_parsers_read_differently_are_refused() {
-    // Request smuggling: a proxy in front saw another request than the server.
+    // Request smuggling: elsewhere a proxy saw another request than the server.
     use LineFault::SpaceBeforeColon as Space;
     use LineFault::{BareCr, BareLf, Control, Folded, Name, NoColon, RequestLine};
     for (from, to, line, at, fault) in [
@@ -109,7 +109,7 @@ fn requests_that_two_parsers_read_differently_are_refused() {
             Some(HandshakeError::Malformed { line, at, fault }),
             "{head:?}"
         );
-        // It is not handed over: the application would read it in one of these ways.
+        // The application never sees it: it would read it in one of two ways.
         let (kind, ..) = handed_over(head.as_bytes(), &Config::default());
         assert_eq!(kind, Kind::Refused, "{head:?}");
     }
@@ -148,7 +148,7 @@ fn requests_that_two_parsers_read_differently_are_refused() {
 
 #[test]
 fn honest_variations_of_a_request_are_accepted() {
-    // Elsewhere strictness hit those who only write differently.
+    // Elsewhere valid but unusual spellings were refused.
     for (from, to) in [
         ("GET", "\r\nGET"),
         ("Host: ", "hOST:"),
@@ -250,7 +250,7 @@ fn a_key_is_sixteen_bytes_in_base64() {
 }
 
 #[test]
-fn a_version_is_the_bytes_13() {
+fn a_version_is_the_text_13() {
     // Elsewhere it was read as any number that equals 13.
     for version in [
         "013", "0xd", "+13", "13, 13", "13,8", "13.0", "1e1", "", "-1", "256", "１３",
@@ -263,8 +263,8 @@ fn a_version_is_the_bytes_13() {
 }
 
 #[test]
-fn honest_peers_may_send_byte_by_byte() {
-    // Elsewhere the head was parsed anew with each read, or such peers were thrown out.
+fn a_head_may_arrive_byte_by_byte() {
+    // Elsewhere the head was parsed again after each read, or such peers were refused.
     for filler in [" ", "a", ",", ";", "\"", "\\", "=", "\t"] {
         let line = format!("X: {}", filler.repeat(15 << 10));
         let served = serve(
@@ -286,8 +286,8 @@ fn honest_peers_may_send_byte_by_byte() {
 }
 
 #[test]
-fn long_lists_are_read_in_one_go() {
-    // Elsewhere regular expressions took minutes for these.
+fn long_lists_take_linear_time() {
+    // Elsewhere regular expressions took minutes for such lists.
     let bits = [
         ",", ";", "\"", "\\", " ", "\t", "a,", "a;", "a;b=\"", "\\\"", "a;b=\"\\", ", ", "=", "a; ",
     ];
@@ -311,12 +311,12 @@ fn long_lists_are_read_in_one_go() {
         REQUEST,
         &format!("Sec-WebSocket-Protocol: {}", names.join(",")),
     );
-    let served = serve(head.as_bytes(), Cuts::Whole, &Config::default());
+    let served = serve(head.as_bytes(), Cuts::AtOnce, &Config::default());
     assert!(served.request().subprotocols().eq(names));
 }
 
 #[test]
-fn what_comes_after_a_request_belongs_to_the_connection() {
+fn bytes_after_a_request_belong_to_the_connection() {
     // Elsewhere early frames were lost or refused.
     let early = frames(Role::Server, &[(0x81, b"early"), (0x89, b"bird")]);
     let wire = [REQUEST.as_bytes(), &early].concat();
@@ -327,7 +327,7 @@ fn what_comes_after_a_request_belongs_to_the_connection() {
         let (one, two) = wire.split_at(cut);
         assert_eq!(new().feed(one).feed(two).events, wanted);
     }
-    // It is accepted when all has come.
+    // It is accepted when everything has arrived.
     for cuts in Cuts::ALL {
         let mut served = serve(&wire, cuts, &Config::default());
         served.accept();
@@ -341,7 +341,7 @@ fn what_comes_after_a_request_belongs_to_the_connection() {
 
 #[test]
 fn no_byte_is_lost_while_the_application_decides() {
-    // Elsewhere frames that came before the answer were lost, or came twice.
+    // Elsewhere frames that arrived before the answer were lost or delivered twice.
     let early = frames(
         Role::Server,
         &[
@@ -368,7 +368,7 @@ fn no_byte_is_lost_while_the_application_decides() {
         let config = config(|all| all.settings.deliver = deliver);
         for (cuts, owned) in Cuts::ALL.map(|cuts| [(cuts, false), (cuts, true)]).concat() {
             let parts = cuts.cut(&wire);
-            // The answer comes so many reads after the request.
+            // The answer comes this many reads after the request.
             for delay in [0, 1, 2, 5, 20, parts.len()] {
                 let mut endpoint = Endpoint::server(&config, now);
                 let (mut events, mut joining) = (Vec::new(), Joining::default());
@@ -403,7 +403,7 @@ fn no_byte_is_lost_while_the_application_decides() {
                     }
                 }
                 assert_eq!(events, wanted(), "{deliver:?} {cuts:?} {delay}");
-                assert!(buffer.is_empty() && joining.begun().is_none());
+                assert!(buffer.is_empty() && joining.unfinished().is_none());
                 let end = out.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
                 let sent = sent_frames(&out[end..], Role::Server);
                 assert_eq!((sent.len(), &sent[0].payload[..]), (2, &b"between"[..]));
@@ -413,13 +413,13 @@ fn no_byte_is_lost_while_the_application_decides() {
 }
 
 #[test]
-fn what_comes_before_the_answer_has_a_limit() {
-    // Elsewhere a client could send for as long as the application took to decide.
+fn bytes_before_the_answer_have_a_limit() {
+    // Elsewhere a client could fill the memory while the application decided.
     let now = Duration::ZERO;
     for max in [REQUEST.len(), 1_000] {
         let config = config(|all| all.max_head_size = max);
         for one in [1, 7, max] {
-            let mut served = serve(REQUEST.as_bytes(), Cuts::Whole, &config);
+            let mut served = serve(REQUEST.as_bytes(), Cuts::AtOnce, &config);
             let mut sent = 0;
             let mut send = |endpoint: &mut Endpoint, len: usize, out: &mut BytesMut| {
                 sent += len;
@@ -442,7 +442,7 @@ fn what_comes_before_the_answer_has_a_limit() {
             let error = HandshakeError::HeadTooLarge { max };
             assert_eq!(event, Some(Event::Refused(error.clone().into())));
             assert!(served.out.starts_with(b"HTTP/1.1 431 "));
-            // It comes too late to be accepted.
+            // It is too late to accept it.
             let out = served.out.clone();
             let request = served.result.take().unwrap().unwrap();
             let accepted = served.endpoint.accept(request, &mut served.out);
@@ -455,10 +455,10 @@ fn what_comes_before_the_answer_has_a_limit() {
 
 #[test]
 fn a_request_is_answered_once() {
-    // Elsewhere a handler that answered twice wrote a response among the frames.
+    // Elsewhere a handler that answered twice wrote a response between the frames.
     let config = Config::default();
     let asked = || {
-        let mut served = serve(REQUEST.as_bytes(), Cuts::Whole, &config);
+        let mut served = serve(REQUEST.as_bytes(), Cuts::AtOnce, &config);
         let request = served.result.take().unwrap().unwrap();
         (served.endpoint, request)
     };
@@ -480,7 +480,7 @@ fn a_request_is_answered_once() {
         assert_eq!(out, before);
     }
     drop(request);
-    // And not before it has come.
+    // Nor can it be answered before it has come.
     let mut endpoint = Endpoint::server(&config, Duration::ZERO);
     let (_, request) = asked();
     let result = endpoint.accept(request, &mut out);
@@ -488,7 +488,7 @@ fn a_request_is_answered_once() {
     assert_eq!(out, before);
 }
 
-/// The number of responses, whose bodies are text without status lines.
+/// The number of responses in `out`; no body has a status line.
 fn status_lines(out: &[u8]) -> usize {
     let is_status_line = |line: &&[u8]| line.starts_with(b"HTTP/1.1 ");
     out.split(|byte| *byte == b'\n')
@@ -497,7 +497,7 @@ fn status_lines(out: &[u8]) -> usize {
 }
 
 #[test]
-fn what_comes_after_a_refused_request_is_no_request() {
+fn bytes_after_a_refused_request_are_not_another_request() {
     // Elsewhere a second request, hidden in the body of the first, was answered.
     for bad in [
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
@@ -513,8 +513,8 @@ fn what_comes_after_a_refused_request_is_no_request() {
 }
 
 #[test]
-fn what_comes_after_a_request_that_was_answered_is_no_request() {
-    // The same where the application has answered it.
+fn bytes_after_an_answered_request_are_not_another_request() {
+    // The same if the application has answered it.
     for (head, kind) in [
         (REQUEST, Kind::Request),
         (
@@ -551,7 +551,7 @@ fn what_comes_after_a_request_that_was_answered_is_no_request() {
 
 #[test]
 fn permessage_deflate_is_declined() {
-    // An offer is no demand: without an answer both sides go on uncompressed.
+    // An offer is optional: without an answer both sides send uncompressed messages.
     let line = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-other";
     let mut served = served(&with_line(REQUEST, line));
     served.accept();
@@ -565,14 +565,17 @@ fn permessage_deflate_is_declined() {
     // And RSV1 stays reserved.
     let mut driven = Driven::new(served.endpoint);
     driven.feed(&frame(Role::Server, 0xc1, b"\xf2\x48\xcd\xc9\xc9\x07\x00"));
-    assert_eq!(driven.events, [Event::Failed(ProtocolError::ReservedBit)]);
+    assert_eq!(
+        driven.events,
+        [Event::Failed(ProtocolError::ReservedBit { first: 0xc1 })]
+    );
 }
 
-// ---- origins (section 10.2) ----
+// ---- origins (RFC 6455, section 10.2) ----
 
 #[test]
 fn pages_of_other_sites_are_refused() {
-    // Elsewhere every page on the web could use the server in the name of its users.
+    // Elsewhere any page on the web could use the server in the name of its users.
     for (host, origin, allowed) in [
         ("example.com", "http://example.com", true),
         ("example.com", "https://example.com", true),
@@ -611,12 +614,12 @@ fn pages_of_other_sites_are_refused() {
         let wanted = (!allowed).then_some(forbidden);
         assert_eq!(request_error(head.as_bytes()), wanted, "{origin} at {host}");
     }
-    // No browser: nothing to protect.
+    // Not a browser, so no user's cookies are at risk.
     assert_eq!(request_error(REQUEST.as_bytes()), None);
 }
 
 #[test]
-fn a_list_of_origins_is_compared_as_a_whole() {
+fn origins_of_a_list_are_compared_completely() {
     let list = OriginPolicy::list(["https://app.example", "null"]);
     for (origin, allowed) in [
         (Some("https://app.example"), true),
@@ -638,8 +641,8 @@ fn a_list_of_origins_is_compared_as_a_whole() {
 }
 
 #[test]
-fn pages_that_did_not_come_over_tls_may_be_shut_out() {
-    // Elsewhere whoever could change a page on its way used the server in the name of its users.
+fn pages_without_tls_may_be_shut_out() {
+    // Elsewhere an attacker who could change a page on its way used the server in the name of its users.
     let origins = ["https://app.example", "http://app.example", "null"];
     for (policy, allowed) in [
         (OriginPolicy::any(), [true, false, false]),

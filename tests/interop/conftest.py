@@ -10,11 +10,11 @@ import pytest
 pytest.register_assert_rewrite("talk", "deflate")
 logging.getLogger("websockets").setLevel(logging.CRITICAL)
 
-CHECK_TIME = 60     # seconds for one test: none takes so long, however busy the machine is
+CHECK_TIME = 60     # seconds for one test: none takes that long, however busy the machine is
 
 
 def pytest_configure():
-    """What was started ends with us, also when we are told to end."""
+    """Whatever was started ends with pytest, also when a signal ends it."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
 

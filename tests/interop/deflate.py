@@ -1,4 +1,4 @@
-"""Messages for permessage-deflate, and the judgement of what was agreed on and of what was on the wire."""
+"""Messages for permessage-deflate, and checks of what was agreed on and of the bytes on the wire."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from talk import expect
 
 
 def parameter_sets(us):
-    """What a peer offers or demands. Neither peer's own compressor can do with 8 bits."""
+    """What a peer offers or demands. Neither peer's own compressor supports 8 bits."""
     peer = "client" if us == "server" else "server"
     server, client = {"server_no_context_takeover": True}, {"client_no_context_takeover": True}
     yield from ({}, server, client, {**server, **client})
@@ -23,13 +23,13 @@ def as_text(parameters):
 
 
 def record(number):
-    """A message of 1 KiB like the one before: a client's, say, that reports once a second."""
+    """A message of 1 KiB like the one before, as from a client that reports once a second."""
     fields = {"field %d" % i: hashlib.md5(b"%d" % i).hexdigest() for i in range(21)}
     return json.dumps({"number": number, **fields})
 
 
 def messages():
-    """All that goes to and fro, as (kind, is it binary, fragments)."""
+    """All messages of an exchange, as (kind, is it binary, fragments)."""
     dice = random.Random(7692)
 
     def complete(kind, message):
@@ -49,12 +49,12 @@ def messages():
     text = " ".join(dice.choices(words, k=80000)).encode()[:1 << 20]
     yield complete("text", text.decode(errors="ignore"))
     yield complete("zeros", b"\0" * (1 << 20))
-    # For each size of window, what recurs just out of its reach: a compressor that looks further
-    # back than was agreed on makes what the peer cannot read.
+    # For each window, bytes that repeat just beyond its reach: a compressor that looks further
+    # back than was agreed on sends what the peer cannot inflate.
     for bits in range(8, 15):
         for message in [dice.randbytes(150).hex() for _ in range(1 << bits - 8)] * 2:
             yield complete("recurring", message)
-    text = "日本語 😀 ".encode() * 100  # to be cut within its characters
+    text = "日本語 😀 ".encode() * 100  # cut inside its characters
     for binary, parts in ((True, [b"", record(0).encode(), b"", b"tail", b""]),
                           (False, [text[i:i + 100] for i in range(0, len(text), 100)]),
                           (False, [b"", b""]), (True, [b"\xff" * 70000] * 3)):
@@ -66,13 +66,13 @@ MESSAGES = list(messages())
 
 
 def judge(us, parameters, header, lengths):
-    """The right thing was agreed on, and our messages, with these lengths on the wire in bytes,
+    """The right parameters were agreed on, and our messages, with these lengths on the wire in bytes,
     were as small as that makes them."""
     name, *agreed = [part.strip() for part in (header or "").split(";")]
     expect(name, "permessage-deflate", "the extension")
     agreed = dict(part.partition("=")[::2] for part in agreed)
     for name, value in parameters.items():
-        if us == "client" or name.startswith("server"):  # what a client says of itself is a hint
+        if us == "client" or name.startswith("server"):  # a client's value about itself is a hint
             expect(agreed.get(name), "" if value is True else str(value), name)
 
     bits = int(agreed.get(us + "_max_window_bits", 15))
@@ -88,7 +88,7 @@ def judge(us, parameters, header, lengths):
 
 
 def data_frames(ws):
-    """What comes on this connection from now on: (is it compressed, its length in bytes) of each
+    """What arrives on this connection from now on: (is it compressed, its length in bytes) of each
     frame."""
     assert ws.protocol.extensions, "no extension was agreed on"
     extension, frames = ws.protocol.extensions[0], []
@@ -104,7 +104,7 @@ def data_frames(ws):
 
 
 async def exchange(ws):
-    """Sends the messages; each must come back. Gives what was agreed on, and the bytes of each
+    """Sends the messages; each must come back. Returns what was agreed on, and the bytes of each
     reply on the wire."""
     async def with_pings(parts):
         yield parts[0]

@@ -1,4 +1,4 @@
-"""What tests say to servers and clients: Python's websockets, bytes by hand, and our `client`.
+"""How tests talk to servers and clients: with Python's websockets, bytes by hand, and our `client`.
 
 A server is anything with `url`, `port` and `ssl`: a context that trusts it, or None.
 """
@@ -39,7 +39,7 @@ async def echo(ws, message):
 
 
 async def closing(ws):
-    """Waits until the server closes; gives (code, reason), or None if no Close came."""
+    """Waits until the server closes; returns (code, reason), or None if no Close came."""
     try:
         while True:
             await ws.recv()
@@ -70,7 +70,7 @@ async def raw_connection(server, opened=True):
 
 
 def reset(writer):
-    """Makes the connection end with a reset, at once."""
+    """Ends the connection with a reset, at once."""
     writer.get_extra_info("socket").setsockopt(
         socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
@@ -79,7 +79,7 @@ def reset(writer):
 # --- servers in Python ----------------------------------------------------------------------
 
 class PythonServer:
-    """What there is to know of one, and what it saw of the last connection."""
+    """The address of a server, and what it saw of the last connection."""
     request = subprotocol = close = None
 
     def __init__(self, sockets, scheme):
@@ -89,7 +89,7 @@ class PythonServer:
 
 @contextlib.asynccontextmanager
 async def python_server(handler=None, **options):
-    """A server of websockets, by default an echo."""
+    """A server with Python's websockets, by default an echo."""
     done = asyncio.Event()
 
     async def handle(ws):
@@ -114,7 +114,7 @@ async def python_server(handler=None, **options):
 
 @contextlib.asynccontextmanager
 async def raw_server(respond):
-    """A server that sends what `respond` makes of the right Sec-WebSocket-Accept."""
+    """A server that answers with `respond(accept)`, given the right Sec-WebSocket-Accept."""
     async def handle(reader, writer):
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -144,18 +144,18 @@ def switching(accept, *fields):
 # --- our client -----------------------------------------------------------------------------
 
 async def run_beside(*command, **options):
-    """Runs a program to its end while the servers of the test go on."""
+    """Runs a program to its end while the servers of the test keep running."""
     return await asyncio.get_running_loop().run_in_executor(
         None, lambda: run(*command, **options))
 
 
 async def run_client(*arguments, **options):
-    """Runs our `client` to its end; gives (exit status, stdout, stderr)."""
+    """Runs our `client` to its end; returns (exit status, stdout, stderr)."""
     return await run_beside(binary("client"), *arguments, **options)
 
 
 async def lines_come_back(text, *arguments, handler=None, **options):
-    """Our client sends these lines to a server in Python; gives what that one saw."""
+    """Our client sends these lines to a server in Python; returns what the server saw."""
     async with python_server(handler, **options) as server:
         status, out, err = await run_client(server.url, *arguments, text=text)
         expect((status, err), (0, ""), "exit status and stderr")
@@ -165,7 +165,7 @@ async def lines_come_back(text, *arguments, handler=None, **options):
 
 
 async def expect_failure(url, *arguments, word=""):
-    """Our client fails with one line on stderr, which has the word."""
+    """Our client fails with one line on stderr, which contains the word."""
     status, out, err = await run_client(url, *arguments, text="hello\n", hold=True)
     assert status != 0, "stdout %r" % out
     assert err.endswith("\n") and err.count("\n") == 1 and word in err

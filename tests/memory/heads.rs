@@ -1,7 +1,7 @@
 //! What the head of a handshake holds, from its first byte until its answer is written, whatever is
 //! in it (RFC 6455, section 10.4).
 //!
-//! Invariant: at any time at most four times the bytes of the head, and while the application
+//! Invariant: at any time at most four times the bytes of the head is held, and while the application
 //! decides three times; beside that what an endpoint and the fields take, of which there may be 128.
 
 use crate::allocations::warm;
@@ -18,12 +18,12 @@ const FIXED: isize = 2 << 10;
 /// What a field takes while the head is parsed, and afterwards.
 const FIELD: [isize; 2] = [48, 16];
 
-/// As many of these as fit into `size` bytes, as one value.
+/// A value of `size` bytes at most that repeats this element.
 fn repeated(element: &str, size: usize) -> String {
     element.repeat(size / element.len())
 }
 
-/// As many different tokens as fit into `size` bytes, as one value.
+/// A value of `size` bytes at most, of different tokens.
 fn different(size: usize) -> String {
     let sign = |n: usize| char::from(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"[n]);
     let signs = 51;
@@ -37,7 +37,7 @@ fn different(size: usize) -> String {
     value
 }
 
-/// Lines that make a head of about this size, each kind for the worst that it can do.
+/// Lines that make a head of about this size; of each kind those that need the most memory.
 fn lines(size: usize) -> Vec<(&'static str, String)> {
     let in_lines = |name: &str, element: &str| {
         let line = format!("{name}: {element}\r\n");
@@ -89,7 +89,7 @@ fn fields(head: &str) -> isize {
     head.matches("\r\n").count() as isize
 }
 
-/// What a server holds at most for this head, cut into reads of this size, whatever the application
+/// The most that a server holds for this head, cut into reads of this size, whatever the application
 /// does with the request.
 fn served(kind: &str, head: &str, read: usize) -> isize {
     let (config, mut out, mut bytes) = (Config::default(), warm(), head.as_bytes().to_vec());
@@ -121,7 +121,7 @@ fn served(kind: &str, head: &str, read: usize) -> isize {
 fn asked(request: &ClientRequest, head: &str, read: usize) -> isize {
     let (config, mut out) = (Config::default(), warm());
     let mut endpoint = Endpoint::client(request, &config, [9; 32], NOW, &mut out);
-    let key = key_in(&out);
+    let key = accept_key(&key_in(&out));
     let mut bytes = head.replace("ACCEPT", &key).into_bytes();
     let ((), bytes) = peak(|| {
         for piece in bytes.chunks_mut(read) {
@@ -135,13 +135,6 @@ fn asked(request: &ClientRequest, head: &str, read: usize) -> isize {
         endpoint.receive_eof();
     });
     bytes
-}
-
-/// The answer to the key in this request.
-fn key_in(request: &[u8]) -> String {
-    let head = std::str::from_utf8(request).unwrap();
-    let key = head.split("Sec-WebSocket-Key: ").nth(1).unwrap();
-    sansocket::negotiation::accept_key(key.split("\r\n").next().unwrap())
 }
 
 #[track_caller]
@@ -190,7 +183,7 @@ fn a_response_holds_at_most_four_times_its_bytes() {
 }
 
 #[test]
-fn a_list_that_is_read_alone_holds_as_much_as_it_was_long() {
+fn a_list_that_is_read_alone_holds_at_most_its_length() {
     for element in ["a,", "a;b=c,", "a;b;c;d,"] {
         let list = repeated(element, 15_000);
         let (count, bytes) = peak(|| Extension::parse_list([&list]).unwrap().count());

@@ -1,4 +1,4 @@
-//! What is allocated, and what is held.
+//! Allocations, and memory held.
 
 #[path = "../support/allocator.rs"]
 mod allocator;

@@ -10,7 +10,6 @@
 
 use super::*;
 use bytes::BytesMut;
-use sansocket::negotiation::accept_key;
 use sansocket::{
     ClientRequest, CloseCode, Config, End, Endpoint, Event, Expired, Input, ProtocolError, Request,
     Role, Settings, Tick, Times,
@@ -95,7 +94,7 @@ impl Side {
         let mut out = BytesMut::new();
         let (config, now) = (config_of(times), Duration::ZERO);
         let endpoint = Endpoint::client(request, &config, [9; 32], now, &mut out);
-        let response = RESPONSE.replace("ACCEPT", &accept_key(key_in(&out)));
+        let response = RESPONSE.replace("ACCEPT", &accept_key(&key_in(&out)));
         (Self::of(endpoint, Role::Client, out), response)
     }
 

@@ -16,8 +16,9 @@ pub mod errors;
 pub mod handshake;
 pub mod strategies;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
-use sansocket::negotiation::accept_key;
 use sansocket::{
     Binary, ClientRequest, CloseCode, Config, Connection, Deflate, Deliver, End, Endpoint, Event,
     Extension, HandshakeError, Input, Request, Response, Role, SendError, Settings, Text, Tick,
@@ -228,14 +229,14 @@ pub fn with_fixed_key(bytes: &[u8], sender: Role) -> Vec<u8> {
 /// How the input is cut.
 #[derive(Clone, Copy, Debug)]
 pub enum Cuts {
-    Whole,
+    AtOnce,
     Bytes,
     Random(u64),
 }
 
 impl Cuts {
     pub const ALL: [Self; 6] = [
-        Self::Whole,
+        Self::AtOnce,
         Self::Bytes,
         Self::Random(1),
         Self::Random(2),
@@ -245,7 +246,7 @@ impl Cuts {
 
     pub fn cut(self, bytes: &[u8]) -> Vec<Vec<u8>> {
         match self {
-            Self::Whole => vec![bytes.to_vec()],
+            Self::AtOnce => vec![bytes.to_vec()],
             Self::Bytes => bytes.chunks(1).map(<[u8]>::to_vec).collect(),
             Self::Random(seed) => {
                 let mut random = Random(seed);
@@ -326,23 +327,23 @@ impl Joining {
             "only the last is empty"
         );
         assert_eq!(piece.is_first(), self.0.is_none(), "one message at a time");
-        let (begun_as_text, mut begun) = self.0.take().unwrap_or((is_text, Vec::new()));
-        assert_eq!(is_text, begun_as_text, "a message of one type");
+        let (was_text, mut unfinished) = self.0.take().unwrap_or((is_text, Vec::new()));
+        assert_eq!(is_text, was_text, "a message of one type");
         assert!(piece.as_text().is_none_or(|text| text.as_bytes() == bytes));
-        begun.extend_from_slice(bytes);
+        unfinished.extend_from_slice(bytes);
         if !piece.is_last() {
-            self.0 = Some((is_text, begun));
+            self.0 = Some((is_text, unfinished));
             return None;
         }
         Some(match is_text {
-            true => text(std::str::from_utf8(&begun).unwrap()),
-            false => binary(&begun),
+            true => text(std::str::from_utf8(&unfinished).unwrap()),
+            false => binary(&unfinished),
         })
     }
 
     /// What has come of the message under way.
-    pub fn begun(&self) -> Option<&[u8]> {
-        self.0.as_ref().map(|(_, begun)| &begun[..])
+    pub fn unfinished(&self) -> Option<&[u8]> {
+        self.0.as_ref().map(|(_, unfinished)| &unfinished[..])
     }
 }
 
@@ -467,6 +468,12 @@ impl Run {
         self.ws.receive_eof();
         self.ws.end().expect("it is over")
     }
+}
+
+/// The answer to a key, as RFC 6455, section 4.2.2, writes it.
+pub fn accept_key(key: &str) -> String {
+    let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    STANDARD.encode(sha1_smol::Sha1::from(text).digest().bytes())
 }
 
 /// A client's endpoint whose request has gone out, and its key.

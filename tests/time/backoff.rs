@@ -386,11 +386,7 @@ fn a_response_that_breaks_the_rules_is_not_worth_another_try() {
         .iter()
         .map(|(error, _)| error.to_string())
         .collect();
-    assert_eq!(
-        kinds.len(),
-        failures.len() - 1,
-        "the end of the transport is there twice"
-    );
+    assert_eq!(kinds.len(), failures.len(), "each kind is there once");
     for (error, is_worth) in failures {
         let mut backoff = backoff(3);
         let before = backoff.clone();
@@ -572,6 +568,20 @@ fn retry_after_is_capped_and_never_shortens_a_delay() {
         delay, plain,
         "a delay that is longer than what was asked for"
     );
+}
+
+/// What the application fails to answer is still the server's word.
+#[test]
+fn a_close_that_nobody_answered_is_judged_by_its_code() {
+    let settings = settings(|s| s.answer_close = false);
+    for (code, is_worth_it) in [(1000_u16, false), (1012, true)] {
+        let now = Duration::ZERO;
+        let mut client = Side::open_with(Role::Client, Times::default(), settings, now);
+        client.frame(0x88, &code.to_be_bytes(), now);
+        let end = client.done_in(now, seconds(10));
+        assert_eq!(end, closed(code, true));
+        assert_eq!(backoff(1).after(&end, now).is_some(), is_worth_it, "{code}");
+    }
 }
 
 // ---- dates ----
@@ -789,9 +799,12 @@ fn a_server_that_breaks_the_protocol_is_worth_another_try() {
     for (bytes, error) in [
         (
             frame(Role::Client, 0x83, b""),
-            ProtocolError::ReservedOpcode,
+            ProtocolError::ReservedOpcode(3),
         ),
-        (frame(Role::Client, 0xf1, b""), ProtocolError::ReservedBit),
+        (
+            frame(Role::Client, 0xf1, b""),
+            ProtocolError::ReservedBit { first: 0xf1 },
+        ),
         (
             frame(Role::Client, 0x81, b"\xff"),
             ProtocolError::TextNotUtf8,
@@ -869,7 +882,7 @@ fn an_end_that_the_client_wants_stays_one_if_the_server_then_breaks_the_protocol
     assert_eq!(close, Ok(()));
     client.write_all(Duration::ZERO);
     let events = client.feed(&frame(Role::Client, 0x83, b""), Duration::ZERO);
-    assert_eq!(events, [Event::Failed(ProtocolError::ReservedOpcode)]);
+    assert_eq!(events, [Event::Failed(ProtocolError::ReservedOpcode(3))]);
     let end = client.done_after_eof(Duration::ZERO);
     assert_eq!(backoff(0).after(&end, HOUR), None, "{end:?}");
 }

@@ -31,8 +31,8 @@ fn a_handshake_ends_at_its_time_however_slowly_it_arrives() {
     for role in ROLES {
         let (mut side, head) = opening(role, Times::default());
         side.write_all(Duration::ZERO);
-        let begin = head.split_inclusive('\n').next().unwrap();
-        side.feed([begin, "X: "].concat().as_bytes(), Duration::ZERO);
+        let start = head.split_inclusive('\n').next().unwrap();
+        side.feed([start, "X: "].concat().as_bytes(), Duration::ZERO);
         for time in (0..10_000).map(ms) {
             side.feed(b"x", time);
             side.waits(time, seconds(10));
@@ -64,15 +64,15 @@ pub(crate) fn opening(role: Role, times: Times) -> (Side, String) {
 
 #[test]
 fn the_time_of_a_handshake_starts_with_the_transport() {
-    let (config, begin) = (config_of(Times::default()), seconds(100));
-    let server = Endpoint::server(&config, begin);
+    let (config, start) = (config_of(Times::default()), seconds(100));
+    let server = Endpoint::server(&config, start);
     let mut server = Side::of(server, Role::Server, bytes::BytesMut::new());
     server.waits(seconds(105), seconds(110));
     server.waits(seconds(110) - NANO, seconds(110));
     assert!(matches!(server.tick(seconds(110)), Tick::Wait(_)));
     assert!(server.out.starts_with(b"HTTP/1.1 408 "));
     let mut out = bytes::BytesMut::new();
-    let client = Endpoint::client(&client_request(), &config, [9; 32], begin, &mut out);
+    let client = Endpoint::client(&client_request(), &config, [9; 32], start, &mut out);
     let mut client = Side::of(client, Role::Client, out);
     client.write_all(seconds(105));
     client.waits(seconds(105), seconds(110));
@@ -231,7 +231,7 @@ pub(crate) const CLOSINGS: [Closing; 4] = [
     (
         "a failure",
         |side, now| _ = side.frame(0x83, b"", now),
-        || failed(ProtocolError::ReservedOpcode),
+        || failed(ProtocolError::ReservedOpcode(3)),
     ),
     (
         "no sign of life",

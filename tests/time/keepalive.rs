@@ -31,16 +31,16 @@ fn there_is_one_ping_for_each_silence() {
         let mut side = Side::open(role, Times::default());
         let mut payloads = Vec::new();
         for silence in 0..5 {
-            let begin = seconds(45 * silence);
-            side.waits(begin, begin + seconds(30));
-            assert!(matches!(side.tick(begin + seconds(30)), Tick::Wait(_)));
-            payloads.extend(side.sent(begin + seconds(30)));
+            let start = seconds(45 * silence);
+            side.waits(start, start + seconds(30));
+            assert!(matches!(side.tick(start + seconds(30)), Tick::Wait(_)));
+            payloads.extend(side.sent(start + seconds(30)));
             for later in 30..45 {
-                side.waits(begin + seconds(later), begin + seconds(50));
+                side.waits(start + seconds(later), start + seconds(50));
             }
             assert!(side.out.is_empty());
-            side.feed(&frame(role, 0x8a, b"")[..1], begin + seconds(45));
-            side.feed(&frame(role, 0x8a, b"")[1..], begin + seconds(45));
+            side.feed(&frame(role, 0x8a, b"")[..1], start + seconds(45));
+            side.feed(&frame(role, 0x8a, b"")[1..], start + seconds(45));
         }
         assert_eq!(payloads.len(), 5, "no second one before a byte has come");
         for (number, ping) in (1_u32..).zip(payloads) {

@@ -134,9 +134,9 @@ fn is_judged(side: &mut Side, now: Duration, end: &End) -> bool {
 
 #[test]
 fn a_tick_within_the_tolerance_judges() {
-    for (what, begin, _, end) in deadlines() {
+    for (what, start, _, end) in deadlines() {
         for late in [Duration::ZERO, NANO, ms(50), TOLERANCE] {
-            let (mut side, time) = begin();
+            let (mut side, time) = start();
             assert_eq!(wake(&mut side, time - NANO), Some(time), "{what}");
             assert!(
                 is_judged(&mut side, time + late, &end()),
@@ -148,9 +148,9 @@ fn a_tick_within_the_tolerance_judges() {
 
 #[test]
 fn a_late_tick_restarts_the_time_once() {
-    for (what, begin, again, end) in deadlines() {
+    for (what, start, again, end) in deadlines() {
         for late in [TOLERANCE + NANO, seconds(1), seconds(100_000)] {
-            let (mut side, time) = begin();
+            let (mut side, time) = start();
             assert_eq!(wake(&mut side, time - NANO), Some(time), "{what}");
             let (now, len) = (time + late, side.out.len());
             let asked = now + again;
@@ -158,7 +158,7 @@ fn a_late_tick_restarts_the_time_once() {
             assert_eq!(side.out.len(), len, "{what}");
             // Only once, whether the next tick is late or not.
             for late in [Duration::ZERO, TOLERANCE + NANO, seconds(100_000)] {
-                let (mut side, time) = begin();
+                let (mut side, time) = start();
                 wake(&mut side, time - NANO);
                 assert_eq!(wake(&mut side, now), Some(asked), "{what}");
                 assert_eq!(wake(&mut side, asked - NANO), Some(asked), "{what}");
@@ -173,7 +173,7 @@ fn a_late_tick_restarts_the_time_once() {
 
 #[test]
 fn a_rate_that_is_judged_late_gets_another_window() {
-    let begin = || {
+    let start = || {
         let times = times(|times| times.keepalive = None);
         let mut side = Side::open(Role::Server, times);
         side.send(10_000);
@@ -187,10 +187,10 @@ fn a_rate_that_is_judged_late_gets_another_window() {
     };
     for late in [Duration::ZERO, TOLERANCE] {
         let expired = End::Expired(Expired::Write);
-        assert_eq!(begin().tick(seconds(60) + late), Tick::Done(expired));
+        assert_eq!(start().tick(seconds(60) + late), Tick::Done(expired));
     }
     for late in [TOLERANCE + NANO, seconds(1), seconds(28)] {
-        let (mut side, now) = (begin(), seconds(60) + late);
+        let (mut side, now) = (start(), seconds(60) + late);
         side.waits_at_most(now, now + seconds(30));
         for time in [20, 40, 59].map(seconds) {
             side.wrote(1, now + time);

@@ -522,7 +522,7 @@ pub(crate) fn judge(times: &Times, role: Role, seen: &[(Duration, Seen)], end: D
                 let by_peer = !judge.we_closed;
                 judge.peer_closed.get_or_insert(by_peer);
             }
-            Seen::PeerFailed => judge.is_caused(failed(ProtocolError::ReservedOpcode)),
+            Seen::PeerFailed => judge.is_caused(failed(ProtocolError::ReservedOpcode(3))),
             Seen::Queued(len, frames) => {
                 judge.waits = judge.waits.or(Some(time));
                 judge.queued += len;
@@ -692,7 +692,7 @@ fn the_schedules_reach_everything() {
         "Expired(Idle)",
         "Expired(Pong)",
         "Expired(Write)",
-        "Failed(ReservedOpcode)",
+        "Failed(ReservedOpcode(3))",
         "Failed(TransportEnded)",
         "Latency",
         "Refused",

@@ -180,13 +180,13 @@ fn the_rate_counts_only_while_something_is_unwritten() {
         let times = times(|times| times.keepalive = None);
         let mut side = Side::open(role, times);
         for minute in 0..5 {
-            let begin = seconds(60 * minute);
+            let start = seconds(60 * minute);
             side.send(100);
-            side.waits(begin, begin + seconds(30));
-            side.wrote(50, begin + seconds(29));
-            side.waits(begin + seconds(29), begin + seconds(59));
-            side.write_all(begin + seconds(58));
-            side.waits(begin + seconds(58), None);
+            side.waits(start, start + seconds(30));
+            side.wrote(50, start + seconds(29));
+            side.waits(start + seconds(29), start + seconds(59));
+            side.write_all(start + seconds(58));
+            side.waits(start + seconds(58), None);
         }
     }
 }

@@ -1,5 +1,5 @@
-// The echo server of Bun, whose WebSockets are uWebSockets: a rival that no crate is. Its law is that of
-// rivals.rs; what all scenarios need is allowed, and no compression.
+// The echo server of Bun, whose WebSockets are uWebSockets: a rival that is not a crate. It keeps to the invariant of
+// rivals.rs; its limits allow all scenarios, and it does not compress.
 
 const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -19,5 +19,5 @@ const server = Bun.serve({
     },
 });
 
-// The line for which the one who starts a server waits.
+// The line for which the generator waits.
 console.log(`listening on ws://${server.hostname}:${server.port}/`);

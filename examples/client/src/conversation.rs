@@ -1,6 +1,6 @@
 //! One connection, from the opening handshake to its end: lines out, messages in.
 //!
-//! Invariant: a line leaves the client's hands only when it is written, so that it can go out on the next connection.
+//! Invariant: a line is kept until it is written, so that it can be sent on the next connection.
 
 use crate::tls::tls_problem;
 use crate::transport::Transport;
@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::time::{Duration, Instant};
 
-/// For a reply after the end of stdin.
+/// How long it waits for a reply after the end of stdin.
 const REPLY_TIME: Duration = Duration::from_secs(5);
 
 /// One connection, from the opening handshake to its end.
@@ -24,13 +24,13 @@ pub(crate) struct Conversation<'s, 'a> {
     out: BytesMut,
     /// The client's line is in `out`, or was.
     line_in_out: bool,
-    /// Messages sent less messages received: replies to wait for.
+    /// Messages sent minus messages received: the replies to wait for.
     unanswered: u64,
     last_activity: Instant,
     latency: Option<Duration>,
-    /// What the server's Close says.
+    /// The code and reason of the server's Close.
     reason: String,
-    /// How reading failed, if that was the end.
+    /// Why reading failed, if that was the end.
     read_error: Option<io::Error>,
 }
 
@@ -96,19 +96,19 @@ impl<'s, 'a> Conversation<'s, 'a> {
                     self.ws.receive_eof();
                 }
                 Ok(_) => {}  // of an earlier connection
-                Err(_) => {} // see what is due
+                Err(_) => {} // time to see what is due
             }
         }
     }
 
-    /// Writes what the server takes at once.
+    /// Writes as much as the socket takes at once.
     fn write_some(&mut self) {
         if self.transport.is_pending(&self.out) {
             let written = self
                 .transport
                 .write(&mut self.ws, &mut self.out, self.start);
             if written.is_err_and(|error| !common::is_temporary(&error)) {
-                self.transport.is_broken = true; // the reading thread tells of its end
+                self.transport.is_broken = true; // the reading thread reports the end
                 self.out.clear();
                 self.ws.flushed(0, false, self.start.elapsed());
             }
@@ -176,7 +176,7 @@ impl<'s, 'a> Conversation<'s, 'a> {
         Ok(())
     }
 
-    /// What to say about the end, and whether another try is worth it.
+    /// The line about the end, and whether another try is worth it.
     fn end(&mut self, end: &End) -> Result<(), Ended> {
         // Not the URI, whose query may hold a token.
         let server = self.client.options.request.authority();

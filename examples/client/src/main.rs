@@ -44,7 +44,7 @@ impl<E: Error> From<E> for Ended {
     }
 }
 
-/// What the two reading threads tell the main one.
+/// What the two reading threads send to the main thread.
 pub(crate) enum Incoming {
     Line(String),
     EndOfLines(io::Result<()>),
@@ -53,7 +53,7 @@ pub(crate) enum Incoming {
     EndOfTransport(u64, io::Result<()>),
 }
 
-/// What outlives a connection.
+/// What is kept from one connection to the next.
 pub(crate) struct Client<'a> {
     pub(crate) options: &'a Options,
     pub(crate) backoff: Backoff,
@@ -136,11 +136,12 @@ impl Client<'_> {
         let tcp = dial(request, config.times.handshake);
         let tcp = tcp.map_err(|why| Ended(why, Some(self.backoff.after_failure())))?;
         tcp.set_nodelay(true)?;
-        // A short time-out: while the server takes nothing, what it sends must still be read.
+        // A short timeout: while the server does not read, what it sends must still be read.
         tcp.set_write_timeout(Some(Duration::from_millis(50)))?;
         let (mut tls, mut out) = (None, BytesMut::new());
         if let Some(config) = &self.options.tls {
-            let name = ServerName::try_from(request.host().to_owned())?;
+            let name = request.host().split('%').next().unwrap_or_default(); // no zone
+            let name = ServerName::try_from(name.to_owned())?;
             tls = Some(ClientConnection::new(config.clone(), name)?);
         }
         let ws = Endpoint::client(request, config, seed()?, start.elapsed(), &mut out);

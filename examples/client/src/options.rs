@@ -27,7 +27,7 @@ Options:
       --deflate                 Offer permessage-deflate
       --cafile <FILE>           Trust these certificates (PEM) instead of the system's
       --reconnect               Try again when another try is worth it; a line that is not yet written is kept for it
-      --keepalive <SECONDS>     Send a Ping after so much silence
+      --keepalive <SECONDS>     Send a Ping after this much silence
       --latency                 Tell on stderr how long its Pong took
       --hurry <N>               Make every other deadline N times shorter [default: 1]
   -h, --help                    Print help
@@ -43,7 +43,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// What the arguments say. Whatever is wrong with one by itself ends the program.
+    /// Reads the arguments. An argument that is wrong by itself ends the program.
     pub(crate) fn new() -> Result<Self> {
         let arguments = Arguments::parse(HELP.into());
         let url = arguments.positional("<URL>");

@@ -1,6 +1,6 @@
 //! What the example programs share: their arguments, and how a server starts and stops.
 //!
-//! Invariant: nothing here knows of frames or messages: the loop is in the program that shows it.
+//! Invariant: nothing here knows frames or messages: the loop is in the program that shows it.
 
 mod arguments;
 mod stop;
@@ -10,7 +10,7 @@ pub mod tls;
 
 pub use anyhow::{Context, Result};
 pub use arguments::Arguments;
-pub use stop::{is_stopping, on_stop, wake_to_stop};
+pub use stop::{is_stopping, on_stop, stop_time, wake_to_stop};
 pub use threads::serve_in_threads;
 
 use sansocket::{Config, Deflate, End, OriginPolicy};
@@ -18,14 +18,14 @@ use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
-/// What the arguments of an echo server say.
+/// An echo server's arguments.
 #[derive(Debug)]
 pub struct Server {
     /// Where to listen.
     pub address: SocketAddr,
     /// The settings of all its connections.
     pub config: Config,
-    /// For options that only this server has.
+    /// All arguments, for options that only this server has.
     pub arguments: Arguments,
 }
 
@@ -75,7 +75,7 @@ pub fn log(end: &End) {
     }
 }
 
-/// Whether a read or write was only interrupted, or ran out of time.
+/// Whether a read or write was only interrupted, or reached its timeout.
 pub fn is_temporary(error: &io::Error) -> bool {
     use ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)

@@ -1,4 +1,4 @@
-//! One client's task: its loop, and what it does whenever it is woken.
+//! The task of one client: its loop, and what it does when it is woken.
 //!
 //! Invariant: all state is in [`Client`]; a future that is dropped takes nothing with it.
 
@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// With this much to write, nothing more is read and no message of another task is taken.
+/// With this much output waiting, nothing more is read and no message of another task is taken.
 const HIGH_WATER: usize = 64 << 10;
 
 /// Serves one connection to its end.
@@ -57,7 +57,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
                     return Ok(());
                 }
             }
-            // One that fires too early is set anew.
+            // A timer that fires too early is set again.
             () = &mut timer, if alarm < Duration::MAX => alarm = Duration::MAX,
         }
     }
@@ -66,9 +66,9 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 pub(crate) struct Client<S> {
     pub(crate) stream: S,
     pub(crate) ws: Endpoint,
-    /// How much is read at once.
+    /// The most that is read at once.
     pub(crate) max_read: usize,
-    /// What is to be written. It holds no memory while it is empty.
+    /// The output. It holds no memory while it is empty.
     pub(crate) out: BytesMut,
     /// Whether the stream, which may be TLS, holds nothing back.
     pub(crate) is_flushed: bool,
@@ -82,7 +82,7 @@ thread_local! {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    /// Does everything that can be done now. It is ready when the timer is to be set to this time,
+    /// Does everything that can be done now. It is ready when the timer must be set to this time,
     /// which is before `alarm`; with `None` at the end of the connection.
     fn turn(
         &mut self,
@@ -99,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             let wake = match self.ws.tick(now, &mut self.out) {
                 Tick::Wait(wake) => wake,
                 Tick::ShutDown(wake) => {
-                    // Again does no harm. An error is the end, which reading tells as well.
+                    // Calling it again does no harm. An error is the end, which reading reports as well.
                     let _ = Pin::new(&mut self.stream).poll_shutdown(context);
                     wake
                 }
@@ -122,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
-    /// Sends what other tasks want to be sent. Returns whether that was something.
+    /// Sends the messages of other tasks. Returns whether there were any.
     fn send(&mut self, context: &mut task::Context<'_>) -> bool {
         let Some(inbox) = self.inbox.as_mut().filter(|_| self.ws.is_open()) else {
             return false;
@@ -135,7 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             return false;
         }
         if messages.is_empty() {
-            self.inbox = None; // nobody is there any more
+            self.inbox = None; // all senders are gone
         }
         for message in messages {
             let _ = match message {

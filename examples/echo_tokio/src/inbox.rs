@@ -3,7 +3,7 @@
 use common::Result;
 use tokio::sync::mpsc;
 
-/// How many messages of other tasks wait.
+/// The most messages of other tasks that wait.
 pub(crate) const QUEUE: usize = 16;
 
 /// The messages that wait for a client.
@@ -15,7 +15,7 @@ pub(crate) fn open() -> (Sender, Inbox) {
     (Sender(sender), inbox)
 }
 
-/// What another task wants to be sent.
+/// A message that another task sends.
 pub(crate) enum Message {
     Text(String),
     #[expect(dead_code, reason = "for your application")]

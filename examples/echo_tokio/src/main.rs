@@ -62,7 +62,7 @@ async fn listen(server: Server) -> Result<()> {
     let tls = tls.map(TlsAcceptor::from);
     let shared = Arc::new(Shared { config, tls });
 
-    // Every connection has a receiver: it hears when to stop, and is gone when that one is.
+    // Every connection has a receiver: it reports when to stop, and is dropped with the connection.
     let (stop, mut stopping) = watch::channel(());
     let stop = Arc::new(stop);
     let signal = stop.clone();
@@ -88,8 +88,7 @@ async fn listen(server: Server) -> Result<()> {
         }
     }
     drop((listener, stopping));
-    // Each connection keeps to its own deadline; this one is for what they cannot know.
-    let _ = timeout(shared.config.times.close * 2, stop.closed()).await;
+    let _ = timeout(common::stop_time(&shared.config), stop.closed()).await;
     Ok(())
 }
 
@@ -104,7 +103,7 @@ async fn accept(
     let Some(tls) = &shared.tls else {
         return serve(stream, &shared.config, start, stopping).await;
     };
-    // In memory of its own, so that a task without TLS is smaller.
+    // Boxed, so that a task without TLS is smaller.
     Box::pin(async {
         let stream = tokio::select! {
             stream = timeout(shared.config.times.handshake, tls.accept(stream)) => stream??,

@@ -12,7 +12,7 @@ use std::task::{self, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Read at most this much at once: nearly every message is complete in it, and lent.
+/// The most that is read at once: nearly every message is complete in it, and so is lent.
 pub(crate) const MAX_READ: usize = 256 << 10;
 /// The same after a large message: two of 1 MiB, and their headers.
 const MAX_LARGE_READ: usize = (2 << 20) + 64;
@@ -25,7 +25,7 @@ thread_local! {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    /// Reads once and handles what came. Returns whether something did.
+    /// Reads once and handles what came. Returns whether anything did.
     pub(crate) fn read(&mut self, context: &mut task::Context<'_>, now: Duration) -> bool {
         BUFFER.with_borrow_mut(|buffer| {
             let stream = Pin::new(&mut self.stream);

@@ -68,7 +68,7 @@ mod tests {
         let request = ClientRequest::new("ws://a").unwrap();
         let mut asks = ClientHandshake::new(&request, client, [0; 16], &mut out);
         let mut answers = ServerHandshake::new(server);
-        let request = answers.receive(&mut Input(&mut out));
+        let request = answers.receive(&mut Input(&mut out), &Settings::default());
         let mut request = request.unwrap().unwrap();
         if declines {
             request.decline_deflate();

@@ -17,7 +17,8 @@ pub(in crate::handshake) struct RequestLine<'l> {
     pub(in crate::handshake) target: Cow<'l, str>,
     /// The host and port of a target that names them.
     pub(in crate::handshake) authority: Option<&'l str>,
-    pub(in crate::handshake) version: (u8, u8),
+    /// The version is 1 and this.
+    pub(in crate::handshake) minor: u8,
 }
 
 impl<'l> RequestLine<'l> {
@@ -45,8 +46,8 @@ impl<'l> RequestLine<'l> {
         if target.is_empty() {
             return Err(malformed(method.len() + 1));
         }
-        let version = match http_version(version) {
-            Some(version @ (1, _)) => version,
+        let minor = match http_version(version) {
+            Some((1, minor)) => minor,
             Some((major, minor)) => return Err(HandshakeError::HttpVersion { major, minor }),
             None => return Err(malformed(version_at)),
         };
@@ -64,8 +65,20 @@ impl<'l> RequestLine<'l> {
             },
             target,
             authority,
-            version,
+            minor,
         })
+    }
+}
+
+/// A path and query, or the `*` of OPTIONS (RFC 9112, sections 3.2.1 and 3.2.4).
+pub(in crate::handshake) fn path_form<'t>(
+    method: &str,
+    target: &'t str,
+) -> Result<&'t str, HandshakeError> {
+    match (method, target) {
+        ("OPTIONS", "*") => Ok(target),
+        _ if target.starts_with('/') => visible(target.as_bytes()),
+        _ => Err(bad(target.as_bytes(), 0)),
     }
 }
 

@@ -10,27 +10,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Returns the first subprotocol in the client's order that the server supports.
-///
-/// With none in common the WebSocket opens without one (RFC 6455, section 4.2.2); browsers fail
-/// then.
-///
-/// ```
-/// use sansocket::negotiation::select_subprotocol;
-///
-/// let offered = ["superchat", "chat"];
-/// assert_eq!(select_subprotocol(offered, &["chat", "superchat"]), Some("superchat"));
-/// assert_eq!(select_subprotocol(offered, &["Chat"]), None);
-/// ```
-#[must_use]
-pub fn select_subprotocol<'o>(
-    offered: impl IntoIterator<Item = &'o str>,
-    supported: &[impl AsRef<str>],
-) -> Option<&'o str> {
-    let is_supported = |name: &&str| supported.iter().any(|other| other.as_ref() == *name);
-    offered.into_iter().find(is_supported)
-}
-
 /// The subprotocols that a client offers: one text, as long as the client sent it at most.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(in crate::handshake) struct Subprotocols {

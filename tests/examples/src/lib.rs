@@ -14,12 +14,14 @@ pub mod peer;
 #[path = "../../support/mod.rs"]
 pub mod support;
 
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -82,7 +84,7 @@ impl Server {
         address.trim_end_matches('/').parse().unwrap()
     }
 
-    fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.child.as_ref().unwrap().id()
     }
 
@@ -148,7 +150,15 @@ impl Server {
     }
 }
 
-fn signal(id: u32, signal: &str) {
+/// Whether a signal has stopped the process.
+pub fn is_stopped(id: u32) -> bool {
+    let state = Command::new("ps")
+        .args(["-o", "state=", "-p", &id.to_string()])
+        .output();
+    state.unwrap().stdout.starts_with(b"T")
+}
+
+pub fn signal(id: u32, signal: &str) {
     let status = Command::new("kill")
         .args([signal, &id.to_string()])
         .status();
@@ -196,6 +206,15 @@ pub fn start_tls(server: (&str, &[&str]), arguments: &[&str]) -> (Server, TempFi
     let ca = TempFile::new("");
     let all = [server.1, &["--write-ca", ca.path()], arguments].concat();
     (Server::start(server.0, &all), ca)
+}
+
+/// A client that trusts this certificate.
+pub fn trusting(ca: &TempFile) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    let trusted = CertificateDer::from_pem_file(ca.path()).unwrap();
+    roots.add(trusted).unwrap();
+    let config = ClientConfig::builder().with_root_certificates(roots);
+    Arc::new(config.with_no_client_auth())
 }
 
 /// Runs what `std` has no stable way to do.

@@ -10,7 +10,7 @@ use sansocket::Role;
 use std::io::Read;
 use std::net::TcpListener;
 
-/// All that comes until the server ends the connection.
+/// Everything up to the end of the connection.
 fn read_to_end(mut peer: Peer) -> Vec<u8> {
     let mut all = Vec::new();
     peer.0.read_to_end(&mut all).unwrap();
@@ -26,7 +26,7 @@ const SERVERS: [&str; 5] = [
 ];
 
 #[test]
-fn a_bad_argument_is_told() {
+fn a_bad_argument_is_reported() {
     for server in SERVERS {
         for (arguments, about) in [
             (&["--nonsense"][..], "--nonsense"),
@@ -52,7 +52,7 @@ fn a_bad_argument_is_told() {
 
 #[cfg(unix)]
 #[test]
-fn an_argument_that_is_no_text_is_told() {
+fn an_argument_that_is_not_text_is_reported() {
     let argument = std::os::unix::ffi::OsStrExt::from_bytes(b"ws://\xff");
     let argument: &std::ffi::OsStr = argument;
     for server in SERVERS {
@@ -61,7 +61,7 @@ fn an_argument_that_is_no_text_is_told() {
 }
 
 #[test]
-fn a_port_in_use_is_told() {
+fn a_port_in_use_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     for server in SERVERS {
@@ -78,7 +78,7 @@ fn a_port_in_use_is_told() {
 }
 
 #[test]
-fn a_request_that_is_no_handshake_gets_an_answer() {
+fn a_request_that_is_not_a_handshake_gets_an_answer() {
     let server = Server::start("echo_server", &[]);
     for (request, status) in [
         ("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "426"),
@@ -93,6 +93,31 @@ fn a_request_that_is_no_handshake_gets_an_answer() {
             "{answer}"
         );
     }
+}
+
+/// A load balancer asks with GET or HEAD on the port of the WebSocket; everything else gets the
+/// default answer.
+#[test]
+fn a_health_check_is_answered_on_the_same_port() {
+    let server = Server::start("echo_server", &[]);
+    for (line, status, body) in [
+        ("GET /health", "200 OK", "ok\n"),
+        ("GET /health?from=balancer", "200 OK", "ok\n"),
+        ("HEAD /health", "200 OK", ""),
+        ("GET /healthz", "426 Upgrade Required", "not a WebSocket"),
+    ] {
+        let mut peer = server.connect();
+        peer.write(format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let answer = String::from_utf8(read_to_end(peer)).unwrap();
+        let (head, content) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+            "{head}"
+        );
+        assert!(content.starts_with(body), "{content}");
+        assert_eq!(content.is_empty(), body.is_empty(), "{line}: {content}");
+    }
+    server.open().echo();
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! allow.
 //!
 //! Nothing here sleeps: every wait is for something that the server does, with a time limit only in
-//! case that never comes. That nothing happens is shown by serving another peer meanwhile.
+//! case that never comes. To show that nothing happens, another peer is served meanwhile.
 
 use example_tests::deadlines::*;
 use example_tests::peer::{Client, Frame, Peer, assert_silence};
@@ -48,7 +48,7 @@ macro_rules! server {
 }
 
 every_server! {
-    a_head_that_dribbles_gets_408_and_the_end
+    a_head_that_arrives_too_slowly_gets_408_and_the_end
     a_silent_peer_gets_a_ping_then_1011_then_the_end
     a_peer_that_speaks_is_kept
     peers_that_take_nothing_are_dropped_and_cost_little
@@ -56,7 +56,7 @@ every_server! {
     a_peer_that_takes_little_at_a_time_gets_all_of_it
     peers_that_do_not_end_the_transport_are_dropped
     resets_at_every_step_leave_nothing_behind
-    a_peer_that_ends_only_its_writing_gets_what_is_due_to_it
+    a_peer_that_shuts_down_writing_still_gets_its_echoes
     two_thousand_peers_that_vanish_leave_nothing_behind
     a_flood_of_one_peer_does_not_keep_the_others_waiting
     messages_of_all_lengths_come_back_however_they_are_cut
@@ -84,14 +84,14 @@ mod shutdown {
     shutdown!(echo_server echo_mio echo_tokio echo_uring);
 }
 
-/// Whether the server can run here: where there is no `io_uring` it says so and does nothing.
+/// Whether the server can run on this machine: without `io_uring` it says so and ends.
 fn is_there(name: &str) -> bool {
     name != "echo_uring" || Server::try_start(name, &[]).is_some()
 }
 
 // ---- deadlines ----
 
-fn a_head_that_dribbles_gets_408_and_the_end(name: &str) {
+fn a_head_that_arrives_too_slowly_gets_408_and_the_end(name: &str) {
     let server = Server::start(name, &HURRY);
     let mut good = server.open();
     let files = server.files();
@@ -109,11 +109,11 @@ fn a_head_that_dribbles_gets_408_and_the_end(name: &str) {
     took(start, HANDSHAKE);
     peer.0.set_read_timeout(Some(NEVER)).unwrap();
     peer.head("408");
-    // It is not kept by going on.
+    // Sending more does not keep it.
     good.meanwhile(|| !peer.dribble(b'x'));
     took(start, HANDSHAKE);
 
-    // Who has said nothing has asked nothing: it may get an answer or none.
+    // A silent peer has sent no request: it may get an answer or none.
     let mut answer = String::new();
     silent.0.read_to_string(&mut answer).unwrap();
     assert!(
@@ -136,7 +136,7 @@ fn a_silent_peer_gets_a_ping_then_1011_then_the_end(name: &str) {
         assert_eq!(peer.close_code(), 1011);
         took(start, KEEPALIVE + PONG);
     }
-    // Bytes that are no Close frame do not help it now.
+    // Bytes other than a Close frame do not help it now.
     dribbling.write(frame_header(Role::Server, 0x82, 1 << 20));
     let mut good = server.open();
     good.meanwhile(|| !dribbling.dribble(0));
@@ -149,7 +149,7 @@ fn a_silent_peer_gets_a_ping_then_1011_then_the_end(name: &str) {
 fn a_peer_that_speaks_is_kept(name: &str) {
     let server = Server::start(name, &HURRY);
     let start = Instant::now();
-    // Any byte will do.
+    // Any byte is a sign of life.
     let bytes = frame(Role::Server, 0x81, b"slow");
     let says: [fn(&mut Peer, &Frame, &[u8]); 3] = [
         |peer, ping, _| peer.send(0x8a, &ping.1),
@@ -204,8 +204,8 @@ fn peers_that_take_nothing_are_dropped_and_cost_little(name: &str) {
     good.until_files(&server, files);
 }
 
-/// Each has a little more to take than the one before; for some of them the system has just taken
-/// all, and has no room left for a Ping.
+/// Each has a little more to read than the one before; for some of them the system has just taken
+/// everything, and has no room left for a Ping.
 fn silent_peers_that_take_nothing_are_dropped_however_much_they_have_to_take(name: &str) {
     const ECHO: usize = 1004;
     let Some(room) = room(&Server::start(name, &[])) else {
@@ -225,7 +225,7 @@ fn silent_peers_that_take_nothing_are_dropped_however_much_they_have_to_take(nam
         peer
     });
     let peers: Vec<_> = peers.collect();
-    // One that has nothing to take says how long it lasts.
+    // A peer with nothing to read shows how long that is.
     let (start, computed) = (Instant::now(), server.computed());
     let mut last = server.open();
     assert_eq!(last.frame().0, 0x89, "a Ping");
@@ -241,8 +241,8 @@ fn silent_peers_that_take_nothing_are_dropped_however_much_they_have_to_take(nam
     drop(peers);
 }
 
-/// How many bytes of echoes the system takes for a peer that takes none; `None` where it does not
-/// tell.
+/// The number of bytes of echoes that the system holds for a peer that reads none; `None` if it does not
+/// say.
 fn room(server: &Server) -> Option<usize> {
     if !cfg!(target_os = "linux") {
         return None;
@@ -252,7 +252,7 @@ fn room(server: &Server) -> Option<usize> {
     peer.0.set_nonblocking(true).unwrap();
     let message = frame(Role::Server, 0x82, &[0; 1000]).repeat(16);
     let ports = [server.address().port(), peer.0.local_addr().unwrap().port()];
-    // Until the server reads no more, as its writes do not go on.
+    // Until the server stops reading, because its writes stall.
     let (mut last, mut same) = ([0; 2], 0);
     while same < 5 {
         while peer.0.write(&message).is_ok() {}
@@ -265,10 +265,10 @@ fn room(server: &Server) -> Option<usize> {
     Some(last[0] + at_peer)
 }
 
-/// How many bytes a socket on the loopback holds that are to be sent, and to be read.
+/// The number of bytes that a socket on the loopback holds: to be sent, and to be read.
 fn queues(port: u16, peer_port: u16) -> [usize; 2] {
     let ports = [port, peer_port].map(|port| format!(":{port:04X}"));
-    // While others come and go a line may be left out of the table.
+    // A line may be missing from the table while other sockets come and go.
     for _ in 0..1_000 {
         let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
         for line in table.lines().skip(1) {
@@ -347,7 +347,7 @@ const ENDS: [fn(&Server) -> Peer; 5] = [
     },
 ];
 
-/// One response comes, and nothing behind it.
+/// One response comes, and nothing after it.
 fn only_answer(peer: &mut Peer, status: &str) {
     let mut answer = String::new();
     peer.0.read_to_string(&mut answer).unwrap();
@@ -470,19 +470,19 @@ fn two_thousand_peers_that_vanish_leave_nothing_behind(name: &str) {
     assert!(more < 48 << 20, "{more} bytes of memory");
 }
 
-fn a_peer_that_ends_only_its_writing_gets_what_is_due_to_it(name: &str) {
+fn a_peer_that_shuts_down_writing_still_gets_its_echoes(name: &str) {
     let server = Server::start(name, &[]);
     let mut good = server.open();
     let files = server.files();
     let start = Instant::now();
-    // Nothing is due to it, but the end.
+    // Nothing is owed to it except the end.
     for step in [0, 1, 3, 4, 5, 6] {
         let mut peer = STEPS[step](&server);
         peer.0.shutdown(Shutdown::Write).unwrap();
         peer.is_gone();
     }
     took_no_time(start);
-    // All that it has asked for before its Close.
+    // Every echo of what it sent before its Close.
     for len in [5, 100_000, 4 << 20] {
         let payload = vec![b'x'; len];
         let mut peer = server.connect();
@@ -530,9 +530,9 @@ fn a_flood_of_one_peer_does_not_keep_the_others_waiting(name: &str) {
     let mut others = [server.open(), server.open(), server.open()];
     for _ in 0..100 {
         for other in &mut others {
-            let begin = Instant::now();
+            let sent = Instant::now();
             other.echo();
-            assert!(begin.elapsed() < NEVER / 10);
+            assert!(sent.elapsed() < NEVER / 10);
         }
     }
     drop(stop);
@@ -552,10 +552,10 @@ fn messages_of_all_lengths_come_back_however_they_are_cut(name: &str) {
             let opcode = 1 + random.below(2) as u8;
             let (mut first, mut rest) = (opcode, &payload[..]);
             while random.below(3) == 0 {
-                let (fragment, behind) = rest.split_at(random.below(rest.len() + 1));
+                let (fragment, after) = rest.split_at(random.below(rest.len() + 1));
                 bytes.extend(frame(Role::Server, first, fragment));
                 bytes.extend(frame(Role::Server, 0x8a, b"unasked"));
-                (first, rest) = (0, behind);
+                (first, rest) = (0, after);
             }
             bytes.extend(frame(Role::Server, 0x80 | first, rest));
             messages.push((0x80 | opcode, payload));
@@ -628,7 +628,7 @@ fn a_compressed_message_comes_back(name: &str) {
         let (compressed, inflated) = plain(message);
         assert!(compressed && inflated == text.as_bytes());
     }
-    // A peer without the extension is served by the same server.
+    // The same server serves a peer without the extension.
     server.open().echo();
 }
 
@@ -641,7 +641,7 @@ fn every_peer_is_told_and_the_server_ends(name: &str) {
     peers.iter_mut().step_by(2).for_each(Peer::echo);
     let mut writing = server.open();
     writing.write(&frame(Role::Server, 0x82, &[0; 1000])[..500]);
-    // What it was to take before is not lost.
+    // What is still to be read is not lost.
     let mut taking = server.open();
     taking.send(0x82, &[b'x'; 8 << 20]);
     assert_eq!(taking.exactly(2), b"\x82\x7f");
@@ -664,7 +664,7 @@ fn every_peer_is_told_and_the_server_ends(name: &str) {
     assert_eq!(taking.close_code(), 1001);
     taking.send(0x88, b"\x03\xe9");
     taking.ended();
-    // What it has sent may not have been read: then its end is a reset.
+    // If the server has not read everything, it ends with a reset.
     let end = asking.0.read_to_end(&mut Vec::new());
     assert!(end.map_or_else(|error| error.kind() == ErrorKind::ConnectionReset, |_| true));
     drop((writing, taking, asking));
@@ -679,7 +679,7 @@ fn peers_that_do_not_answer_do_not_keep_the_server(name: &str) {
     let mut writing = server.open();
     writing.write(frame_header(Role::Server, 0x82, 10 << 20));
     let mut taking = server.open();
-    taking.send(0x82, &[b'x'; 8 << 20]); // and does not take it
+    taking.send(0x82, &[b'x'; 8 << 20]); // and does not read the echo
     assert_eq!(taking.exactly(2), b"\x82\x7f");
     let mut ending = server.open();
     ending.send(0x88, b""); // and does not end the transport

@@ -9,9 +9,9 @@
 use example_tests::deadlines::*;
 use example_tests::peer::{Client, assert_silence, reset, takes};
 use example_tests::support::*;
-use example_tests::{NEVER, Server, TLS_SERVERS, TempFile, start_tls};
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use example_tests::{NEVER, Server, TLS_SERVERS, TempFile, start_tls, trusting};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use sansocket::Role;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -33,9 +33,9 @@ macro_rules! every_server {
 }
 
 every_server! {
-    a_tls_handshake_that_dribbles_or_stays_silent_ends_in_time
-    a_head_that_dribbles_gets_408_and_the_end
-    every_end_arrives_whole
+    a_tls_handshake_that_is_slow_or_silent_ends_in_time
+    a_head_that_arrives_too_slowly_gets_408_and_the_end
+    every_end_arrives_completely
     pages_that_came_without_tls_get_403
     peers_that_do_not_end_the_transport_are_dropped
     resets_at_every_step_leave_nothing_behind
@@ -51,16 +51,16 @@ every_server! {
 
 // The alert stays in rustls: its `writer()` fails once there is one, so that nothing is written.
 #[test]
-fn echo_tls_tells_who_speaks_no_tls() {
+fn echo_tls_sends_an_alert_to_a_peer_without_tls() {
     a_peer_that_speaks_no_tls_gets_an_alert(TLS_SERVERS[0]);
 }
 
 #[test]
-fn echo_tokio_tells_who_speaks_no_tls() {
+fn echo_tokio_sends_an_alert_to_a_peer_without_tls() {
     a_peer_that_speaks_no_tls_gets_an_alert(TLS_SERVERS[1]);
 }
 
-/// Those that wait long: with all the servers at once, and (the tests are sorted) at first.
+/// Long waits: with all servers at once, and first, as tests run in the order of their names.
 mod deadlines {
     #[test]
     fn a_silent_peer_gets_a_ping_then_1011_then_the_end() {
@@ -76,7 +76,7 @@ mod deadlines {
 fn at_once(case: fn(Which)) {
     thread::scope(|scope| {
         for server in TLS_SERVERS {
-            // Its name is in what a panic says.
+            // A panic prints the name of the thread.
             let thread = thread::Builder::new().name(server.0.into());
             thread.spawn_scoped(scope, move || case(server)).unwrap();
         }
@@ -95,13 +95,9 @@ struct Tls {
 impl Tls {
     fn start(server: Which, arguments: &[&str]) -> Self {
         let (server, ca) = start_tls(server, arguments);
-        let mut roots = RootCertStore::empty();
-        let trusted = CertificateDer::from_pem_file(ca.path()).unwrap();
-        roots.add(trusted).unwrap();
-        let config = ClientConfig::builder().with_root_certificates(roots);
         Self {
             server,
-            config: Arc::new(config.with_no_client_auth()),
+            config: trusting(&ca),
             _ca: ca,
         }
     }
@@ -156,11 +152,11 @@ impl Peer {
     fn records(&mut self, parts: &[Vec<u8>]) -> Vec<u8> {
         let mut records = Vec::new();
         for part in parts.iter().filter(|part| !part.is_empty()) {
-            let begin = records.len();
+            let start = records.len();
             self.0.conn.writer().write_all(part).unwrap();
             self.0.conn.write_tls(&mut records).unwrap();
-            let len = u16::from_be_bytes(records[begin + 3..begin + 5].try_into().unwrap());
-            assert_eq!(records.len() - begin, 5 + usize::from(len), "one record");
+            let len = u16::from_be_bytes(records[start + 3..start + 5].try_into().unwrap());
+            assert_eq!(records.len() - start, 5 + usize::from(len), "one record");
         }
         records
     }
@@ -171,19 +167,19 @@ impl Peer {
         assert!(self.exactly(bytes.len()) == bytes);
     }
 
-    /// Writes one byte, a record of its own; whether the connection is still there to take it.
+    /// Writes one byte as a record; returns whether the connection is still there to take it.
     fn dribble(&mut self) -> bool {
         let record = self.records(&[vec![0]]);
         takes(&mut self.0.sock, &record)
     }
 
-    /// Begins a record, of which no byte can be used before its end.
-    fn begin_record(&mut self) {
+    /// Starts a record, which cannot be used before its end.
+    fn start_record(&mut self) {
         let record = self.records(&[vec![0; 16_000]]);
         self.0.sock.write_all(&record[..10]).unwrap();
     }
 
-    /// Goes on with that record; whether the connection is still there to take it.
+    /// Continues that record; returns whether the connection is still there to take it.
     fn dribble_in_record(&mut self) -> bool {
         takes(&mut self.0.sock, &[0])
     }
@@ -193,7 +189,7 @@ impl Peer {
         self.0.into_parts().1
     }
 
-    /// The server has ended TLS in order, and then the transport: nothing is cut off.
+    /// The server has ended TLS in order, and then the transport, without cutting anything off.
     #[track_caller]
     fn ended(&mut self) {
         let mut rest = Vec::new();
@@ -214,7 +210,7 @@ fn is_gone(stream: &mut TcpStream) {
 
 // ---- deadlines ----
 
-fn a_tls_handshake_that_dribbles_or_stays_silent_ends_in_time(server: Which) {
+fn a_tls_handshake_that_is_slow_or_silent_ends_in_time(server: Which) {
     let tls = Tls::hurry(server);
     let mut good = tls.open();
     let mut hello = Vec::new();
@@ -238,7 +234,7 @@ fn a_tls_handshake_that_dribbles_or_stays_silent_ends_in_time(server: Which) {
     good.echo();
 }
 
-fn a_head_that_dribbles_gets_408_and_the_end(server: Which) {
+fn a_head_that_arrives_too_slowly_gets_408_and_the_end(server: Which) {
     let tls = Tls::hurry(server);
     let mut good = tls.open();
     let start = Instant::now();
@@ -269,13 +265,13 @@ fn a_silent_peer_gets_a_ping_then_1011_then_the_end(server: Which) {
         assert_eq!(peer.frame().0, 0x89, "a Ping");
         took(start, KEEPALIVE);
     }
-    // What is no whole record says nothing.
-    in_record.begin_record();
+    // An incomplete record is no sign of life.
+    in_record.start_record();
     for peer in [&mut silent, &mut dribbling, &mut in_record] {
         assert_eq!(peer.close_code(), 1011);
         took(start, KEEPALIVE + PONG);
     }
-    // Bytes that are no Close frame do not help them now.
+    // Bytes other than a Close frame do not help them now.
     dribbling.write(frame_header(Role::Server, 0x82, 1 << 20));
     let mut good = tls.open();
     let mut are_there = [true; 2];
@@ -328,7 +324,7 @@ fn peers_that_take_nothing_are_dropped_and_cost_little(server: Which) {
 
 // ---- ends ----
 
-fn every_end_arrives_whole(server: Which) {
+fn every_end_arrives_completely(server: Which) {
     let tls = Tls::start(server, &["--max-message", "1048576"]);
     let close = frame(Role::Server, 0x88, b"\x03\xe8");
     let mut peer = tls.open();
@@ -336,7 +332,7 @@ fn every_end_arrives_whole(server: Which) {
     peer.gets(b"\x88\x02\x03\xe8");
     peer.ended();
 
-    // What comes before it arrives, too.
+    // What was sent before it arrives, too.
     let mut peer = tls.open();
     let payload = vec![b'x'; 1 << 20];
     let mut writer = frame(Role::Server, 0x82, &payload);
@@ -346,7 +342,7 @@ fn every_end_arrives_whole(server: Which) {
     peer.gets(b"\x88\x02\x03\xe8");
     peer.ended();
 
-    // Ends that the server has to make.
+    // Ends that the server starts.
     let too_big = frame_header(Role::Server, 0x82, (1 << 20) + 1);
     for (bytes, code) in [(b"\x81\x01x".to_vec(), 1002_u16), (too_big, 1009)] {
         let mut peer = tls.open();
@@ -429,7 +425,7 @@ fn peers_that_do_not_end_the_transport_are_dropped(server: Which) {
     {
         peer.ended();
     }
-    in_record.iter_mut().for_each(Peer::begin_record);
+    in_record.iter_mut().for_each(Peer::start_record);
     good.meanwhile(|| {
         dribbling.retain_mut(Peer::dribble);
         in_record.retain_mut(Peer::dribble_in_record);
@@ -448,7 +444,7 @@ const STEPS: &[fn(&Tls) -> TcpStream] = &[
     |tls| hello(tls, |len| len).1, // its answer is not read
     |tls| {
         let (_, stream) = hello(tls, |len| len);
-        assert_eq!(stream.peek(&mut [0]).unwrap(), 1); // not all of it, maybe
+        assert_eq!(stream.peek(&mut [0]).unwrap(), 1); // perhaps only a part of it
         stream
     },
     |tls| last_flight(tls, |_| 0),
@@ -490,7 +486,7 @@ const STEPS: &[fn(&Tls) -> TcpStream] = &[
     },
     |tls| {
         let mut peer = tls.open();
-        peer.begin_record();
+        peer.start_record();
         peer.tcp()
     },
     |tls| {
@@ -506,7 +502,7 @@ const STEPS: &[fn(&Tls) -> TcpStream] = &[
     |tls| {
         let mut peer = tls.open_over(tls.server.narrow_tcp());
         peer.send(0x82, &[0; 1 << 20]);
-        peer.gets(b"\x82\x7f"); // amid its echo
+        peer.gets(b"\x82\x7f"); // in the middle of its echo
         peer.tcp()
     },
     |tls| {
@@ -523,7 +519,7 @@ const STEPS: &[fn(&Tls) -> TcpStream] = &[
     |tls| ENDS[1](tls).tcp(),
 ];
 
-/// Begins a TLS handshake with so many of the first bytes.
+/// Starts a TLS handshake with a part of the first bytes.
 fn hello(tls: &Tls, bytes: fn(usize) -> usize) -> (ClientConnection, TcpStream) {
     let (mut client, mut stream, mut hello) = (tls.client(), tls.server.tcp(), Vec::new());
     client.write_tls(&mut hello).unwrap();
@@ -531,7 +527,7 @@ fn hello(tls: &Tls, bytes: fn(usize) -> usize) -> (ClientConnection, TcpStream) 
     (client, stream)
 }
 
-/// Does a TLS handshake with so many of the last bytes.
+/// Does a TLS handshake, up to a part of the last bytes.
 fn last_flight(tls: &Tls, bytes: fn(usize) -> usize) -> TcpStream {
     let (mut client, mut stream) = hello(tls, |len| len);
     while client.is_handshaking() {
@@ -570,7 +566,7 @@ fn three_hundred_peers_that_vanish_leave_nothing_behind(server: Which) {
     for step in STEPS.iter().cycle().take(300) {
         there.push_back(step(&tls));
         if there.len() > 50 {
-            there.pop_front(); // without an end of TLS
+            there.pop_front(); // without `close_notify`
             good.echo();
         }
     }
@@ -612,7 +608,7 @@ fn bytes_that_are_no_tls_end_the_connection(server: Which) {
         stream.write_all(bytes).unwrap();
         is_gone(&mut stream);
     }
-    // Also behind what was TLS: a record that is not authentic.
+    // Also after valid TLS: a record that is not authentic.
     let mut peer = tls.open();
     let mut record = peer.records(&[frame(Role::Server, 0x81, b"hello")]);
     *record.last_mut().unwrap() ^= 1;
@@ -658,7 +654,7 @@ fn messages() -> (Vec<u8>, Vec<u8>) {
 fn messages_come_back_however_they_are_cut_into_records(server: Which) {
     let tls = Tls::start(server, &[]);
     let (there, back) = messages();
-    // Whole: several messages in a record. Bytes: a record for each.
+    // At once: several messages in a record. Bytes: a record for each.
     for cuts in Cuts::ALL {
         let mut peer = tls.open();
         let records = peer.records(&cuts.cut(&there));
@@ -700,11 +696,11 @@ fn every_peer_is_told_and_the_server_ends(server: Which) {
     peers.iter_mut().step_by(2).for_each(Peer::echo);
     let mut writing = tls.open();
     writing.write(&frame(Role::Server, 0x82, &[0; 1000])[..500]);
-    // What it was to take before is not lost.
+    // What is still to be read is not lost.
     let mut taking = tls.open();
     taking.send(0x82, &[b'x'; 8 << 20]);
     taking.gets(b"\x82\x7f");
-    // These have not asked yet.
+    // These have sent no complete request yet.
     let mut asking = tls.connect();
     asking.write(&REQUEST[..50]);
     let early = [
@@ -747,7 +743,7 @@ fn peers_that_do_not_answer_do_not_keep_the_server(server: Which) {
     let [mut silent, mut writing, mut in_record] = [tls.open(), tls.open(), tls.open()];
     writing.write(frame_header(Role::Server, 0x82, 10 << 20));
     let mut taking = tls.open_over(tls.server.narrow_tcp());
-    taking.write(message); // and does not take it
+    taking.write(message); // and does not read the echo
     taking.gets(b"\x82\x7f");
     let ending = ENDS[0](&tls); // and does not end the transport
     let in_handshake = last_flight(&tls, |len| len / 2);
@@ -757,7 +753,7 @@ fn peers_that_do_not_answer_do_not_keep_the_server(server: Which) {
     for peer in [&mut silent, &mut writing, &mut in_record] {
         assert_eq!(peer.close_code(), 1001);
     }
-    in_record.begin_record();
+    in_record.start_record();
     let writing = thread::spawn(move || while writing.dribble() {});
     let in_record = thread::spawn(move || while in_record.dribble_in_record() {});
     assert_eq!(tls.server.wait().code(), Some(0));

@@ -14,12 +14,12 @@ SECTIONS = {
     "9": "Limits/Performance", "10": "Auto-Fragmentation",
     "12": "Compression (payloads)", "13": "Compression (parameters)",
 }
-# The suite calls these so whatever the peer does.
+# The suite gives these this result whatever the peer does.
 INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
 
 
 def read_results(folder):
-    """{case: result} from the suite's reports, and how many results there are in all."""
+    """{case: result} from the suite's reports, and the number of all results."""
     try:
         with open(os.path.join(folder, "index.json")) as f:
             agents = json.load(f)
@@ -79,7 +79,7 @@ def judge(mode, cases, folder, problems):
         print("FAILED: " + problem)
     failed = sum(why is not None for why in failures.values())
     print("reports: " + os.path.relpath(folder))
-    # A problem beside the cases is a failure, too.
+    # A problem outside the cases is a failure, too.
     print("autobahn %s: %d passed, %d failed"
           % (mode, len(cases) - failed, failed + len(problems)), flush=True)
     return 1 if failed or problems else 0

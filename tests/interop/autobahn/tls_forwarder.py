@@ -27,7 +27,7 @@ import traceback
 
 HOST = "127.0.0.1"
 CHUNK = 1 << 16     # bytes read at once
-SETUP_TIME = 30     # seconds for the server to say the next word of the TLS handshake
+SETUP_TIME = 30     # seconds for the server's next message of the TLS handshake
 
 
 class Side:
@@ -35,15 +35,15 @@ class Side:
 
     def __init__(self, sock):
         self.sock = sock
-        self.out = bytearray()      # what is to be written
-        self.has_ended = False      # nothing more is to be read
+        self.out = bytearray()      # the bytes to write
+        self.has_ended = False      # nothing more can be read
         self.is_reset = False
-        self.is_told = False        # that the other side has ended
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # every write goes at once
+        self.is_told = False        # it knows that the other side has ended
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # sends every write at once
         sock.setblocking(False)
 
     def receive(self):
-        """The next bytes; none if they are yet to come or this was the end."""
+        """The next bytes; none if nothing has arrived or this was the end."""
         try:
             data = self.sock.recv(CHUNK)
         except BlockingIOError:
@@ -58,7 +58,7 @@ class Side:
         self.out += data
 
     def send_end(self):
-        """Says that nothing more will be sent, if that takes bytes."""
+        """Appends the bytes, if any, that say that nothing more will be sent."""
 
     def write(self):
         try:
@@ -66,7 +66,7 @@ class Side:
         except BlockingIOError:
             pass
         except OSError:
-            # What the side has said before can still be read; then comes its end.
+            # What the side sent before can still be read; then comes its end.
             self.is_reset = True
             self.out.clear()
 
@@ -85,7 +85,7 @@ class Side:
 
 
 class TlsSide(Side):
-    """The side with TLS, as its client. The TLS is done in memory: a `SSLSocket` cannot end only
+    """The side with TLS, as its client. TLS runs in memory: an `SSLSocket` cannot end only
     one direction."""
 
     def __init__(self, sock, context, host):
@@ -101,7 +101,7 @@ class TlsSide(Side):
         self.out += self.outgoing.read()
 
     def shake_hands(self):
-        """Whether that is done."""
+        """Whether the handshake is complete."""
         try:
             self.tls.do_handshake()
             return True
@@ -116,7 +116,7 @@ class TlsSide(Side):
         return self.decrypt()
 
     def decrypt(self):
-        """All that can be: so nothing is left in the memory below when the socket is waited for."""
+        """Decrypts everything, so that nothing is left in memory while the socket is awaited."""
         data = bytearray()
         try:
             while True:
@@ -128,7 +128,7 @@ class TlsSide(Side):
             pass
         except ssl.SSLZeroReturnError:
             self.has_ended = True  # by close_notify
-        self.out += self.outgoing.read()  # what TLS has to say itself
+        self.out += self.outgoing.read()  # messages of TLS itself
         return data
 
     def send(self, data):
@@ -146,9 +146,9 @@ class TlsSide(Side):
 
 
 def hand_on(client, server):
-    """Goes on until both sides have been told of the other's end."""
+    """Runs until both sides know of the other's end."""
     ways = (client, server), (server, client)
-    client.send(server.decrypt())  # what came with the last words of the handshake
+    client.send(server.decrypt())  # what came with the end of the handshake
     while True:
         for source, sink in ways:
             if source.has_ended and not sink.out:
@@ -160,7 +160,7 @@ def hand_on(client, server):
                     sink.is_told = True
         if client.is_told and server.is_told or client.is_reset and server.is_reset:
             return
-        # For a side that takes nothing more nothing need be read; its own end will come.
+        # For a side that takes nothing more, nothing is read; its own end will come.
         readers = [source.sock for source, sink in ways
                    if not (source.has_ended or sink.out or sink.is_reset)]
         writers = [side.sock for side in (client, server) if side.out]

@@ -1,4 +1,4 @@
-"""What must be there before anything runs: where it is, and the command that brings it.
+"""What must be installed before anything runs: where it is, and the command that installs it.
 
 Invariant: nothing here installs anything.
 """
@@ -15,12 +15,12 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
 BUILD = "cargo build --release --workspace --bins --examples"
 OURS = ["echo_server", "echo_mio", "echo_tokio", "echo_tls", "echo_uring", "client",
         "autobahn_client"]
-# Debian keeps servers where only root looks for programs.
+# Debian installs servers in folders that are only on root's PATH.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
 
 class Problem(Exception):
-    """Nothing can be run."""
+    """Nothing can run."""
 
 
 class Missing(Problem):
@@ -46,7 +46,7 @@ def find(name):
 
 
 def is_ready(folder):
-    """Whether it was installed to the end."""
+    """Whether it was installed completely."""
     return (folder / "ready").exists()
 
 
@@ -59,7 +59,7 @@ def built(name):
     return next((path for path in places if path.exists()), None)
 
 
-# (Whether it is there, what it is, the command that brings it) of each need.
+# Of each need: whether it is installed, what it is, and the command that installs it.
 NEEDS = {
     "ours": (is_built, "the release build of the examples", BUILD),
     "python": (lambda: is_ready(VENV), "pytest and websockets", ".ci/install python"),
@@ -71,7 +71,7 @@ for each in ("chromium", "haproxy", "nginx", "valgrind"):
 
 
 def need(*names):
-    """Raises Missing, which names all that is not there."""
+    """Raises Missing, which names everything that is not installed."""
     missing = [NEEDS[name][1:] for name in names if not NEEDS[name][0]()]
     if missing:
         raise Missing("missing: %s. In the repository, run:%s" % (
@@ -94,7 +94,7 @@ def program(name):
 
 
 def run_pytest(folder, *needs):
-    """Goes on as pytest on this folder, in the Python that has it. The arguments are pytest's."""
+    """Becomes pytest on this folder, in the Python that has it, with this program's arguments."""
     need("ours", "python", *needs)
     os.chdir(str(HERE))
     os.execv(str(PYTHON), [str(PYTHON), "-m", "pytest", folder, *sys.argv[1:]])

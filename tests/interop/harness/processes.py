@@ -20,7 +20,7 @@ from .needs import BUILD, Missing, Problem, binary
 
 HOST = "127.0.0.1"
 LISTEN_TIME = 30    # seconds for a server to say where it listens
-RUN_TIME = 45       # seconds for a program that is to end by itself
+RUN_TIME = 45       # seconds for a program that must end by itself
 LISTENING = re.compile(r"^listening on (wss?)://(\S+):(\d+)(/\S*)\s*$", re.M)
 
 Result = namedtuple("Result", "status out err")
@@ -35,7 +35,7 @@ class NotListening(Problem):
 
 
 def clean_env():
-    """The environment without what leads a Python to another one's packages."""
+    """The environment without variables that point a Python to another one's packages."""
     env = dict(os.environ, PYTHONIOENCODING="utf-8")
     for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "PYENV_VERSION"):
         env.pop(name, None)
@@ -46,7 +46,7 @@ def wait_until(condition, seconds, *processes):
     """Waits until the condition holds. False if the time or one of the processes ends first."""
     deadline = time.monotonic() + seconds
     while True:
-        # Looked at before the condition: the last words of a process count.
+        # Checked before the condition: the last output of a process counts.
         is_over = time.monotonic() > deadline or any(process.is_ended() for process in processes)
         if condition():
             return True
@@ -56,7 +56,7 @@ def wait_until(condition, seconds, *processes):
 
 
 class Process:
-    """A program in a session of its own. Its output goes to files, so it never waits for us."""
+    """A program in a session of its own. Its output goes to files, so it never blocks on a pipe."""
 
     def __init__(self, command, log=None, **options):
         """With `log`, stdout and stderr go to the file of this name."""
@@ -94,11 +94,11 @@ class Process:
         return self.status is not None
 
     def output(self):
-        """What it has written to stdout; with `log`, to stderr too."""
+        """Its stdout so far; with `log`, its stderr too."""
         return text_of(self.out)
 
     def errors(self):
-        """What it has written to stderr."""
+        """Its stderr so far."""
         return text_of(self.err)
 
     def last_words(self):
@@ -108,7 +108,7 @@ class Process:
         return "\n    ".join(["%s %s" % (self.name, how)] + said.splitlines()[-15:])
 
     def wait(self, seconds=RUN_TIME):
-        """Waits for its end; gives its exit status."""
+        """Waits for its end; returns its exit status."""
         try:
             return self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -128,7 +128,7 @@ class Process:
 
 
 def text_of(file):
-    """All that is in a file that another process writes to. The two share its position."""
+    """Everything in a file to which another process writes. Both share its position."""
     size = os.fstat(file.fileno()).st_size
     return os.pread(file.fileno(), size, 0).decode("utf-8", "replace")
 

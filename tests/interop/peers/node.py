@@ -16,7 +16,7 @@ PEER = str(Path(__file__).with_name("peer.js"))
 
 
 def run_peer(*arguments):
-    """Runs it to its end, without a failure; gives its stdout."""
+    """Runs it to its end, without a failure; returns its stdout."""
     status, out, err = run(program("node"), PEER, *arguments, NODE_PATH=str(NODE_MODULES))
     expect((status, err), (0, ""), "exit status and stderr")
     return out

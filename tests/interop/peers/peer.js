@@ -38,10 +38,10 @@ async function close(ws, code, reason) {
   assert.deepStrictEqual([gotCode, gotReason.toString()], [code, reason]);
 }
 
-// Sends each message in the file, which must come back; gives the bytes of each echo.
+// Sends each message in the file, which must come back; returns the bytes of each echo.
 async function exchange(ws, socket, file) {
   const ended = once(ws, 'close').then(([code]) => assert.fail(`closed with ${code}`));
-  ended.catch(() => {}); // after the exchange it is no failure
+  ended.catch(() => {}); // after the exchange it is not a failure
   const lengths = [];
   for (const [binary, fragments] of JSON.parse(readFileSync(file))) {
     const parts = fragments.map((fragment) => Buffer.from(fragment, 'base64'));
@@ -167,7 +167,7 @@ async function main(mode, ...parameters) {
   return parameters.length > 0 ? serveExchange(...parameters) : serveEchoes();
 }
 
-// Until the end is reached: a lost connection can leave nothing to wait for.
+// A failure unless the end is reached: after a lost connection there may be nothing to wait for.
 process.exitCode = 1;
 main(...process.argv.slice(2)).then(
   () => { process.exitCode = 0; },

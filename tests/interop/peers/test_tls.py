@@ -57,7 +57,7 @@ async def test_a_certificate_that_is_not_trusted(server, options):
 async def test_a_certificate_from_files(version):
     certificate = CA.issue_cert(HOST)
     with certificate.private_key_and_cert_chain_pem.tempfile() as pem:
-        # The server finds in each file what it needs of it.
+        # Each file may hold more than the server needs.
         command = [binary("echo_tokio"), HOST + ":0", "--tls", "--cert", pem, "--key", pem]
         with Server(command) as server:
             async with connect(server, ssl=trusting(CA, version)) as ws:

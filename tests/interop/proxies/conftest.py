@@ -7,7 +7,7 @@ import pytest
 from harness import start_echo
 from proxy import PROXIES, start_proxy
 
-# What has TLS: nothing, the way to the proxy, or both ways.
+# Where TLS is used: nowhere, on the way to the proxy, or on both ways.
 WAYS = {"ws": (["echo_server"], False), "wss": (["echo_server"], True),
         "wss, wss": (["echo_tls"], True)}
 Route = namedtuple("Route", "proxy server")
@@ -32,7 +32,7 @@ def route(request):
 
 @pytest.fixture
 def proxy(route):
-    """Both are still there after the test."""
+    """Both still run after the test."""
     yield route.proxy
     for process in route:
         assert process.status is None, process.last_words()

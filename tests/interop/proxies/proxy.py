@@ -14,7 +14,7 @@ PROXIES = ["nginx", "haproxy"]
 START_TIME = 20     # seconds for a proxy to listen
 IDLE_TIME = 60      # seconds without a byte until a proxy gives up
 
-# What becomes of the header `Host`, for each proxy: the mistakes are common ones.
+# What the proxy does to the header `Host`; the mistakes are common ones.
 HOSTS = {
     "kept": {"nginx": "proxy_set_header Host $http_host;", "haproxy": ""},
     "rewritten": {"nginx": "", "haproxy": "http-request set-header Host backend.internal"},
@@ -116,6 +116,6 @@ class Proxy(Process):
 
 @contextlib.contextmanager
 def start_proxy(name, server, **options):
-    """Puts a proxy before this server."""
+    """Puts a proxy in front of this server."""
     with tempfile.TemporaryDirectory() as folder, Proxy(name, server, folder, **options) as proxy:
         yield proxy

@@ -10,7 +10,7 @@ from proxy import PROXIES, start_proxy
 from talk import (closing, connect, echo, expect, expect_failure, raw_connection, reset,
                   run_client)
 
-LONG = 20   # seconds for what happens at once
+LONG = 20   # seconds: a limit for what should happen at once
 
 
 async def until(condition, what):
@@ -64,7 +64,7 @@ async def test_there_is_no_server(name):
 
 async def test_pings_keep_a_silent_connection():
     async def one(name):
-        # Without them the proxy ends it after 3 s. The server pings after 30 s / 30.
+        # Without Pings the proxy ends the connection after 3 s. The server pings after 30 s / 30.
         with start_echo("echo_server", "--hurry", "30") as server:
             with start_proxy(name, server, idle=3) as proxy:
                 async with connect(proxy, ping_interval=None) as ws:

@@ -22,7 +22,7 @@ def origin_of(proxy):
 
 
 def refusal(server):
-    """What the operator reads."""
+    """The operator's log."""
     wait_until(lambda: "\n" in server.errors(), 5, server)
     return server.errors()
 
@@ -50,7 +50,7 @@ async def test_host_is_not_kept(name, host):
         with pytest.raises(InvalidStatus) as refused:
             await connect(proxy, origin=origin_of(proxy))
         assert refused.value.response.status_code == 403
-        # It tells the operator what the proxy did.
+        # The log tells the operator what the proxy did.
         seen = {"without port": HOST, "nginx": "%s:%d" % (HOST, server.port),
                 "haproxy": "backend.internal"}[name if host == "rewritten" else host]
         said = refusal(server)

@@ -1,6 +1,6 @@
-//! What it costs as the work grows, for one unit of it.
+//! The cost of one unit of work as the work grows.
 //!
-//! Invariant: an axis ends where the memory does, not where the figures get unpleasant.
+//! Invariant: an axis ends where memory ends, not where the figures become unpleasant.
 
 use crate::check::figures;
 use crate::measure::{Effort, median, round, time};
@@ -27,7 +27,7 @@ const SIZES: Effort = Effort {
     rounds: ROUNDS,
 };
 
-/// Where an axis that counts by factors has its zero.
+/// Where a logarithmic axis shows zero.
 const ZERO: f64 = 1.0 / 16.0;
 
 /// Heap bytes of a connection, and the time of an echo, for 1 to 1,000,000 connections.
@@ -91,7 +91,7 @@ fn room<R>(
         open(&mut room);
         (0..count).for_each(|n| echo(&mut room, n)); // some have buffers only from then on
     });
-    // Not one after the other, which the processor would predict; a step that ends in 3 reaches all of 10^n.
+    // Not in sequence, which the processor would predict; a step that ends in 3 reaches all of 10^n.
     let (mut at, step) = (0, count * 618 / 10_000 * 10 + 3);
     let mut run = |n| {
         for _ in 0..n {
@@ -107,7 +107,7 @@ fn room<R>(
     )
 }
 
-/// Connections of ours, as a thread has them: with one buffer to read into and one to write from.
+/// Our connections, as a thread has them: with one buffer to read into and one to write from.
 struct Shared {
     all: Vec<(Connection, Transport)>,
     read: Vec<u8>,

@@ -1,16 +1,16 @@
 //! Plots as SVG.
 //!
-//! Invariant: legible on light and on dark ground, both axes by factors, ourselves in front.
+//! Invariant: legible on light and on dark backgrounds, both axes logarithmic, our line in front.
 
 use std::fmt::Write;
 
 pub struct Panel {
     pub title: &'static str,
     pub x_label: &'static str,
-    /// From the first to the last of which the axis goes.
+    /// The axis goes from the first to the last of them.
     pub x_ticks: Vec<(f64, String)>,
     pub y_unit: &'static str,
-    /// The points of each line, ourselves first.
+    /// The points of each line, ours first.
     pub lines: Vec<Vec<(f64, f64)>>,
 }
 
@@ -21,7 +21,7 @@ const RIGHT: f64 = WIDTH - 24.0;
 const TOP: f64 = 74.0;
 const BOTTOM: f64 = HEIGHT - 46.0;
 
-/// How much of a line a value takes.
+/// The width of a value's text.
 const VALUE: f64 = 80.0;
 
 const STYLE: &str = "
@@ -104,7 +104,7 @@ impl Panel {
             let (x, y) = (x(point.0), y(point.1));
             let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\"/>");
         }
-        // The values at both ends, above all points where they stand.
+        // The values at both ends, above all points nearby.
         for (anchor, end) in [("start", ours[0]), ("end", ours[ours.len() - 1])] {
             let near = ours
                 .iter()
@@ -116,7 +116,7 @@ impl Panel {
     }
 }
 
-/// How far along an axis a value stands, 0 to 1.
+/// The place of a value along an axis, 0 to 1.
 fn part(value: f64, ticks: &[f64]) -> f64 {
     let (first, last) = (ticks[0], ticks[ticks.len() - 1]);
     (value / first).ln() / (last / first).ln()

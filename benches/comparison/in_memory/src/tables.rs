@@ -6,7 +6,7 @@ use crate::measure::TABLE;
 use crate::{broadcast, check, kept, peers, work};
 use report::{Build, Figure};
 
-/// What one row measures: a figure for each column.
+/// A row's name, and what measures its figures, one for each column.
 pub type Row = (String, Box<dyn FnOnce() -> Vec<Option<Figure>>>);
 
 pub struct Table {
@@ -15,7 +15,7 @@ pub struct Table {
     /// The names of the columns; the first is that of the rows.
     pub head: Vec<String>,
     pub rows: Vec<Row>,
-    /// Whether the first figure of a row is ours and the others are not: then the rows are named in which we are behind.
+    /// Whether only the first figure of a row is ours: then the rows in which we are behind are listed.
     pub has_rivals: bool,
 }
 

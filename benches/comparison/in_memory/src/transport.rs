@@ -1,6 +1,6 @@
 //! The transport that every peer is driven over: a stream in memory.
 //!
-//! Invariant: it never blocks, and it copies what is read and what is written once, as the kernel does, for
+//! Invariant: it never blocks, and it copies input and output once, as the kernel does, for
 //! every peer alike.
 
 use bytes::Bytes;
@@ -13,8 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// A read brings at most this many bytes, as a socket's does.
 const READ: usize = 32 << 10;
 
-/// The bytes copied at once. The processor may do a longer copy by one instruction, which is several times
-/// slower where two buffers are badly aligned to each other, and that is chance.
+/// The bytes copied at once. The processor may do a longer copy with one instruction, which is several times
+/// slower if two buffers are badly aligned to each other, and that is chance.
 const COPY: usize = 2 << 10;
 
 /// Serves the bytes of `stream` over and over.
@@ -23,7 +23,7 @@ pub struct Transport {
     at: usize,
 }
 
-/// What all transports of the thread have written: its last bytes.
+/// The last bytes that all transports of the thread have written.
 struct Written {
     ring: Vec<u8>,
     at: usize,
@@ -33,7 +33,7 @@ thread_local! {
     static WRITTEN: RefCell<Written> = const { RefCell::new(Written { ring: Vec::new(), at: 0 }) };
 }
 
-/// From now on the last bytes written are kept, at most `room`.
+/// From now on keeps the last bytes written, at most `room`.
 pub fn keep(room: usize) {
     let ring = vec![0; room];
     WRITTEN.set(Written { ring, at: 0 });

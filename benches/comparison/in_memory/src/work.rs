@@ -1,6 +1,6 @@
-//! What a peer has to do: the messages and the bytes that bring them.
+//! What a peer has to do: the messages, and the bytes in which they arrive.
 //!
-//! Invariant: every peer gets the same.
+//! Invariant: every peer gets the same bytes.
 
 use crate::peers::sansocket::connection;
 use bytes::{Bytes, BytesMut};
@@ -15,13 +15,13 @@ const REQUEST: &[u8] =
     Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// The bytes that a stream has at least before it starts again.
+/// The least length of a stream before it repeats.
 const CIRCLE: usize = 256 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
     Receive,
-    /// As `Receive`, of text, which is to be checked.
+    /// As `Receive`, with text, which must be checked.
     ReceiveText,
     Send,
     /// Receive a message and send it back.
@@ -37,7 +37,7 @@ pub struct Work {
     /// The peer's own role.
     pub role: Role,
     pub payload: Bytes,
-    /// What comes in, over and over.
+    /// The input, over and over.
     pub stream: Bytes,
     /// The bytes of one message with its headers.
     pub wire_len: usize,
@@ -46,7 +46,7 @@ pub struct Work {
 impl Work {
     /// Messages of `payload`, in fragments of at most `most` bytes.
     fn new(name: &str, task: Task, role: Role, payload: Vec<u8>, most: usize) -> Self {
-        // Our own frames; each peer proves that it can read them before it is timed.
+        // Our frames; each peer proves that it can read them before it is timed.
         let writer = if task == Task::Send {
             role
         } else {

@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 
 const WARM_UP: Duration = Duration::from_millis(50);
 const MEASURED: Duration = Duration::from_millis(300);
-/// The longest time that a server may say nothing.
+/// The longest time that a server may be silent.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// When nothing is left to be answered, a server soon waits, and its times are written down.
+/// After the last answer a server soon waits for its sockets, and the kernel updates its times.
 const PAUSE: Duration = Duration::from_millis(5);
-/// The bytes that a stream of frames has at least before it starts again.
+/// The least length of a stream of frames before it repeats.
 const CIRCLE: usize = 64 << 10;
 
-/// The key is that of RFC 6455, section 1.3, and so is the answer to it.
+/// With the key of RFC 6455, section 1.3, and the answer to it.
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -38,12 +38,12 @@ pub struct Round {
     pub cpu: f64,
     /// Messages in a second.
     pub rate: f64,
-    /// Microseconds until the last byte of an answer was there, in half of the cases and in 99 of 100.
+    /// Microseconds until the last byte of an answer had arrived, in half of the cases and in 99 of 100.
     pub p50: f64,
     pub p99: f64,
 }
 
-/// A scenario as the bytes that it needs.
+/// A scenario for one server, with its bytes.
 pub struct Load<'a> {
     server: &'a Server,
     connections: usize,
@@ -164,7 +164,7 @@ impl<'a> Load<'a> {
         Ok(times)
     }
 
-    /// A connection whose opening handshake, if it has one, is done.
+    /// A connection whose opening handshake, if it has one, is complete.
     fn open(&self) -> io::Result<std::net::TcpStream> {
         let mut stream = std::net::TcpStream::connect(self.server.address)?;
         stream.set_nodelay(true)?;
@@ -187,8 +187,8 @@ impl<'a> Load<'a> {
         Ok(stream)
     }
 
-    /// The bytes of memory that an idle connection costs which has sent one message. What a server has once for
-    /// all connections is there after the first hundred.
+    /// The bytes of memory of an idle connection that has sent one message. What a server allocates once for
+    /// all connections is not counted: it exists after the first hundred.
     pub fn memory(&self) -> io::Result<f64> {
         let (mut streams, mut answer, mut before) = (Vec::new(), self.answer.clone(), 0.0);
         for n in 0..self.connections {
@@ -210,10 +210,10 @@ impl<'a> Load<'a> {
 
 struct Client {
     stream: TcpStream,
-    /// The bytes that the socket has not taken yet, and where they are in the frames.
+    /// The number of bytes that the socket has not taken yet, and their place in the frames.
     to_write: usize,
     at: usize,
-    /// The bytes of answers.
+    /// The number of bytes of answers so far.
     received: usize,
     /// When each message in flight was sent.
     sent: VecDeque<Instant>,
@@ -240,7 +240,7 @@ impl Client {
         Ok(())
     }
 
-    /// Returns how many answers are complete now.
+    /// Returns how many answers these bytes complete.
     fn receive(&mut self, load: &Load<'_>, bytes: &[u8]) -> usize {
         let before = self.received;
         self.received += bytes.len();

@@ -1,7 +1,7 @@
 //! Measures echo servers over loopback, our examples beside other crates, and writes the tables of BENCHMARKS.md.
 //! `cargo run --release --manifest-path benches/comparison/Cargo.toml -p loopback`
 //!
-//! With an argument it is the rival of that name.
+//! With an argument it runs the rival of that name.
 //!
 //! Invariant: all servers get the same bytes and take turns, so that a busy machine slows all of them alike.
 

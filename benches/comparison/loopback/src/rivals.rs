@@ -1,6 +1,6 @@
-//! The rivals: echo servers, and two bare echoes that know nothing of WebSocket.
+//! The rivals: echo servers, and two bare echoes without WebSocket.
 //!
-//! Invariant: each is written as its own crate shows it, in its fastest way, on one thread.
+//! Invariant: each is written as its crate's documentation shows it, in its fastest way, on one thread.
 
 use bytes::{Buf, BytesMut};
 use futures::{SinkExt, StreamExt, TryStreamExt, future};
@@ -17,10 +17,10 @@ use tokio::net::{TcpListener, TcpStream};
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const ANY_PORT: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
-/// The most that a bare echo reads at once: as much as `echo_mio` does of large messages.
+/// The most that a bare echo reads at once: as much as `echo_mio` reads of large messages.
 const MAX_READ: usize = (2 << 20) + 64;
 
-/// Is the server of this name for as long as the process lives.
+/// Runs the server of this name until the process ends.
 pub fn serve(name: &str) -> Result<()> {
     match name {
         "bare-mio" => bare_mio(),
@@ -32,7 +32,7 @@ pub fn serve(name: &str) -> Result<()> {
     }
 }
 
-/// The line for which the one who starts a server waits.
+/// Prints the line for which the generator waits.
 fn listening(address: SocketAddr) {
     println!("listening on ws://{address}/");
 }
@@ -86,7 +86,7 @@ async fn fastwebsockets(stream: TcpStream) -> Result<()> {
     Ok(served.with_upgrades().await?)
 }
 
-/// `forward` writes only when nothing more is there to be read.
+/// `forward` writes only when nothing more can be read.
 async fn tokio_tungstenite(stream: TcpStream) -> Result<()> {
     let ws = ::tokio_tungstenite::accept_async(stream).await?;
     let (sink, stream) = ws.split();
@@ -138,7 +138,7 @@ fn bare_mio() -> Result<()> {
     }
 }
 
-/// Reads and writes until the socket has nothing more, or takes nothing more; then the rest is kept.
+/// Reads and writes until the socket is empty, or takes no more; then the rest is kept.
 fn bare_turn(
     (stream, out): &mut (mio::net::TcpStream, BytesMut),
     buffer: &mut [u8],
@@ -162,7 +162,7 @@ fn bare_turn(
     }
 }
 
-/// How much of it the socket takes.
+/// Writes as much as the socket takes; returns how much that is.
 fn write(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
     let mut written = 0;
     while written < bytes.len() {

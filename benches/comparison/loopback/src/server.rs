@@ -1,6 +1,6 @@
 //! The servers as processes: what is started, where it runs, and what it has used.
 //!
-//! Invariant: whoever starts a process ends it, by its own id.
+//! Invariant: this program ends each process that it starts, by its id.
 
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{self, Child, Command, Stdio};
 use std::{env, fs};
 
-/// The cores that servers and the generator have for themselves, where there are two.
+/// The cores that servers and the generator have for themselves, on a machine with two.
 const SERVERS: &str = "0";
 const GENERATOR: &str = "1";
 
@@ -17,9 +17,9 @@ pub enum Kind {
     /// An example of this workspace.
     Ours,
     Rival,
-    /// A rival that no crate is: the program of this name runs the script of this name.
+    /// A rival that is not a crate: the program of this name runs the script of this name.
     Script,
-    /// No WebSocket: sends back what comes, and so is what sockets alone cost.
+    /// Not a WebSocket: sends bytes back, which is what sockets alone cost.
     Bare,
 }
 
@@ -73,7 +73,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Returns when it listens; `None` if it says by ending that it cannot run here.
+    /// Returns when it listens; `None` if it ends because it cannot run on this machine.
     pub fn start((name, kind): (&'static str, Kind), is_pinned: bool) -> io::Result<Option<Self>> {
         let (program, argument) = match kind {
             Kind::Ours => (folder()?.join(name), "127.0.0.1:0"),
@@ -106,11 +106,11 @@ impl Server {
         }))
     }
 
-    /// Nanoseconds that all its threads have been on a processor.
+    /// The processor time of all its threads, in nanoseconds.
     pub fn cpu(&self) -> io::Result<f64> {
         let mut sum = 0.0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
-            // Nothing of a thread that ends at this moment.
+            // A thread that ends at this moment counts nothing.
             let times = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
             let time = times.split(' ').next().and_then(|time| time.parse().ok());
             sum += time.unwrap_or(0.0);
@@ -118,7 +118,7 @@ impl Server {
         Ok(sum)
     }
 
-    /// The bytes of its resident memory.
+    /// Its resident memory, in bytes.
     pub fn memory(&self) -> io::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = |line: &str| {

@@ -1,7 +1,7 @@
 //! The peers, one file each.
 //!
-//! Invariant: each is driven by the cheapest public way that it has, for an application that gets complete
-//! messages and writes each of its own at once.
+//! Invariant: each is driven through its cheapest public API, for an application that gets complete
+//! messages and writes each message at once.
 
 use crate::transport::Transport;
 use crate::work::{Task, Work};
@@ -17,11 +17,11 @@ mod yawc;
 
 /// An open connection of a peer, over the transport that it owns.
 pub trait Connection {
-    /// Receives `n` messages, more than none.
+    /// Receives `n` messages, at least one.
     fn receive(&mut self, n: usize, sink: &mut Sink);
     /// Sends `payload` as a binary message, `n` times.
     fn send(&mut self, payload: &Bytes, n: usize);
-    /// Receives `n` binary messages, more than none, and sends each back.
+    /// Receives `n` binary messages, at least one, and sends each back.
     fn echo(&mut self, n: usize);
 }
 
@@ -30,7 +30,7 @@ pub struct Peer {
     pub name: &'static str,
     /// A connection after the opening handshake.
     pub open: fn(&Work, Transport) -> Box<dyn Connection>,
-    /// Accepts one opening handshake; none if the peer leaves that to an HTTP server.
+    /// Accepts one opening handshake; `None` if the peer leaves that to an HTTP server.
     pub accept: Option<fn(Transport)>,
 }
 
