@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_required_is_insisted_on() {
+    fn a_required_subprotocol_or_extension_must_be_accepted() {
         let response = RESPONSE.replace("Extensions: x; y=\"1\"", "X: y");
         let (result, _, _, session) = answered(&response.replace("X: y", "y: z"), usize::MAX);
         assert!(matches!(result, Some(Ok(_))), "{result:?}");

@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_peer_sends_is_never_mapped() {
+    fn a_host_from_a_peer_is_never_mapped() {
         for host in ["\u{e9}.test", "\u{e9}.test:80", "\u{ff41}"] {
             assert!(Authority::parse(host).is_err(), "{host}");
         }
