@@ -3,6 +3,9 @@
 //!
 //! Invariant: every wait here is for an event, with a time limit only in case it never comes.
 
+#[path = "client/ways.rs"]
+mod ways;
+
 use example_tests::support::*;
 use example_tests::{
     NEVER, Server, TLS_SERVERS, TempFile, complains, example, in_tokio, is_misused, start_tls,
@@ -344,6 +347,10 @@ fn a_bad_argument_is_reported() {
         (&[url, "--keepalive", "inf"], "--keepalive"),
         (&[url, "--latency"], "--keepalive"),
         (&[url, "--cafile", "x"], "wss://"),
+        (&[url, "--proxy"], "--proxy"),
+        (&[url, "--proxy", "https://a"], "--proxy"),
+        (&[url, "--proxy", "http://"], "--proxy"),
+        (&[url, "--follow", "x"], "--follow"),
     ] {
         is_misused(&client(arguments, "hello\n"), about);
     }
