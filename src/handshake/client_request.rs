@@ -288,6 +288,14 @@ impl FromStr for ClientRequest {
     }
 }
 
+impl TryFrom<&str> for ClientRequest {
+    type Error = SetupError;
+
+    fn try_from(uri: &str) -> Result<Self, SetupError> {
+        Self::new(uri)
+    }
+}
+
 impl fmt::Debug for ClientRequest {
     /// Hides userinfo, the query, subprotocols (where browsers put tokens), and the values of fields
     /// that may hold secrets.

@@ -131,6 +131,8 @@ mod accept;
 mod client;
 #[cfg(any(doc, doctest))]
 pub mod coming_from_tokio_tungstenite;
+#[cfg(feature = "connect")]
+mod connect;
 mod core;
 mod error;
 mod halves;
@@ -146,6 +148,8 @@ mod websocket;
 
 pub use accept::{accept, accept_async};
 pub use client::client;
+#[cfg(feature = "connect")]
+pub use connect::{MaybeTls, connect};
 pub use error::Error;
 pub use halves::{ReadHalf, WriteHalf};
 pub use message::{Message, Utf8};
@@ -155,6 +159,10 @@ pub use sansocket;
 pub use sender::Sender;
 pub use transport::Transport;
 pub use websocket::{WebSocket, from_upgraded};
+
+/// TLS, for [`Options::tls`] and for servers.
+#[cfg(feature = "rustls")]
+pub use tokio_rustls;
 
 /// The README's code is compiled.
 #[cfg(doctest)]

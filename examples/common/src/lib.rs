@@ -4,6 +4,8 @@
 
 mod arguments;
 mod stop;
+#[cfg(feature = "tokio")]
+mod tasks;
 mod threads;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -11,6 +13,8 @@ pub mod tls;
 pub use anyhow::{Context, Result};
 pub use arguments::Arguments;
 pub use stop::{is_stopping, on_stop, stop_time, wake_to_stop};
+#[cfg(feature = "tokio")]
+pub use tasks::{Stop, block_on, serve_in_tasks};
 pub use threads::serve_in_threads;
 
 use sansocket::{Config, Deflate, End, OriginPolicy};

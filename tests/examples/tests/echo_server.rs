@@ -17,10 +17,11 @@ fn read_to_end(mut peer: Peer) -> Vec<u8> {
     all
 }
 
-const SERVERS: [&str; 5] = [
+const SERVERS: [&str; 6] = [
     "echo_server",
     "echo_mio",
     "echo_tokio",
+    "echo_tokio_raw",
     "echo_tls",
     "echo_uring",
 ];

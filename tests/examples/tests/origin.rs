@@ -19,7 +19,13 @@ fn answer(server: &Server, origin: &str) -> String {
 
 #[test]
 fn pages_of_another_site_are_refused_if_the_operator_wants() {
-    for name in ["echo_server", "echo_mio", "echo_tokio", "echo_uring"] {
+    for name in [
+        "echo_server",
+        "echo_mio",
+        "echo_tokio",
+        "echo_tokio_raw",
+        "echo_uring",
+    ] {
         let Some(server) = Server::try_start(name, &["--same-origin"]) else {
             continue; // no io_uring here
         };

@@ -27,6 +27,7 @@ macro_rules! every_server {
         server!(echo_server: $($case)*);
         server!(echo_mio: $($case)*);
         server!(echo_tokio: $($case)*);
+        server!(echo_tokio_raw: $($case)*);
         server!(echo_uring: $($case)*);
     };
 }
@@ -81,7 +82,7 @@ mod shutdown {
         )*};
     }
     #[cfg(unix)]
-    shutdown!(echo_server echo_mio echo_tokio echo_uring);
+    shutdown!(echo_server echo_mio echo_tokio echo_tokio_raw echo_uring);
 }
 
 /// Whether the server can run on this machine: without `io_uring` it says so and ends.
