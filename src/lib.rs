@@ -42,7 +42,8 @@
 //! - To send, to close, to change settings: [`Session`], which an `Endpoint` derefs to.
 //! - Where other software speaks HTTP: [`Request::read`] and [`Request::answer`] for a server,
 //!   [`Offer`] for a client, then [`Endpoint::open`]; without deadlines [`Connection`]. The guide has
-//!   [a page](guide::other_http) on it.
+//!   [a page](guide::other_http) on it. Through a proxy: [`Tunnel`]. Redirects:
+//!   [`ClientRequest::redirected`].
 //! - One message to many connections: [`Prepared`].
 //! - A relay, or uploads of any size: [`Deliver::Pieces`].
 //! - A page or a health check on the same port: [`Event::Http`].
@@ -138,7 +139,7 @@ pub use frame::role::Role;
 pub use handshake::seed;
 pub use handshake::{
     ClientRequest, Config, Extension, FieldFault, HandshakeError, Headers, LineFault, Offer,
-    OriginPolicy, ParamFault, Request, Response, SetupError,
+    OriginPolicy, ParamFault, Request, Response, SetupError, Tunnel,
 };
 pub use time::{Backoff, Expired, Times};
 

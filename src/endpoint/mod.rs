@@ -259,6 +259,9 @@ impl Endpoint {
     /// life, so call it only with what was just read (and what waits there in place). While a
     /// request is not answered it yields nothing, and keeps what the client sends, up to
     /// [`Config::max_head_size`]: it is best not to read meanwhile. Input after a refusal is discarded.
+    ///
+    /// The answers in `out` are as short as [`Connection::receive`] says, beside a response to what is no
+    /// HTTP.
     #[inline]
     pub fn receive<'b>(
         &mut self,

@@ -58,6 +58,10 @@ pub enum ProtocolError {
     CompressedDataInvalid,
     /// RFC 7692, section 7.2.1: a compressed message ends at the end of a block.
     CompressedDataCut,
+    /// RFC 7692, section 7.2.3.4: compressed messages may have final blocks. The peer has sent more
+    /// than one for each message and one for each 64 compressed bytes, beside 64 in advance, which
+    /// no known sender does: each takes as much time as some hundred other bytes.
+    TooManyFinalBlocks,
     /// RFC 6455, section 5.5.1: the body of a Close frame is empty or starts with two bytes
     /// of code.
     CloseBodyTooShort,
@@ -83,7 +87,7 @@ impl ProtocolError {
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
-            Self::TooManyFragments => CloseCode::POLICY_VIOLATION,
+            Self::TooManyFragments | Self::TooManyFinalBlocks => CloseCode::POLICY_VIOLATION,
             Self::TextNotUtf8
             | Self::CompressedDataInvalid
             | Self::CompressedDataCut
@@ -111,6 +115,9 @@ impl ProtocolError {
             Self::TextNotUtf8 => "text must be UTF-8",
             Self::CompressedDataInvalid => "the compressed data is invalid",
             Self::CompressedDataCut => "the compressed data is cut off",
+            Self::TooManyFinalBlocks => {
+                "more final blocks than one for each message and each 64 bytes"
+            }
             Self::CloseBodyTooShort => "a Close body of one byte",
             Self::CloseCodeInvalid(_) => "the close code is not allowed",
             Self::CloseReasonNotUtf8 => "a close reason must be UTF-8",
@@ -123,6 +130,7 @@ impl ProtocolError {
         match self {
             Self::CompressedDataInvalid => "RFC 7692, section 7.2.2",
             Self::CompressedDataCut => "RFC 7692, section 7.2.1",
+            Self::TooManyFinalBlocks => "RFC 7692, section 7.2.3.4",
             Self::FrameNotMasked | Self::FrameMasked => "RFC 6455, section 5.1",
             Self::ReservedBit { .. }
             | Self::ReservedOpcode(_)

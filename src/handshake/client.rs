@@ -9,58 +9,17 @@ use super::config::Config;
 use super::error::HandshakeError;
 use super::fields::write_field;
 use super::headers::Headers;
-use super::http1::body::BodyReader;
-use super::http1::head::HeadReader;
-use super::http1::status_line::status_line;
+use super::http1::response::ResponseReader;
 use super::response::Response;
 use crate::connection::Session;
 use crate::frame::{CloseCode, Input};
-use alloc::boxed::Box;
 use bytes::BytesMut;
 use core::fmt;
-use core::mem;
 
 /// The client's side of an opening handshake, which has sent its request.
 pub(crate) struct ClientHandshake {
     asked: Asked,
-    max_interim_responses: u8,
-    max_body_size: usize,
-    /// How many bytes have come.
-    received: usize,
-    state: Reading,
-}
-
-/// Which part of the response is being read.
-#[derive(Debug)]
-enum Reading {
-    Head {
-        reader: HeadReader,
-        interim: u8,
-    },
-    /// The body of a response that refuses.
-    Body(Refusal),
-    Over,
-}
-
-/// A response that refuses, as far as it has arrived.
-#[derive(Debug)]
-struct Refusal {
-    status: u16,
-    headers: Headers,
-    body: BodyReader,
-}
-
-impl Refusal {
-    /// `ended` says whether the transport has ended.
-    fn finish(self, ended: bool) -> HandshakeError {
-        let (body, is_complete) = self.body.finish(ended);
-        HandshakeError::Refused(Box::new(Response {
-            status: self.status,
-            headers: self.headers,
-            body,
-            is_complete,
-        }))
-    }
+    reader: ResponseReader,
 }
 
 impl ClientHandshake {
@@ -81,13 +40,7 @@ impl ClientHandshake {
         out.extend_from_slice(b"\r\n");
         Self {
             asked,
-            max_interim_responses: config.max_interim_responses,
-            max_body_size: config.max_body_size,
-            received: 0,
-            state: Reading::Head {
-                reader: HeadReader::new(config.max_head_size, config.max_headers),
-                interim: 0,
-            },
+            reader: ResponseReader::new(config, 101..=101),
         }
     }
 
@@ -104,84 +57,23 @@ impl ClientHandshake {
         session: &mut Session,
         out: &mut BytesMut,
     ) -> Option<Result<Response, HandshakeError>> {
-        let len = input.len();
-        let result = self.step(input, session, out).transpose();
-        self.received += len - input.len();
-        if let Some(result) = &result {
-            self.state = Reading::Over;
-            if result.is_err() {
-                input.take_rest();
-            }
+        let result = self.reader.receive(input)?;
+        let result = result.and_then(|headers| self.open(headers, session, out));
+        if result.is_err() {
+            input.take_rest();
         }
-        result
+        Some(result)
     }
 
     /// The transport has ended. Returns the refusal, if this was the end of its body or a part of
     /// it has arrived.
     pub(crate) fn receive_eof(&mut self) -> HandshakeError {
-        let refusal = self.end(true);
-        refusal.unwrap_or(HandshakeError::TransportEnded {
-            received: self.received,
-        })
+        self.reader.receive_eof()
     }
 
     /// Ends the handshake, as its time is over. Returns the refusal, if a part of it has arrived.
     pub(crate) fn give_up(&mut self) -> Option<HandshakeError> {
-        self.end(false)
-    }
-
-    fn end(&mut self, transport_ended: bool) -> Option<HandshakeError> {
-        match mem::replace(&mut self.state, Reading::Over) {
-            Reading::Body(refusal) => Some(refusal.finish(transport_ended)),
-            Reading::Head { .. } | Reading::Over => None,
-        }
-    }
-
-    fn step(
-        &mut self,
-        input: &mut Input<'_>,
-        session: &mut Session,
-        out: &mut BytesMut,
-    ) -> Result<Option<Response>, HandshakeError> {
-        loop {
-            match &mut self.state {
-                Reading::Head { reader, interim } => {
-                    let head = reader.receive(input).map_err(|error| match error {
-                        // There is no target in a response.
-                        HandshakeError::TargetTooLong { max } => {
-                            HandshakeError::HeadTooLarge { max }
-                        }
-                        error => error,
-                    });
-                    let Some(head) = head? else {
-                        return Ok(None);
-                    };
-                    match status_line(head.first_line())? {
-                        101 => return self.open(head.headers, session, out).map(Some),
-                        // RFC 9110, section 15.2: skipped.
-                        100..200 if *interim == self.max_interim_responses => {
-                            return Err(HandshakeError::TooManyInterimResponses { max: *interim });
-                        }
-                        100..200 => *interim += 1,
-                        status => {
-                            let body = BodyReader::new(status, &head.headers, self.max_body_size);
-                            self.state = Reading::Body(Refusal {
-                                status,
-                                headers: head.headers,
-                                body,
-                            });
-                        }
-                    }
-                }
-                Reading::Body(refusal) => {
-                    if !refusal.body.receive(input) {
-                        return Ok(None);
-                    }
-                    return self.end(false).map_or(Ok(None), Err);
-                }
-                Reading::Over => return Ok(None),
-            }
-        }
+        self.reader.give_up()
     }
 
     /// Opens `session`, if a response with status 101 says what it must.
@@ -212,7 +104,7 @@ impl fmt::Debug for ClientHandshake {
     /// Hides the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientHandshake")
-            .field("state", &self.state)
+            .field("reader", &self.reader)
             .finish_non_exhaustive()
     }
 }
@@ -404,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_required_is_insisted_on() {
+    fn a_required_subprotocol_or_extension_must_be_accepted() {
         let response = RESPONSE.replace("Extensions: x; y=\"1\"", "X: y");
         let (result, _, _, session) = answered(&response.replace("X: y", "y: z"), usize::MAX);
         assert!(matches!(result, Some(Ok(_))), "{result:?}");

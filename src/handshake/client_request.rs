@@ -2,6 +2,7 @@
 //!
 //! Invariant: whatever the application sets, the request that is written is valid.
 
+use super::credentials::{basic, bearer};
 use super::extension::Extension;
 use super::fields;
 use super::headers::{Headers, check_value};
@@ -139,6 +140,63 @@ impl ClientRequest {
         Ok(self)
     }
 
+    /// Adds an `Authorization` with user and password (RFC 7617), in UTF-8.
+    ///
+    /// With `ws` everybody on the way can read it. If the URI has [userinfo](Self::userinfo), it is not
+    /// sent, unless you give it to this.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Credentials`] if the user has a colon, or one of them a control character.
+    pub fn basic_auth(self, user: &str, password: &str) -> Result<Self, SetupError> {
+        self.authorization(&basic(user, password)?)
+    }
+
+    /// Adds an `Authorization` with this token (RFC 6750, section 2.1).
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Credentials`] if it is not made of letters, digits, `-`, `.`, `_`, `~`, `+` and
+    /// `/`, with `=` at its end.
+    pub fn bearer(self, token: &str) -> Result<Self, SetupError> {
+        self.authorization(&bearer(token)?)
+    }
+
+    /// Credentials instead of those that there are.
+    fn authorization(mut self, value: &str) -> Result<Self, SetupError> {
+        self.headers = self.headers.without("authorization");
+        self.header("Authorization", value)
+    }
+
+    /// The same request to another place; without what may be secret if that has another origin.
+    pub(super) fn to(&self, uri: Uri) -> Self {
+        let is_same_origin = self.uri.is_same_origin(&uri);
+        let (userinfo, headers) = if is_same_origin {
+            (self.uri.userinfo.clone(), self.headers.clone())
+        } else {
+            (None, Headers::new())
+        };
+        Self {
+            uri: Uri { userinfo, ..uri },
+            headers,
+            origin: self.origin.clone(),
+            subprotocols: self.subprotocols.clone(),
+            requires_subprotocol: self.requires_subprotocol,
+            extensions: self.extensions.clone(),
+            required_extensions: self.required_extensions.clone(),
+        }
+    }
+
+    /// Where it leads.
+    pub(super) const fn target(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The host and the port, for a proxy.
+    pub(super) fn host_and_port(&self) -> String {
+        self.uri.host_and_port()
+    }
+
     /// Returns the URI in its normal form, without userinfo.
     #[must_use]
     pub fn uri(&self) -> &str {
@@ -176,7 +234,8 @@ impl ClientRequest {
     /// Returns what is before the `@` of the URI: this crate never sends it (RFC 9110, section
     /// 4.2.4).
     ///
-    /// A caller who trusts the source of the URI may make an `Authorization` header of it.
+    /// A caller who trusts the source of the URI may give it to [`basic_auth`](Self::basic_auth), with
+    /// percent-encoding undone.
     ///
     /// ```
     /// # use sansocket::ClientRequest;

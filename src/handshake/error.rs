@@ -112,6 +112,9 @@ pub enum HandshakeError {
 
     /// RFC 6455, section 4.1: the server answered with another status than 101.
     Refused(Box<Response>),
+    /// RFC 9110, section 9.3.6: the proxy opened no tunnel. Holds its response, which has
+    /// `Proxy-Authenticate` if the status is 407.
+    ProxyRefused(Box<Response>),
     /// RFC 9110, section 15.2: there are too many interim responses.
     TooManyInterimResponses {
         /// [`Config::max_interim_responses`](crate::Config::max_interim_responses).
@@ -156,6 +159,7 @@ impl HandshakeError {
             Self::Protocol(_) => 501, // RFC 9220, section 3
             Self::HttpVersion { .. } => 505,
             Self::Refused(_)
+            | Self::ProxyRefused(_)
             | Self::TooManyInterimResponses { .. }
             | Self::Upgrade(_)
             | Self::Connection(_)
@@ -295,6 +299,13 @@ impl fmt::Display for HandshakeError {
                     _ => Ok(()),
                 };
             }
+            Self::ProxyRefused(response) => {
+                return write!(
+                    f,
+                    "the proxy refused with HTTP status {} (RFC 9110, section 9.3.6)",
+                    response.status
+                );
+            }
             Self::TooManyInterimResponses { max } => {
                 return write!(
                     f,
@@ -354,6 +365,7 @@ impl fmt::Debug for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(response) => f.debug_tuple("Refused").field(response).finish(),
+            Self::ProxyRefused(response) => f.debug_tuple("ProxyRefused").field(response).finish(),
             _ => write!(f, "HandshakeError({self})"),
         }
     }

@@ -130,6 +130,15 @@ impl Headers {
         self.push_checked(&name.to_ascii_lowercase(), value);
     }
 
+    /// The same fields without those of this name.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        let mut others = Self::new();
+        for (other, value) in self.iter().filter(|(n, _)| !n.eq_ignore_ascii_case(name)) {
+            others.push_checked(other, value);
+        }
+        others
+    }
+
     /// Keeps a text beside the fields.
     pub(crate) fn keep(&mut self, text: &str) -> Place {
         let start = self.bytes.len();

@@ -6,6 +6,7 @@ mod asked;
 mod client;
 mod client_request;
 mod config;
+mod credentials;
 mod error;
 mod extension;
 mod fault;
@@ -19,6 +20,7 @@ mod negotiation;
 mod offer;
 mod origin;
 mod read;
+mod redirect;
 mod request;
 mod response;
 mod retry_after;
@@ -29,6 +31,7 @@ mod server;
 mod setup_error;
 mod shown;
 mod token;
+mod tunnel;
 mod uri;
 
 pub use client_request::ClientRequest;
@@ -44,6 +47,7 @@ pub use response::Response;
 #[cfg(feature = "entropy")]
 pub use seed::seed;
 pub use setup_error::SetupError;
+pub use tunnel::Tunnel;
 
 pub(crate) use client::ClientHandshake;
 pub(crate) use server::ServerHandshake;

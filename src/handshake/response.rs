@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_core_writes_is_written_once() {
+    fn fields_of_the_core_are_written_once() {
         let mut response = Response::new(426);
         for name in [
             "connection",
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_500() {
+    fn a_status_that_cannot_be_sent_becomes_500() {
         for status in [0, 100, 101, 199, 600, u16::MAX] {
             assert_eq!(Response::new(status).status, 500);
         }

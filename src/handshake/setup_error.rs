@@ -51,6 +51,15 @@ pub enum SetupError {
         /// Its place: the number of bytes before it in the URI.
         at: usize,
     },
+    /// RFC 7617, section 2, and RFC 6750, section 2.1: a user has no colon, user and password have no
+    /// control characters, and a bearer token has only certain signs.
+    Credentials,
+    /// RFC 9110, section 15.4: a redirect has one of the statuses 301, 302, 303, 307 and 308, and one
+    /// `Location`.
+    NotRedirect,
+    /// RFC 9110, section 17.9: a redirect from `wss` to `ws`, which is not followed, as everybody on the
+    /// way could read what was secret.
+    Insecure,
     /// RFC 6455, section 10.3: masking keys need entropy, and the operating system gave none.
     Entropy,
 }
@@ -97,6 +106,16 @@ impl fmt::Display for SetupError {
                     f,
                     "the character {found:?} after {at} bytes of the URI must be percent-encoded (RFC 3986, section 2.1)"
                 );
+            }
+            Self::Credentials => {
+                "a user must have no colon, user and password no control characters (RFC 7617, section 2); \
+                 a token only letters, digits and '-._~+/=' (RFC 6750, section 2.1)"
+            }
+            Self::NotRedirect => {
+                "the response is no redirect: it needs a status 301, 302, 303, 307 or 308 and one Location (RFC 9110, section 15.4)"
+            }
+            Self::Insecure => {
+                "the redirect leads from wss:// to ws://, which is not followed (RFC 9110, section 17.9)"
             }
             Self::Entropy => {
                 "the operating system gave no entropy for masking keys (RFC 6455, section 10.3)"

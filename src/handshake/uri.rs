@@ -86,6 +86,22 @@ impl FromStr for Uri {
     }
 }
 
+impl Uri {
+    /// Whether it leads to the same scheme, host and port (RFC 6454, section 4).
+    pub(super) fn is_same_origin(&self, other: &Self) -> bool {
+        self.is_secure == other.is_secure && self.host == other.host && self.port == other.port
+    }
+
+    /// The authority with the port, also if it is the scheme's own.
+    pub(super) fn host_and_port(&self) -> String {
+        if self.port == default_port(self.is_secure) {
+            format!("{}:{}", self.authority, self.port)
+        } else {
+            self.authority.clone()
+        }
+    }
+}
+
 /// An authority without the zone of its IPv6 address, which means something only to this host, and
 /// that zone (RFC 6874, section 2).
 fn without_zone(authority: &str) -> Result<(Cow<'_, str>, Option<&str>), SetupError> {
@@ -397,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_peer_sends_is_never_mapped() {
+    fn a_host_from_a_peer_is_never_mapped() {
         for host in ["\u{e9}.test", "\u{e9}.test:80", "\u{ff41}"] {
             assert!(Authority::parse(host).is_err(), "{host}");
         }

@@ -64,7 +64,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn what_is_written_is_what_an_ordinary_send_appends(
+    fn payload_and_output_are_what_an_ordinary_send_appends(
         role in prop::sample::select(&ROLES[..]),
         deflate in prop::option::of(any::<bool>()),
         messages in prop::collection::vec((any::<bool>(), lens(), any::<bool>()), 1..12),
@@ -118,7 +118,7 @@ fn a_payload_that_cannot_go_as_it_is_is_in_the_output() {
 }
 
 #[test]
-fn what_cannot_be_sent_leaves_nothing() {
+fn a_refused_send_leaves_nothing() {
     for role in ROLES {
         let [mut ws, _] = connections(role, None);
         let mut out = BytesMut::new();

@@ -35,7 +35,7 @@ fn works(settings: Settings, frames: &[(u8, &[u8])], len: usize) {
     }
 }
 
-/// The header of the last frame alone fails the connection.
+/// The last frame fails the connection: its header alone, and the frame complete in a read, too.
 fn fails(settings: Settings, frames: &[(u8, &[u8])], error: ProtocolError, code: CloseCode) {
     let (last, before) = frames.split_last().unwrap();
     for (role, settings) in deliveries(settings) {
@@ -46,6 +46,10 @@ fn fails(settings: Settings, frames: &[(u8, &[u8])], error: ProtocolError, code:
             run.feed_cut(&frame_header(role, last.0, last.1.len() as u64), cuts);
             assert_eq!(run.events, [Event::Failed(error)]);
             assert_eq!(run.sent()[0].close_code(), Some(code.0));
+
+            let mut run = Run::with_settings(role, settings);
+            run.feed_cut(&crate::support::frames(role, frames), cuts);
+            assert_eq!(run.events, [Event::Failed(error)], "{cuts:?}");
         }
     }
 }
@@ -568,7 +572,7 @@ fn handshake_limits_of_the_highest_value_do_not_overflow() {
 // ---- sizes ----
 
 #[test]
-fn what_every_connection_has_is_small() {
+fn the_state_of_a_connection_is_small() {
     let mut is_small = true;
     for (name, size, max) in [
         ("Connection", size_of::<Connection>(), 208),

@@ -352,7 +352,7 @@ proptest! {
 
     /// Whichever connection compressed it first, and whatever is sent in between.
     #[test]
-    fn it_is_the_same_as_ordinary_sends(
+    fn prepared_sends_are_the_same_as_ordinary_sends(
         rooms in vec(terms(), 1..6),
         messages in vec(messages(), 1..4),
         steps in vec(steps(), 1..40),
@@ -447,7 +447,7 @@ fn servers_that_do_not_compress_share_the_plain_frame() {
 }
 
 #[test]
-fn what_does_not_shrink_is_sent_plain() {
+fn a_message_that_does_not_shrink_is_sent_plain() {
     let least = Compressed {
         min_size: 0,
         ..Compressed::ALONE
@@ -492,7 +492,7 @@ fn a_message_that_compresses_to_its_own_length_is_sent_plain() {
 // ---- once for each class ----
 
 #[test]
-fn it_is_compressed_once_for_each_class() {
+fn a_message_is_compressed_once_for_each_class() {
     let prepared = Prepared::new(&words(10_000, 1));
     let alone = Compressed::ALONE;
     let mut classes: Vec<Bytes> = Vec::new();

@@ -347,7 +347,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn what_is_sent_is_received(role in roles(), sent in vec(messages(), 0..8), cuts in cuts()) {
+    fn everything_sent_is_received(role in roles(), sent in vec(messages(), 0..8), cuts in cuts()) {
         let mut sender = connection(role, Settings::default());
         let mut out = BytesMut::new();
         for message in &sent {

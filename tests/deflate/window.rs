@@ -54,7 +54,7 @@ fn keeps_to_its_window(bits: u8, level: u8, mem_level: u8) {
 }
 
 #[test]
-fn what_is_sent_fits_a_window_of_8_bits() {
+fn compressed_messages_fit_a_window_of_8_bits() {
     // zlib turns 8 bits into 9, so elsewhere a peer with 256 bytes could not inflate.
     for level in 1..=9 {
         for mem_level in [1, 8, 9] {
@@ -64,7 +64,7 @@ fn what_is_sent_fits_a_window_of_8_bits() {
 }
 
 #[test]
-fn what_is_sent_fits_the_window_that_was_agreed_on() {
+fn compressed_messages_fit_the_agreed_window() {
     for bits in 9..=15 {
         let levels: &[u8] = match bits {
             ..12 => &[1, 2, 4, 6, 9],
@@ -478,19 +478,59 @@ fn a_final_block_may_be_the_last_byte_of_a_fragment() {
     });
 }
 
+/// An empty final block, two bytes, that made a receiver copy its window.
+const FINAL: &str = "0300";
+
 #[test]
-fn any_number_of_final_blocks_is_one_message() {
+fn a_connection_takes_a_number_of_final_blocks_at_once() {
     each_delivery(|| {
-        let mut bytes = write_message(&[(Block::Fixed(literals(b"abc")), true)]);
-        bytes.pop(); // the byte that ends a message
-        bytes.extend(unhex("0300").repeat(10_000));
-        bytes.extend(unhex("010000ffff").repeat(1_000));
-        bytes.extend(fixed(&[back(3)]));
+        // 64 in advance, and two more for the bytes of these.
+        for (finals, is_taken) in [(66, true), (67, false)] {
+            let mut bytes = unhex(FINAL).repeat(finals);
+            bytes.push(0);
+            for role in ROLES {
+                for len in [1, 3, 1_000] {
+                    let mut run = plain(role);
+                    let wire = fragmented(role, 0xc1, &bytes, len, true);
+                    run.feed_cut(&wire, Cuts::Random(len as u64));
+                    match is_taken {
+                        true => assert_eq!(run.events, [text("")]),
+                        false => has_failed(&mut run, ProtocolError::TooManyFinalBlocks, 1008),
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn final_blocks_for_each_message_and_each_64_bytes_go_on_for_ever() {
+    each_delivery(|| {
+        let filled = |len: usize| {
+            let mut bytes = write_message(&[(Block::Fixed(literals(b"abc")), true)]);
+            bytes.pop(); // what ends a message
+            while bytes.len() < len {
+                bytes.extend(unhex("000000ffff"));
+            }
+            bytes
+        };
         for role in ROLES {
+            // Every message has one, as from a sender that ends its stream with each.
             let mut run = plain(role);
-            run.feed(&frame(role, 0xc1, &bytes));
-            run.feed(&fragmented(role, 0xc1, &bytes, 3, true));
-            assert_eq!(run.events, [text("abcabc"), text("abcabc")]);
+            let one = [filled(0), vec![0]].concat();
+            run.feed(&frame(role, 0xc1, &one).repeat(1_000));
+            assert_eq!(run.events, times(1_000, || text("abc")));
+            // Every fragment has one.
+            let mut run = plain(role);
+            run.feed(&frame(role, 0x41, b""));
+            run.feed(&frame(role, 0, &filled(64)).repeat(1_000));
+            run.feed(&frame(role, 0x80, b"\0"));
+            assert_eq!(run.events, [text(&"abc".repeat(1_000))]);
+            // Less than that has an end.
+            let mut run = plain(role);
+            run.feed(&frame(role, 0x41, b""));
+            run.feed(&frame(role, 0, &filled(50)).repeat(1_000));
+            has_failed(&mut run, ProtocolError::TooManyFinalBlocks, 1008);
         }
     });
 }

@@ -307,6 +307,16 @@ fn compressed_data_cut() {
 }
 
 #[test]
+fn too_many_final_blocks() {
+    each_delivery(|| {
+        for block in ["0300", "010000ffff"] {
+            let error = ProtocolError::TooManyFinalBlocks;
+            compressed_fails(&unhex(block).repeat(80), error, "7.2.3.4");
+        }
+    });
+}
+
+#[test]
 fn close_body_too_short() {
     each_delivery(|| {
         both_fail(0x88, b"\x03", ProtocolError::CloseBodyTooShort, "5.5.1");

@@ -10,7 +10,7 @@ use HandshakeError as E;
 use bytes::BytesMut;
 use sansocket::{
     Config, End, Endpoint, Event, Extension, FieldFault, HandshakeError, Input, LineFault, Offer,
-    OriginPolicy, Request, Response, Role, SendError,
+    OriginPolicy, Request, Response, Role, SendError, Tunnel,
 };
 use std::time::Duration;
 
@@ -530,6 +530,32 @@ fn refused() {
         let error = E::Refused(refusal);
         assert_eq!(error.to_string(), "the server refused with HTTP status 401");
         assert_eq!(asked.eof(), error);
+    }
+}
+
+#[test]
+fn proxy_refused() {
+    let response = "HTTP/1.1 407 Proxy Authentication Required\r\n\
+        Proxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 4\r\n\r\nlog in";
+    for cuts in Cuts::ALL {
+        let (config, mut out) = (Config::default(), BytesMut::new());
+        let mut tunnel = Tunnel::new(&client_request(), None, &config, &mut out).unwrap();
+        let results = cuts.cut(response.as_bytes()).into_iter().map(|mut piece| {
+            let mut input = Input(&mut piece);
+            let result = tunnel.receive(&mut input);
+            assert!(input.0.is_empty(), "every byte is taken");
+            result
+        });
+        let refused = results.filter_map(Result::err).next();
+        let Some(E::ProxyRefused(refusal)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!((refusal.status, &*refusal.body), (407, &b"log "[..]));
+        let asks = refusal.headers.get("proxy-authenticate");
+        assert_eq!(asks, Some("Basic realm=\"x\""));
+        let error = E::ProxyRefused(refusal);
+        assert_eq!(error.status(), 502);
+        cites(&error);
     }
 }
 

@@ -1,19 +1,19 @@
-//! Whatever the application or a peer supplies passes one gate before it is written: each place of a
-//! head gets every byte and every trick, and what comes out is read by a parser of its own.
+//! Everything that the application or a peer supplies passes one gate before it is written: each place of a
+//! head gets every byte and every trick, and another parser reads the result.
 //!
-//! Invariant: it is an error, or exactly the lines that were meant are there.
+//! Invariant: the result is an error, or exactly the intended lines.
 
 use crate::support::*;
 use bytes::BytesMut;
 use sansocket::{
     ClientRequest, CloseCode, Config, Deflate, Endpoint, Event, Extension, HandshakeError, Headers,
-    Input, OriginPolicy, Request, Response, Role,
+    Input, Offer, OriginPolicy, Request, Response, Role,
 };
 use std::time::Duration;
 
 // ---- what is supplied ----
 
-/// Would start a line, end a head, look like something else after a mapping, or be read in two ways.
+/// Tricks: starts a line, ends a head, becomes something else after a mapping, or can be read in two ways.
 const TRICKS: &[&str] = &[
     "",
     " ",
@@ -134,7 +134,7 @@ struct Written {
     after: Vec<u8>,
 }
 
-/// Reads a head as strictly as RFC 9112 and RFC 9110 write it, by hand.
+/// A reader by hand, as strict as RFC 9112 and RFC 9110.
 #[track_caller]
 fn strict(bytes: &[u8]) -> Written {
     let shown = || bytes.escape_ascii().to_string();
@@ -171,7 +171,7 @@ fn strict(bytes: &[u8]) -> Written {
     }
 }
 
-/// RFC 9110, section 5.5: whitespace around a value is no part of it.
+/// RFC 9110, section 5.5: whitespace around a value does not belong to it.
 fn without_ows(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -205,7 +205,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// The request on the wire, without its key, and the lines that are to be there.
+    /// Compares the request on the wire, without its key, with the expected lines.
     #[track_caller]
     fn check(&self, request: &ClientRequest) {
         let mut out = BytesMut::new();
@@ -236,10 +236,48 @@ impl Asked {
         fields.extend(self.added.iter().map(|(name, value)| field(name, value)));
         assert_eq!(written.first_line, format!("GET {target} HTTP/1.1"));
         assert_eq!(written.fields, fields);
+
+        // The same for another HTTP implementation: names in lower case, and pseudo-headers.
+        let lower = fields
+            .iter()
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+        let lower: Vec<_> = lower.collect();
+        let (seed, authority) = ([9; 32], &fields[0].1);
+        for (offer, pseudo, own) in [
+            (
+                Offer::upgrade(request, &config, seed),
+                vec![(":method", &b"GET"[..])],
+                0,
+            ),
+            (
+                Offer::extended_connect(request, &config, seed),
+                vec![
+                    (":method", &b"CONNECT"[..]),
+                    (":protocol", b"websocket"),
+                    (":scheme", b"http"),
+                    (":authority", authority),
+                ],
+                3,
+            ),
+        ] {
+            let (before, listed): (Vec<_>, Vec<_>) = offer
+                .headers()
+                .iter()
+                .partition(|(name, _)| name.starts_with(':'));
+            assert_eq!(
+                before,
+                [&pseudo[..], &[(":path", target.as_bytes())]].concat()
+            );
+            let listed = listed
+                .iter()
+                .filter(|(name, _)| *name != "sec-websocket-key");
+            let listed: Vec<_> = listed.map(|(name, value)| field(name, value)).collect();
+            assert_eq!(listed, lower[own..]);
+        }
     }
 }
 
-/// A place of a request: puts a value there, and says what is to be written. `None` is an error.
+/// A place of a request: puts a value there, and returns the expected lines; `None` is an error.
 type Place = fn(ClientRequest, &mut Asked, &str) -> Option<ClientRequest>;
 
 const PLACES: [Place; 7] = [
@@ -277,7 +315,7 @@ const PLACES: [Place; 7] = [
 ];
 
 #[test]
-fn a_request_has_only_the_lines_that_were_meant() {
+fn a_request_has_only_the_intended_lines() {
     let supplied = supplied();
     for (index, place) in PLACES.iter().enumerate() {
         let mut accepted = 0;
@@ -288,7 +326,7 @@ fn a_request_has_only_the_lines_that_were_meant() {
                 accepted += 1;
             }
         }
-        // Good values are no errors, and bad ones are.
+        // Valid values are accepted, and invalid ones are errors.
         assert!(
             (100..supplied.len() - 100).contains(&accepted),
             "{index}: {accepted}"
@@ -297,7 +335,7 @@ fn a_request_has_only_the_lines_that_were_meant() {
 }
 
 #[test]
-fn places_together_have_only_the_lines_that_were_meant() {
+fn several_places_together_have_only_the_intended_lines() {
     let (supplied, mut random) = (supplied(), Random(1));
     for _ in 0..2_000 {
         let (mut request, mut asked) = (client_request(), Asked::default());
@@ -312,7 +350,7 @@ fn places_together_have_only_the_lines_that_were_meant() {
     }
 }
 
-/// `Host` and the target that a URI stands for (RFC 3986, section 3), if it is good.
+/// The `Host` and the target of a URI (RFC 3986, section 3), if it is valid.
 fn of_uri(uri: &str) -> (String, String) {
     let rest = uri.split_once("://").unwrap().1;
     let (authority, resource) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -371,7 +409,7 @@ fn a_uri_is_a_host_and_a_target_or_an_error() {
             } else {
                 host
             };
-            // A zone is dialled, and no server is told.
+            // A zone is used to connect, and no server learns it.
             let (host, zone) = match host.split_once("%25") {
                 Some((address, rest)) if host.starts_with('[') => {
                     let (zone, port) = rest.split_once(']').unwrap();
@@ -379,7 +417,7 @@ fn a_uri_is_a_host_and_a_target_or_an_error() {
                 }
                 _ => (host, String::new()),
             };
-            // What is dialled is what `Host` names.
+            // The client connects to what `Host` names.
             let (name, port) = match host.strip_prefix('[') {
                 Some(rest) => rest.split_once(']').unwrap(),
                 None => host.split_at(host.find(':').unwrap_or(host.len())),
@@ -498,7 +536,7 @@ fn refused(out: &[u8], status: u16) -> (Vec<(String, Vec<u8>)>, Vec<u8>) {
 }
 
 #[test]
-fn a_response_that_opens_has_only_the_lines_that_were_meant() {
+fn a_response_that_opens_has_only_the_intended_lines() {
     for value in supplied() {
         for (name, content) in [(&*value, "x"), ("X", &*value)] {
             let (request, ws, out) = asked(b"");
@@ -515,7 +553,7 @@ fn a_response_that_opens_has_only_the_lines_that_were_meant() {
         let chosen = request.select_subprotocol(&[&value]).map(String::from);
         let expected = chosen.map(|name| field("Sec-WebSocket-Protocol", name));
         assert_eq!(opened(request, ws, out), Vec::from_iter(expected));
-        // And what it says of an extension.
+        // The same for an extension.
         let (request, ws, out) = asked(b"Sec-WebSocket-Extensions: x\r\n");
         let (mut request, x) = (request.unwrap(), Extension::new("x").unwrap());
         let mut expected = vec![];
@@ -528,7 +566,7 @@ fn a_response_that_opens_has_only_the_lines_that_were_meant() {
 }
 
 #[test]
-fn a_response_that_refuses_has_only_the_lines_that_were_meant() {
+fn a_response_that_refuses_has_only_the_intended_lines() {
     for value in supplied() {
         for (name, content) in [(&*value, "x"), ("X", &*value)] {
             let mut expected = vec![];
@@ -537,7 +575,7 @@ fn a_response_that_refuses_has_only_the_lines_that_were_meant() {
                 response = more;
                 expected.push(field(name, content));
             }
-            // By hand, even what the core writes itself: that is left out.
+            // By hand even the fields that the core writes itself, which are left out.
             let mut headers = Headers::new();
             if headers.push(name, content).is_ok() && expected.is_empty() {
                 response.headers = headers;
@@ -567,7 +605,7 @@ fn a_response_that_refuses_has_only_the_lines_that_were_meant() {
 
 // ---- what a peer supplied ----
 
-/// The same as bytes, which need not be text, without what ends a line: that is no part of a value.
+/// The same as bytes, which need not be text, without line ends, which no value can have.
 fn sent_values() -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = supplied().into_iter().map(String::into_bytes).collect();
     for byte in 0..=255 {
@@ -582,7 +620,7 @@ fn sent_values() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn what_a_client_offers_is_written_only_if_it_fits() {
+fn a_clients_offer_is_written_only_if_it_is_valid() {
     let (mut opened_with, mut refusals) = (0, 0);
     for value in sent_values() {
         for (before, after) in [
@@ -606,7 +644,7 @@ fn what_a_client_offers_is_written_only_if_it_fits() {
                 let (rest, body) = refused(&out, status);
                 assert_eq!(rest, []);
                 assert!((400..500).contains(&status), "{status}");
-                // The body names what was refused, escaped.
+                // The body names the refused value, escaped.
                 let text = String::from_utf8(body).unwrap();
                 let line = text.strip_suffix('\n').unwrap();
                 assert!(!line.chars().any(char::is_control), "{line:?}");
@@ -635,7 +673,7 @@ fn what_a_client_offers_is_written_only_if_it_fits() {
 }
 
 #[test]
-fn the_first_line_of_a_request_is_told_escaped() {
+fn the_first_line_of_a_request_is_shown_escaped() {
     for value in sent_values() {
         for (before, after) in [
             ("", " / HTTP/1.1"),
@@ -670,7 +708,7 @@ fn the_first_line_of_a_request_is_told_escaped() {
 }
 
 #[test]
-fn a_response_that_was_received_is_sent_on_with_only_its_lines() {
+fn a_received_response_is_passed_on_with_only_its_lines() {
     let mut sent_on = 0;
     for value in sent_values() {
         for (before, after) in [
@@ -719,10 +757,10 @@ fn a_response_that_was_received_is_sent_on_with_only_its_lines() {
     assert!(sent_on > 1_000, "{sent_on}");
 }
 
-// ---- Close frames, and what is offered of permessage-deflate ----
+// ---- Close frames, and offers of permessage-deflate ----
 
 #[test]
-fn a_close_frame_has_what_was_meant() {
+fn a_close_frame_has_only_its_code_and_reason() {
     for role in ROLES {
         for reason in supplied() {
             let mut run = Run::new(role);
@@ -739,7 +777,7 @@ fn a_close_frame_has_what_was_meant() {
                 Vec::from_iter(closed.is_ok().then(|| close.clone()))
             );
             if closed.is_ok() {
-                // The answer to it says the same.
+                // The answer is the same.
                 let mut run = Run::new(role);
                 run.feed(&frame(role, 0x88, &close.payload));
                 assert_eq!(run.sent(), [close]);

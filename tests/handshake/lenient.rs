@@ -5,7 +5,6 @@
 use crate::support::handshake::{Kind, handed_over};
 use crate::support::*;
 use bytes::BytesMut;
-use sansocket::negotiation::accept_key;
 use sansocket::{
     Config, Endpoint, Event, FieldFault, HandshakeError, Input, LineFault, OriginPolicy,
     ProtocolError, Role,
@@ -363,21 +362,16 @@ fn each_interim_response_may_have_max_head_size() {
 fn input_after_a_refusal_is_discarded() {
     let (config, now) = (Config::default(), Duration::ZERO);
     let frames = frame(Role::Server, 0x81, b"x");
-    let refused: [(&str, fn() -> Endpoint); 4] = [
-        ("GET\r\n\r\n", || {
-            Endpoint::server(&Config::default(), Duration::ZERO)
-        }),
-        ("PUT / HTTP/1.1\r\nHost: a\r\n\r\n", || {
-            Endpoint::server(&Config::default(), Duration::ZERO)
-        }),
-        ("HTTP/1.1 101 x\r\n\r\n", || {
-            client_handshake(&client_request(), &Config::default()).0
-        }),
-        ("HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n", || {
-            client_handshake(&client_request(), &Config::default()).0
-        }),
-    ];
-    for (head, endpoint) in refused {
+    let endpoint = |role| match role {
+        Role::Server => Endpoint::server(&config, now),
+        Role::Client => client_handshake(&client_request(), &config).0,
+    };
+    for (role, head) in [
+        (Role::Server, "GET\r\n\r\n"),
+        (Role::Server, "PUT / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (Role::Client, "HTTP/1.1 101 x\r\n\r\n"),
+        (Role::Client, "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"),
+    ] {
         for after in [
             REQUEST.as_bytes(),
             RESPONSE.as_bytes(),
@@ -385,7 +379,7 @@ fn input_after_a_refusal_is_discarded() {
             b"\0",
             b"HTTP",
         ] {
-            let (mut endpoint, mut out) = (endpoint(), BytesMut::new());
+            let (mut endpoint, mut out) = (endpoint(role), BytesMut::new());
             let mut bytes = [head.as_bytes(), after].concat();
             let mut input = Input(&mut bytes);
             let mut refusals = 0;

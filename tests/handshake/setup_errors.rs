@@ -5,8 +5,10 @@
 use crate::support::errors::*;
 use crate::support::*;
 use SetupError as E;
+use bytes::BytesMut;
 use sansocket::{
-    ClientRequest, Config, Deflate, Extension, Headers, Response, Settings, SetupError, seed,
+    ClientRequest, Config, Deflate, Extension, Headers, Response, Settings, SetupError, Tunnel,
+    seed,
 };
 
 #[test]
@@ -208,6 +210,54 @@ fn character() {
         ("wss://example.com:8080/é?\"", '"', 26),
     ] {
         fails_as_uri(E::Character { found, at }, &[uri]);
+    }
+}
+
+#[test]
+fn credentials() {
+    let request = client_request;
+    for (user, password) in [("a:b", ""), ("a\r\nX: y", ""), ("a", "b\n"), ("", "\0")] {
+        let added = request().basic_auth(user, password).map(drop);
+        let mut out = BytesMut::new();
+        let both = Some((user, password));
+        let tunnel = Tunnel::new(&request(), both, &Config::default(), &mut out);
+        fails(E::Credentials, [added, tunnel.map(drop)]);
+        assert!(out.is_empty());
+    }
+    for token in ["", "=", "a b", "a=b", "a,b", "a\r\nX: y", "\u{e9}", "a\"b"] {
+        fails(E::Credentials, [request().bearer(token).map(drop)]);
+    }
+}
+
+#[test]
+fn not_redirect() {
+    let to = |status, locations: &[&str]| {
+        let mut response = Response::new(status);
+        for location in locations {
+            response.headers.push("Location", location).unwrap();
+        }
+        client_request().redirected(&response).map(drop)
+    };
+    for status in [200, 300, 304, 305, 306, 309, 401, 503] {
+        fails(E::NotRedirect, [to(status, &["/"])]);
+    }
+    for status in [301, 302, 303, 307, 308] {
+        assert_eq!(to(status, &["/"]), Ok(()));
+        fails(E::NotRedirect, [to(status, &[]), to(status, &["/", "/"])]);
+    }
+}
+
+#[test]
+fn insecure() {
+    let request = ClientRequest::new("wss://a.test/").unwrap();
+    for location in [
+        "ws://a.test/",
+        "http://a.test/",
+        "HTTP://b.test",
+        "ws://a.test:443/",
+    ] {
+        let response = Response::new(301).header("Location", location).unwrap();
+        fails(E::Insecure, [request.redirected(&response).map(drop)]);
     }
 }
 

@@ -146,7 +146,7 @@ fn a_ping_that_is_written_late_at_once_is_no_sign_of_life() {
 }
 
 #[test]
-fn what_is_sent_after_a_ping_does_not_hide_that_it_has_left() {
+fn output_after_a_ping_does_not_hide_that_the_ping_has_left() {
     for role in ROLES {
         let mut side = Side::open(role, Times::default());
         side.waits(seconds(1), seconds(30));

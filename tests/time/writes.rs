@@ -218,7 +218,7 @@ fn open_above(role: Role, times: Times) -> Side {
 }
 
 #[test]
-fn what_a_layer_below_holds_is_not_written() {
+fn bytes_that_a_layer_below_holds_count_as_unwritten() {
     for role in ROLES {
         // The layer may also report for the first time at this point.
         let new = Side::open(role, Times::default());

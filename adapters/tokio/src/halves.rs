@@ -120,7 +120,7 @@ impl<S: Transport> WriteHalf<S> {
         self.send_any(Outgoing::Piece(data.into(), is_last)).await
     }
 
-    async fn send_any(&mut self, outgoing: Outgoing<'_>) -> Result<(), Error> {
+    async fn send_any(&self, outgoing: Outgoing<'_>) -> Result<(), Error> {
         let mut outgoing = Some(outgoing);
         poll_fn(|context| self.0.poll_send(context, &mut outgoing)).await
     }

@@ -120,7 +120,7 @@ impl<S: Transport> Shared<S> {
                 ready!(poll_proceed(context)).made_progress();
                 locked.free = 0;
             }
-            if let Some(message) = locked.core.take() {
+            if let Some(message) = locked.core.take_for_reader() {
                 return Poll::Ready(Ok(Some(message)));
             }
         }
@@ -280,7 +280,7 @@ impl<S: Transport> Shared<S> {
             if locked.owners > 0 {
                 return;
             }
-            locked.core.discards = true;
+            locked.core.discard_messages();
             locked.ask(Core::drive);
             if locked.core.is_settled() {
                 locked.core.abandon();
@@ -292,7 +292,7 @@ impl<S: Transport> Shared<S> {
 
     /// Nobody takes messages any more.
     pub(crate) fn discard_messages(&self) {
-        self.lock().core.discards = true;
+        self.lock().core.discard_messages();
     }
 
     pub(crate) fn ticket(&self) -> Ticket {

@@ -3,17 +3,23 @@
 //! Invariant: an option exists if the help has a line for it; it takes a value if that line says `<…>`.
 
 use lexopt::{Arg, Error, Parser};
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::process::exit;
 use std::str::FromStr;
 
 /// The arguments of the program. A wrong argument is reported on stderr, and ends the program.
-#[derive(Debug)]
 pub struct Arguments {
     help: String,
     /// Names and values; flags have an empty one.
     options: Vec<(String, String)>,
     positional: Option<String>,
+}
+
+impl fmt::Debug for Arguments {
+    /// Hides the values, which may be tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arguments").finish_non_exhaustive()
+    }
 }
 
 impl Arguments {

@@ -1,9 +1,9 @@
-//! The example programs where time judges the peer and not the scheduler: stopped while an answer
-//! comes, and behind a link that is slower than what they have to say.
+//! The example programs when time must judge the peer and not the scheduler: stopped while an answer
+//! arrives, and over a link that is slower than their output.
 //!
-//! Invariant: a peer that answers and reads is never dropped, and gets all of it.
+//! Invariant: a peer that answers and reads is never dropped, and gets everything.
 //!
-//! Only here time has to pass: a process stands still for it, and a link takes it. Everything else is
+//! Only here time has to pass: a process is stopped for a while, and a link is slow. Everything else is
 //! waited for, with a time limit only in case it never comes.
 #![cfg(unix)]
 
@@ -14,7 +14,6 @@ use example_tests::{NEVER, Server, TempFile, example, in_tokio, is_stopped, sign
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use sansocket::Role;
-use sansocket::negotiation::accept_key;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
@@ -42,27 +41,27 @@ fn with_every_server(arguments: &[&str], case: fn(Target)) {
                 [tls, &[ca.path()]].concat()
             };
             let Some(server) = Server::try_start(name, &[arguments, &more].concat()) else {
-                continue; // there is no io_uring here
+                continue; // no io_uring on this machine
             };
             let target = Target {
                 server,
                 ca: (!tls.is_empty()).then_some(ca),
             };
-            // Its name is in what a panic says.
+            // A panic prints the name of the thread.
             let thread = thread::Builder::new().name(format!("{name} {tls:?}"));
             thread.spawn_scoped(scope, move || case(target)).unwrap();
         }
     });
 }
 
-/// A server, and the certificate that its clients are to trust.
+/// A server, and the certificate that its clients must trust.
 struct Target {
     server: Server,
     ca: Option<TempFile>,
 }
 
 impl Target {
-    /// A connection whose opening handshake is done, with room for little on its way to the peer.
+    /// An open connection, with room for few bytes on their way to the peer.
     fn open(&self) -> Peer {
         let tcp = in_tokio(async {
             let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -85,10 +84,10 @@ impl Target {
 struct Peer {
     tcp: TcpStream,
     tls: Option<Box<ClientConnection>>,
-    /// What was read and not used yet.
+    /// Bytes read, but not used yet.
     read: Vec<u8>,
     has_ended: bool,
-    /// Which side the program is.
+    /// The role of the program.
     receiver: Role,
 }
 
@@ -105,7 +104,7 @@ impl Client for Peer {
     }
 }
 
-/// Waits until something is there.
+/// Waits until something has arrived.
 impl Read for Peer {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.until(|peer| !peer.read.is_empty() || peer.has_ended);
@@ -116,13 +115,13 @@ impl Read for Peer {
     }
 }
 
-/// Waits until something has gone.
+/// Waits until something has been taken.
 impl Write for Peer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let start = Instant::now();
         loop {
             let n = self.write_some(bytes);
-            self.read_some(1 << 10); // the handshake of TLS needs both
+            self.read_some(1 << 10); // a TLS handshake needs both directions
             if n > 0 {
                 return Ok(n);
             }
@@ -151,7 +150,7 @@ impl Peer {
         }
     }
 
-    /// Writes a part of it, if it can go now. Returns its length.
+    /// Writes as much as the socket takes now. Returns how much that was.
     fn write_some(&mut self, bytes: &[u8]) -> usize {
         let result = match &mut self.tls {
             None if bytes.is_empty() => Ok(0),
@@ -174,7 +173,7 @@ impl Peer {
         }
     }
 
-    /// Reads at most so much, if it is there. Returns how much came over the link.
+    /// Reads at most this much of what has arrived. Returns how much came over the link.
     fn read_some(&mut self, most: usize) -> usize {
         let mut buffer = vec![0; most];
         let n = match self.tcp.read(&mut buffer) {
@@ -196,7 +195,7 @@ impl Peer {
         n
     }
 
-    /// Goes on until this is so.
+    /// Reads and writes until `is_so`.
     #[track_caller]
     fn until(&mut self, is_so: impl Fn(&Self) -> bool) {
         let start = Instant::now();
@@ -208,7 +207,7 @@ impl Peer {
         }
     }
 
-    /// Writes all of it, and reads meanwhile, so many bytes a second: until this is so, or the end.
+    /// Writes `bytes`, and reads `rate` bytes a second meanwhile, until `is_so` or the end.
     #[track_caller]
     fn read_slowly(&mut self, rate: f64, mut bytes: &[u8], is_so: impl Fn(&Self) -> bool) {
         let (start, mut last) = (Instant::now(), Instant::now());
@@ -232,7 +231,7 @@ impl Peer {
 
 // ---- a process that stands still ----
 
-/// Stops the process, has this done, and lets it go on when the time for a Pong is over.
+/// Stops the process, calls `act`, and lets the process run on when the time for a Pong is over.
 fn while_stopped(id: u32, act: impl FnOnce()) {
     signal(id, "-STOP");
     let start = Instant::now();
@@ -245,7 +244,7 @@ fn while_stopped(id: u32, act: impl FnOnce()) {
 }
 
 #[test]
-fn a_server_that_stood_still_keeps_who_has_answered_and_drops_who_has_not() {
+fn a_server_that_stood_still_keeps_peers_that_answered_and_drops_others() {
     with_every_server(&HURRY, |target| {
         let (mut peer, mut silent) = (target.open(), target.open());
         let (first, payload) = peer.frame();
@@ -253,7 +252,7 @@ fn a_server_that_stood_still_keeps_who_has_answered_and_drops_who_has_not() {
         assert_eq!(silent.frame().0, 0x89, "a Ping");
         while_stopped(target.server.id(), || peer.send(0x8a, &payload));
         peer.echo();
-        // It is asked and answers as before.
+        // It gets Pings and answers as before.
         let (first, payload) = peer.frame();
         assert_eq!(first, 0x89, "a Ping");
         peer.send(0x8a, &payload);
@@ -262,7 +261,7 @@ fn a_server_that_stood_still_keeps_who_has_answered_and_drops_who_has_not() {
     });
 }
 
-/// A server by hand for the client, and the client, whose opening handshake is done.
+/// The client and its server by hand, after the opening handshake.
 fn open_client(arguments: &[&str]) -> (Child, Peer) {
     let listener = in_tokio(async {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -305,7 +304,7 @@ fn masked_frame(peer: &mut Peer) -> (u8, Vec<u8>) {
     (header[0], xor(&peer.exactly(len), key))
 }
 
-/// The peer closes, and the client has nothing to complain about.
+/// The peer closes, and the client reports no error.
 #[track_caller]
 fn ends_well(client: Child, peer: &mut Peer) {
     assert_eq!(masked_frame(peer), (0x88, b"\x03\xe8".to_vec()));
@@ -348,7 +347,7 @@ const MESSAGES: usize = 12;
 const LEN: usize = 1_000_000;
 
 #[test]
-fn all_that_a_server_has_to_say_arrives_over_a_slow_link_and_then_its_close() {
+fn all_output_of_a_server_arrives_over_a_slow_link_and_then_its_close() {
     with_every_server(&[], |target| {
         let mut peer = target.open();
         let payload = vec![b'x'; LEN];
@@ -367,9 +366,9 @@ fn all_that_a_server_has_to_say_arrives_over_a_slow_link_and_then_its_close() {
     });
 }
 
-/// Here the Close stands behind 20 MB, in the output and not only in the kernel.
+/// The Close comes after 20 MB, in the output and not only in the kernel.
 #[test]
-fn a_server_that_is_told_to_stop_says_the_rest_first() {
+fn a_server_that_stops_sends_the_rest_first() {
     with_every_server(&["--max-message", "20000000"], |target| {
         let mut peer = target.open();
         let payload = vec![b'x'; 20 * LEN];
@@ -403,7 +402,7 @@ fn a_second_signal_ends_a_server_at_once() {
 }
 
 #[test]
-fn all_that_a_client_has_to_say_arrives_over_a_slow_link_and_then_its_close() {
+fn all_output_of_a_client_arrives_over_a_slow_link_and_then_its_close() {
     let (mut client, mut peer) = open_client(&[]);
     let line = "x".repeat(MESSAGES * LEN);
     let mut stdin = client.stdin.take().unwrap();

@@ -126,14 +126,15 @@ impl Output {
             let poll = if self.queue.is_empty() {
                 io.as_mut().poll_write(context, &self.buffer)
             } else {
-                let parts = self.queue.iter().map(|part| &part[..]);
+                let parts = self.queue.iter().map(|part| &**part);
                 let mut slices = [IoSlice::new(&[]); PARTS];
                 let mut n = 0;
-                for (slice, part) in slices.iter_mut().zip(parts.chain([&self.buffer[..]])) {
+                for (slice, part) in slices.iter_mut().zip(parts.chain([&*self.buffer])) {
                     *slice = IoSlice::new(part);
                     n += 1;
                 }
-                io.as_mut().poll_write_vectored(context, &slices[..n])
+                io.as_mut()
+                    .poll_write_vectored(context, slices.get(..n).unwrap_or(&[]))
             };
             match poll? {
                 Poll::Ready(0) => return Err(ErrorKind::WriteZero.into()),

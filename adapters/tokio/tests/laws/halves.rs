@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use sansocket::{CloseCode, End, Prepared, SendError};
 use std::time::Duration;
 use tokio::task::yield_now;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_sansocket::{Error, Message, Options};
 
 const ROOM: usize = 1 << 16;
@@ -370,5 +370,33 @@ async fn senders_on_threads() {
             next[sender] += 1;
         }
         reader.abort();
+    }
+}
+
+/// The user holds a message when the Close comes: he has time to answer it, though not for ever.
+#[tokio::test(start_paused = true)]
+async fn a_close_waits_for_the_answer_to_a_message() {
+    for is_patient in [true, false] {
+        let (mut peer, ws) = pair(ROOM, &Options::default());
+        let (mut read, mut write) = ws.split();
+        peer.say(&[text("question")]).await;
+        assert_eq!(said(&read.recv().await.unwrap().unwrap()), text("question"));
+        peer.say(&[Said::Ping, Said::Close(4000)]).await;
+        write.send("wait").await.unwrap(); // this reads on
+        peer.hears(&[text("wait"), Said::Pong]).await;
+        let start = Instant::now();
+        if is_patient {
+            sleep(Duration::from_secs(2)).await;
+            write.send("answer").await.unwrap();
+            let reader = tokio::spawn(async move { read.recv().await.unwrap().is_none() });
+            peer.hears(&[text("answer"), Said::Close(4000), Said::Eof])
+                .await;
+            drop(peer);
+            assert!(reader.await.unwrap());
+        } else {
+            assert_eq!(peer.hear().await, Said::Close(4000)); // nobody is polled
+            assert!(start.elapsed() < Duration::from_secs(3));
+            assert!(is_closed(write.send("late").await));
+        }
     }
 }

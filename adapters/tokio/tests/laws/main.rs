@@ -1,7 +1,9 @@
 //! The laws of the adapter, over in-memory streams and with tokio's paused clock.
 
 mod basics;
+mod cancel;
 mod deadlines;
 mod halves;
 mod opening;
 mod peer;
+mod wire;

@@ -125,7 +125,7 @@ impl Peer {
                 None => {}
             }
             self.reads += 1;
-            self.buffer.reserve(1 << 20);
+            self.buffer.reserve(1 << 16);
             // A reset is an end as well.
             if self.reader.read_buf(&mut self.buffer).await.unwrap_or(0) == 0 {
                 return Said::Eof;

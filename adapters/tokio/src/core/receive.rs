@@ -1,0 +1,174 @@
+//! What comes from the peer: messages for whoever asks, and reading on behalf of a reader who does not.
+//!
+//! Invariant: messages are taken one at a time, so a Close behind them is not answered before they were
+//! taken; a message that was read is lost only with the connection.
+
+use super::{Core, saturated};
+use crate::error::Error;
+use crate::message::{Message, Utf8};
+use crate::transport::Transport;
+use sansocket::{Deliver, Event};
+use std::task::{Context, Poll};
+
+/// Receives.
+impl<S: Transport> Core<S> {
+    /// The next message; `None` at a clean end. An end that is not clean is told once as an error.
+    pub(crate) fn poll_recv(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Message>, Error>> {
+        loop {
+            if let Some(message) = self.take_for_reader() {
+                return Poll::Ready(Ok(Some(message)));
+            }
+            self.due.answer(&mut self.endpoint, self.output.out());
+            if self.end.is_some() {
+                return Poll::Ready(self.tell_end().map(|()| None));
+            }
+            // What is to be written goes first. If nothing is, the clock can wait.
+            let reads_first = self.output.is_settled() && self.may_read();
+            if reads_first && self.poll_read(context).is_ready() {
+                continue;
+            }
+            self.turn(context);
+            let is_over = self.end.is_some();
+            if !is_over && (reads_first || !self.may_read() || self.poll_read(context).is_pending())
+            {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// The next message of what was read, for a reader who asks; `None` if more must be read first.
+    #[inline]
+    pub(crate) fn take_for_reader(&mut self) -> Option<Message> {
+        let message = self.take();
+        self.due.is_reader_busy = message.is_some();
+        message
+    }
+
+    /// The next message of what was read.
+    #[inline]
+    pub(super) fn take(&mut self) -> Option<Message> {
+        if self.input.is_hungry || self.ready.is_some() {
+            return self.ready.take();
+        }
+        self.take_next()
+    }
+
+    pub(super) fn take_next(&mut self) -> Option<Message> {
+        let before = self.output.buffer().len();
+        let message = loop {
+            let (bytes, out) = (&mut self.input.bytes, self.output.buffer());
+            let Some(event) = self.endpoint.receive_owned(bytes, self.now, out) else {
+                break None;
+            };
+            if let Some(message) = self.message(event) {
+                break Some(message);
+            }
+        };
+        let answers = self.output.buffer().len() - before;
+        self.answers = self.answers.saturating_add(saturated(answers));
+        if message.is_some() {
+            // Inflating in pieces may have more although nothing is left here.
+            if self.input.bytes.is_empty() && self.endpoint.settings().deliver != Deliver::Pieces {
+                self.input.empty();
+            }
+        } else if self.input.bytes.is_empty() {
+            self.input.empty();
+        } else {
+            let rest = sansocket::Input(&mut self.input.bytes);
+            let missing = self.endpoint.missing(&rest).unwrap_or(1);
+            self.input.wait_for(missing);
+        }
+        message
+    }
+
+    /// What the user sees of an event: control frames only if they are wanted.
+    pub(super) fn message(&mut self, event: Event<'static>) -> Option<Message> {
+        Some(match event {
+            Event::Text(text) => Message::Text(Utf8::from(text.into_string())),
+            Event::Binary(data) => Message::Binary(data.into_bytes()),
+            Event::Piece(piece) => Message::Piece(piece),
+            Event::Ping(data) if self.shows_control => Message::Ping(data.into_bytes()),
+            Event::Pong(data) if self.shows_control => Message::Pong(data.into_bytes()),
+            Event::Close { code, reason } => {
+                let reason = Utf8::from(reason.into_string());
+                self.due.came(code, reason.clone());
+                return self
+                    .shows_control
+                    .then_some(Message::Close { code, reason });
+            }
+            _ => return None, // answered already
+        })
+    }
+
+    /// Whether there is room for answers to what is read: a peer that sends Pings and reads nothing
+    /// waits. Messages are no matter: the user takes them, or they wait. Behind a Close that is not
+    /// answered yet there is nothing to read.
+    pub(super) fn may_read(&self) -> bool {
+        self.answers < self.high_water && !self.due.is_waiting(&self.endpoint)
+    }
+
+    /// Ready if something was read, or the transport has ended.
+    pub(super) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(io) = self.io.as_mut().filter(|_| !self.is_read_to_end) else {
+            return Poll::Pending;
+        };
+        let n = match self.input.read(io, context) {
+            Poll::Ready(Ok(n)) => n,
+            Poll::Ready(Err(error)) => {
+                self.failure.get_or_insert(error);
+                0
+            }
+            // Nothing can be written any more. What has arrived was read, and nothing more is awaited.
+            Poll::Pending if self.output.is_broken => 0,
+            Poll::Pending => return Poll::Pending,
+        };
+        if n == 0 {
+            self.is_read_to_end = true;
+            self.endpoint.receive_eof();
+        } else {
+            self.now = self.start.elapsed();
+        }
+        Poll::Ready(())
+    }
+
+    /// Reads on behalf of a reader that is not polled just now: so Pings are answered and a Close is
+    /// seen. At most one message is taken; what is behind it is looked at when it is gone.
+    pub(crate) fn read_ahead(&mut self, context: &mut Context<'_>) {
+        while self.end.is_none() && self.may_read() {
+            if self.discards {
+                while self.take().is_some() {}
+            }
+            if self.has_input() || !self.may_read() || self.poll_read(context).is_pending() {
+                break;
+            }
+            if !self.is_read_to_end {
+                self.ready = self.take();
+            }
+            if self.ready.is_some() && !self.discards {
+                context.waker().wake_by_ref(); // the reader, whose own waker may be gone by now
+            }
+        }
+        if !self.due.is_reader_busy {
+            self.due.answer(&mut self.endpoint, self.output.out());
+        }
+    }
+
+    /// Nobody takes messages any more.
+    pub(crate) const fn discard_messages(&mut self) {
+        (self.discards, self.due.is_reader_busy) = (true, false);
+    }
+
+    /// How it ended: an error if it is not clean, once.
+    pub(super) fn tell_end(&mut self) -> Result<(), Error> {
+        match &self.end {
+            Some(end) if !end.is_clean() && !self.is_told => {
+                self.is_told = true;
+                Err(self.ended())
+            }
+            _ => Ok(()),
+        }
+    }
+}
