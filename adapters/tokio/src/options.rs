@@ -40,10 +40,13 @@ pub struct Options {
     /// of what has arrived, and never beyond what is announced.
     pub max_read: usize,
     /// For [`connect`](crate::connect()): how long it takes at most until there is a transport, with
-    /// name, TCP and TLS; 10 s. The opening handshake has its own time,
+    /// name, TCP, proxy and TLS; 10 s. The opening handshake has its own time,
     /// [`Times::handshake`](sansocket::Times::handshake).
     #[cfg(feature = "connect")]
     pub connect_timeout: Duration,
+    /// For [`connect`](crate::connect()): the proxy on the way; none.
+    #[cfg(feature = "connect")]
+    pub proxy: Option<crate::connect::Proxy>,
     /// For [`connect`](crate::connect()): whom to trust, and a certificate of your own if a server
     /// asks for one. `None`: the roots of the features `rustls-native-roots` and
     /// `rustls-webpki-roots`.
@@ -61,6 +64,8 @@ impl Default for Options {
             max_read: 256 << 10,
             #[cfg(feature = "connect")]
             connect_timeout: Duration::from_secs(10),
+            #[cfg(feature = "connect")]
+            proxy: None,
             #[cfg(feature = "rustls")]
             tls: None,
             http: Http(None),

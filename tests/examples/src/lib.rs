@@ -52,6 +52,11 @@ pub fn example(name: &str) -> Command {
 pub fn start(name: &str, arguments: &[&str]) -> Option<(Child, String)> {
     let mut command = example(name);
     command.arg("127.0.0.1:0").args(arguments);
+    launch(command)
+}
+
+/// The same with a command of one's own.
+fn launch(mut command: Command) -> Option<(Child, String)> {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap())
@@ -74,6 +79,13 @@ pub struct Server {
 impl Server {
     pub fn start(name: &str, arguments: &[&str]) -> Self {
         Self::try_start(name, arguments).unwrap()
+    }
+
+    /// Starts one by a command of one's own: with variables of the environment, for instance.
+    pub fn launch(command: Command) -> Self {
+        let (child, url) = launch(command).unwrap();
+        let child = Some(child);
+        Self { child, url }
     }
 
     /// `None` if there is nothing to do for it here.

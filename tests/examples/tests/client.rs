@@ -422,6 +422,21 @@ fn the_request_follows_the_arguments() {
     assert!(extensions.starts_with("permessage-deflate"), "{extensions}");
 }
 
+/// What stands before the `@` of a URL is sent, decoded, and is in no message.
+#[test]
+fn the_user_and_the_password_of_a_url_are_sent() {
+    let host = Host::new();
+    let url = host.url.replace("ws://", "ws://us%40er:p%3Aw@");
+    let client = Client::start(&[&url]);
+    let peer = host.accept();
+    assert_eq!(peer.field("Authorization"), "Basic dXNAZXI6cDp3");
+    peer.refuse("401 Unauthorized");
+    let output = client.output();
+    complains(&output, "401");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains("us%40er") && !said.contains("p:w"), "{said}");
+}
+
 // ---- servers that do not serve ----
 
 #[test]

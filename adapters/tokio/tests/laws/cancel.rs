@@ -33,7 +33,7 @@ fn for_each_seed(run: impl AsyncFn(Random)) {
     let first = std::env::var("SEED")
         .ok()
         .map(|seed| seed.parse().expect("a number"));
-    for seed in first.map_or(1..=schedules(), |seed| seed..=seed) {
+    for seed in first.map_or_else(|| 1..=schedules(), |seed| seed..=seed) {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_time().start_paused(true).build().unwrap();
         let done = catch_unwind(AssertUnwindSafe(|| {
