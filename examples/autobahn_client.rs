@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// The suite is on this machine: a silence this long means that something is broken.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// How long a read or write waits at most before the time is looked at again.
+/// The longest time that a read or write waits before the next look at the clock.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -92,13 +92,13 @@ fn converse(
         let wake = match ws.tick(now, &mut out) {
             Tick::Wait(wake) => wake,
             Tick::ShutDown(wake) => {
-                let _ = stream.shutdown(Shutdown::Write); // again does no harm
+                let _ = stream.shutdown(Shutdown::Write); // calling it again does no harm
                 wake
             }
             Tick::Done(end) if end.is_clean() => return Ok(()),
             Tick::Done(end) => return Err(end.into()),
         };
-        // The timeouts of sockets may be late, and the later the longer they are.
+        // The timeouts of sockets may be late, and more so if they are long.
         let wait = wake.map_or(MAX_WAIT, |wake| (wake - now).min(MAX_WAIT));
         let is_writing = !out.is_empty();
         let result = if is_writing {

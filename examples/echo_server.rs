@@ -1,11 +1,11 @@
 //! An echo server: blocking `std::net`, a thread for each connection.
 //!
-//!     cargo run --release --example echo_server -- [ADDRESS] [--max-message BYTES] [--deflate] [--hurry N]
+//!     cargo run --release --example echo_server -- [ADDRESS] [--max-message BYTES] [--deflate] [--same-origin] [--hurry N]
 //!
 //! `examples/common` has what all examples share: arguments, and the loop that accepts.
 
 use bytes::BytesMut;
-use sansocket::{CloseCode, Config, Endpoint, Event, Input, SendError, Tick};
+use sansocket::{CloseCode, Config, Endpoint, Event, Input, Response, SendError, Tick};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
@@ -36,10 +36,13 @@ fn serve(mut stream: TcpStream, config: &Config) -> io::Result<()> {
         let wake = match ws.tick(now, &mut out) {
             Tick::Wait(wake) => wake,
             Tick::ShutDown(wake) => {
-                let _ = stream.shutdown(Shutdown::Write); // again does no harm
+                let _ = stream.shutdown(Shutdown::Write); // calling it again does no harm
                 wake
             }
-            Tick::Done(_end) => return Ok(()),
+            Tick::Done(end) => {
+                common::log(&end);
+                return Ok(());
+            }
         };
         let wait = wake.map_or(look, |wake| look.min(wake - now));
 
@@ -64,6 +67,10 @@ fn serve(mut stream: TcpStream, config: &Config) -> io::Result<()> {
                     // Sending fails only when the connection is closing: nothing is left to say.
                     let _ = match event {
                         Event::Request(request) => ws.accept(request, &mut out),
+                        // A health check on the same port: `curl http://127.0.0.1:9001/health`.
+                        Event::Http(request) if request.path() == "/health" => {
+                            ws.respond(Response::new(200).body("ok\n"), &mut out)
+                        }
                         Event::Text(text) => ws.send(&text, &mut out),
                         Event::Binary(data) => ws.send(&data, &mut out),
                         _ => Ok(()), // Pings, Closes and errors are answered already

@@ -40,8 +40,10 @@
 //! - A server or a client over a transport of yours: [`Endpoint`]. For a client that reconnects
 //!   there is [`Backoff`].
 //! - To send, to close, to change settings: [`Session`], which an `Endpoint` derefs to.
-//! - After somebody else's handshake: [`negotiation`] and [`Endpoint::open`]; without deadlines
-//!   [`Connection`].
+//! - Where other software speaks HTTP: [`Request::read`] and [`Request::answer`] for a server,
+//!   [`Offer`] for a client, then [`Endpoint::open`]; without deadlines [`Connection`]. The guide has
+//!   [a page](guide::other_http) on it. Through a proxy: [`Tunnel`]. Redirects:
+//!   [`ClientRequest::redirected`].
 //! - One message to many connections: [`Prepared`].
 //! - A relay, or uploads of any size: [`Deliver::Pieces`].
 //! - A page or a health check on the same port: [`Event::Http`].
@@ -80,8 +82,10 @@
 //!   controls has a finite limit: see [`Config`] and [`Settings`].
 //! - What a compressed message inflates to is bounded before it is written.
 //! - A deadline judges the peer, not the scheduler: see [`Endpoint::tick`].
-//! - No panic, whatever the bytes, and no `unsafe` code. `Debug` shows no payload, credential or masking
-//!   key.
+//! - No panic, whatever the bytes, and no `unsafe` code.
+//! - What is logged is harmless: neither `Debug` nor the text of an error shows a payload, a key, a
+//!   subprotocol (where browsers put tokens), a query, userinfo, or the value of a header field that
+//!   is not known to hold no secret. Paths are shown.
 //!
 //! # Features
 //!
@@ -90,6 +94,7 @@
 //! | `std` | yes | run-time choice of SIMD instructions for checking UTF-8 |
 //! | `entropy` | yes | seeds from the operating system: `seed()` |
 //! | `deflate` | yes | permessage-deflate (RFC 7692): `Config::deflate`; needs `std` |
+//! | `http` | no | from and to the types of the crate `http`, for hyper, axum, h2 and h3; needs `std` |
 //! | `idna` | no | host names that are not ASCII in a [`ClientRequest`] |
 //! | `simd` | no | wide vectors (AVX2, if the machine has it) for masking from 512 bytes on; needs Rust 1.89 |
 //!
@@ -133,8 +138,8 @@ pub use frame::role::Role;
 #[cfg(feature = "entropy")]
 pub use handshake::seed;
 pub use handshake::{
-    ClientRequest, Config, Extension, HandshakeError, Headers, OriginPolicy, Request, Response,
-    SetupError, negotiation,
+    ClientRequest, Config, Extension, FieldFault, HandshakeError, Headers, LineFault, Offer,
+    OriginPolicy, ParamFault, Request, Response, SetupError, Tunnel,
 };
 pub use time::{Backoff, Expired, Times};
 

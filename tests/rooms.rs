@@ -10,19 +10,19 @@
 //! 3. The files of a room import from each other without circles. A file imports from the deepest
 //!    file on the path that it names: `super::opcode::Opcode` is in `opcode.rs`, `super::Opcode` is
 //!    in `mod.rs`, even if `mod.rs` only re-exports it. So a `mod.rs` is either a face, which names
-//!    its children and which no child of it imports from, or a floor, which children stand on and
-//!    which names none of those. `mod child;` alone names nothing.
+//!    its children and from which no child imports, or a floor, from which children import and
+//!    which names none of them. `mod child;` alone names nothing.
 //! 4. A glob names no items, so there is none of another file of the crate. For the same reason there is no
 //!    `include!`, no `#[path]`, and no `extern crate self`.
 //!
 //! An import is each path in the code that leads to a module of the crate: from `crate`, `self`,
 //! `super`, a child module, or a name that a `use` has brought in; in nested trees, types,
-//! expressions and macros alike. Comments, documentation and strings count for nothing:
+//! expressions and macros alike. Comments, documentation and strings do not count:
 //! `proc_macro2` takes the tokens apart. Unit tests keep to the rooms; in circles they do not count,
-//! as a test may drive what stands on its file.
+//! as a test may use what imports from its file.
 //!
-//! What no path names is not seen: a method that an `impl` in another file adds to a type, and the
-//! files between here and an item that came through re-exports.
+//! Without a path nothing is seen: a method that an `impl` in another file adds to a type, and the
+//! files through which an item was re-exported.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -44,7 +44,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "endpoint",
         &["frame", "deflate", "connection", "time", "handshake"],
     ),
-    // Pages of documentation, without a line of code.
+    // Pages of documentation, without code.
     ("guide", &[]),
     (
         "lib.rs",
@@ -195,7 +195,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Where a path begins that has this first name; `None` outside of the crate.
+    /// The module where a path with this first name starts; `None` outside of the crate.
     fn base(&self, first: &str, scopes: &[ModulePath]) -> Option<ModulePath> {
         let own = &scopes[scopes.len() - 1];
         match first {
@@ -275,7 +275,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether a `::` stands here.
+/// Whether the tokens from `i` on are a `::`.
 fn are_colons(tokens: &[TokenTree], i: usize) -> bool {
     let is_colon =
         |i: usize| matches!(tokens.get(i), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
@@ -301,7 +301,7 @@ fn sets_path(attribute: TokenStream) -> bool {
     is_path || groups.any(sets_path)
 }
 
-/// All that breaks a rule in these files: their paths below `src`, and their texts.
+/// Everything that breaks a rule in these files: their paths below `src`, and their texts.
 fn violations(files: &[(&str, &str)]) -> Vec<String> {
     let mut found = BTreeSet::new();
     let modules: BTreeMap<_, _> = files
@@ -364,7 +364,7 @@ fn violations(files: &[(&str, &str)]) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// From which files of its room a file imports, and in which line it does so first.
+/// The files of its room from which each file imports, and the first line that does so.
 type Imported<'a> = BTreeMap<&'a str, BTreeMap<&'a str, usize>>;
 
 /// The shortest circle through each file, from its first file on.
@@ -562,7 +562,7 @@ fn a_room_that_is_not_allowed_is_seen_however_it_is_named() {
     ] {
         breaks(&[("deflate/mod.rs", text)], &expected);
     }
-    // Through a name that was brought in from an allowed room or from the root.
+    // Through a name that was imported from an allowed room or from the root.
     breaks(
         &[(
             "connection/receive/text.rs",
@@ -576,7 +576,7 @@ fn a_room_that_is_not_allowed_is_seen_however_it_is_named() {
 }
 
 #[test]
-fn what_is_no_code_is_ignored() {
+fn everything_but_code_is_ignored() {
     let text = r##"//! crate::connection::Receiver
         // use crate::connection::Receiver;
         /* use crate::connection::Receiver; /* nested */ use super::connection::Receiver; */
@@ -662,7 +662,7 @@ fn a_child_that_imports_from_its_parent_is_in_a_circle_if_the_parent_names_it() 
             &["a circle: frame/header.rs:1 -> frame/mod.rs:1 -> frame/header.rs"],
         );
     }
-    // By its code as well as by its re-exports, and over another child.
+    // By its code, by its re-exports, and through another child.
     breaks(
         &[
             (
@@ -677,7 +677,7 @@ fn a_child_that_imports_from_its_parent_is_in_a_circle_if_the_parent_names_it() 
              -> connection/receive/mod.rs",
         ],
     );
-    // A file's own unit tests are the file.
+    // Unit tests in a file belong to the file.
     let text = "pub struct Mask; mod tests { use super::*; use super::Mask; }";
     breaks(&[("frame/mask.rs", text)], &[]);
 }
@@ -734,7 +734,7 @@ fn a_file_at_the_root_or_in_no_room_is_seen() {
 }
 
 #[test]
-fn what_hides_imports_is_seen() {
+fn everything_that_hides_imports_is_seen() {
     breaks(
         &[(
             "frame/mask.rs",

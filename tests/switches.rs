@@ -1,7 +1,7 @@
-//! Settings that change at every step, both ways to receive, and every cut, beside a model that reads
+//! Settings that change at every step, both ways to receive, and any cuts, compared with a model that reads
 //! the same bytes at once.
 //!
-//! Invariant: what is told depends on the bytes, and on the settings where each message starts.
+//! Invariant: events depend only on the bytes, and on the settings where each message starts.
 
 #[path = "support/any.rs"]
 mod any;
@@ -18,7 +18,7 @@ use sansocket::{
 };
 use support::*;
 
-/// A frame with a key by chance.
+/// A frame with a random key.
 fn any_frame(random: &mut Random, role: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = frame_header(role, first, payload.len() as u64);
     if role == Role::Client {
@@ -32,7 +32,7 @@ fn any_frame(random: &mut Random, role: Role, first: u8, payload: &[u8]) -> Vec<
     bytes
 }
 
-/// What a peer sends, mostly by the rules.
+/// What a peer sends, mostly valid.
 fn stream(random: &mut Random, role: Role) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..random.below(12) {
@@ -93,20 +93,20 @@ fn stream(random: &mut Random, role: Role) -> Vec<u8> {
     bytes
 }
 
-/// What an event tells; `None` for a piece which is not the last.
-fn told(event: Event<'_>, begun: &mut Option<(bool, Vec<u8>)>) -> Option<Told> {
+/// The event for the model; `None` for a piece that is not the last.
+fn told(event: Event<'_>, unfinished: &mut Option<(bool, Vec<u8>)>) -> Option<Told> {
     Some(match event {
         Event::Piece(piece) => {
-            assert_eq!(piece.is_first(), begun.is_none());
+            assert_eq!(piece.is_first(), unfinished.is_none());
             assert!(piece.is_last() || !piece.as_bytes().is_empty());
             let is_text = piece.as_text().is_some();
-            let (was_text, data) = begun.get_or_insert((is_text, Vec::new()));
+            let (was_text, data) = unfinished.get_or_insert((is_text, Vec::new()));
             assert_eq!(*was_text, is_text);
             data.extend(piece.as_bytes());
             if !piece.is_last() {
                 return None;
             }
-            let (is_text, data) = begun.take()?;
+            let (is_text, data) = unfinished.take()?;
             Told::Message(is_text, data)
         }
         Event::Text(text) => Told::Message(true, text.as_bytes().to_vec()),
@@ -119,7 +119,7 @@ fn told(event: Event<'_>, begun: &mut Option<(bool, Vec<u8>)>) -> Option<Told> {
     })
 }
 
-/// Reads it in cuts by chance, both ways by turns, with settings that change all the time.
+/// Reads in random cuts, both ways in turns, with settings that change all the time.
 struct Reader<'m> {
     ws: Connection,
     random: Random,
@@ -129,7 +129,7 @@ struct Reader<'m> {
     out: BytesMut,
     told: Vec<Told>,
     /// The message that comes in pieces.
-    begun: Option<(bool, Vec<u8>)>,
+    unfinished: Option<(bool, Vec<u8>)>,
     fed: usize,
 }
 
@@ -139,7 +139,7 @@ impl Reader<'_> {
         self.model.spans.iter().any(is_within)
     }
 
-    /// What the plan says, or anything else where that must not matter.
+    /// Sets what the plan says, or anything else if it must not matter.
     fn switch(&mut self, is_within: bool) {
         let planned = (self.plan)(self.told.len());
         *self.ws.settings() = planned;
@@ -165,7 +165,7 @@ impl Reader<'_> {
             !matches!(last, Some(Told::Close(..) | Told::Failed(_))),
             "{event:?} after the end"
         );
-        match told(event, &mut self.begun) {
+        match told(event, &mut self.unfinished) {
             None => self.switch(true),
             Some(told) => {
                 self.told.push(told);
@@ -175,7 +175,7 @@ impl Reader<'_> {
     }
 
     fn feed(&mut self, bytes: &[u8]) {
-        // Between reads settings may be anything, if they are again what they should be.
+        // Between reads settings may be anything, if they are restored before a message starts.
         if self.random.below(2) == 0 {
             let is_within = self.is_within();
             *self.ws.settings() = any_settings(&mut self.random, true);
@@ -193,7 +193,7 @@ impl Reader<'_> {
 }
 
 #[test]
-fn settings_that_change_and_any_cuts_tell_what_the_model_does() {
+fn with_changing_settings_and_any_cuts_the_events_are_those_of_the_model() {
     for round in rounds(600) {
         let mut random = Random(round.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let role = ROLES[random.below(2)];
@@ -209,7 +209,7 @@ fn settings_that_change_and_any_cuts_tell_what_the_model_does() {
             buffer: BytesMut::new(),
             out: BytesMut::new(),
             told: Vec::new(),
-            begun: None,
+            unfinished: None,
             fed: 0,
             random: Random(random.0 ^ 0x55),
         };
@@ -251,14 +251,14 @@ fn data_of(is_text: bool, data: &[u8]) -> Data<'_> {
     }
 }
 
-/// One of two connections that talk to each other.
+/// One of two connected ends.
 struct Talker {
     ws: Connection,
     out: BytesMut,
-    /// What has been written and not read.
+    /// Written, but not read yet.
     wire: BytesMut,
     buffer: BytesMut,
-    begun: Option<(bool, Vec<u8>)>,
+    unfinished: Option<(bool, Vec<u8>)>,
     /// The message that it sends in pieces.
     sending: Option<(bool, Vec<u8>)>,
     said: Vec<Told>,
@@ -272,21 +272,21 @@ impl Talker {
             out: BytesMut::new(),
             wire: BytesMut::new(),
             buffer: BytesMut::new(),
-            begun: None,
+            unfinished: None,
             sending: None,
             said: Vec::new(),
             heard: Vec::new(),
         }
     }
 
-    /// Sends something, in one of the ways that there are, and notes it.
+    /// Sends something in one of the possible ways, and notes it.
     fn say(&mut self, random: &mut Random, news: &[(bool, Vec<u8>, Prepared)]) {
         *self.ws.settings() = any_settings(random, false);
         self.ws.settings().answer_pings = true;
         let is_text = random.below(2) == 0;
         let mut data = payload(random, is_text);
         if random.below(30) == 0 {
-            // Compressed it is short, and comes in many steps.
+            // It compresses to little, and inflates in many steps.
             data = [b"abcdefgh"[random.below(8)]].repeat(200_000);
         }
         let before = self.out.len();
@@ -337,14 +337,14 @@ impl Talker {
                     .ws
                     .send_piece(data_of(is_text, &data), is_last, &mut self.out);
                 match self.sending.take() {
-                    Some((was_text, begun)) if was_text != is_text => {
+                    Some((was_text, unfinished)) if was_text != is_text => {
                         assert_eq!(sent, Err(SendError::OtherType));
                         assert_eq!(self.out.len(), before);
-                        self.sending = Some((was_text, begun));
+                        self.sending = Some((was_text, unfinished));
                     }
-                    begun => {
+                    unfinished => {
                         assert_eq!(sent, Ok(()));
-                        let mut all = begun.map_or(Vec::new(), |(_, begun)| begun);
+                        let mut all = unfinished.map_or(Vec::new(), |(_, unfinished)| unfinished);
                         all.extend(data);
                         match is_last {
                             true => self.said.push(Told::Message(is_text, all)),
@@ -394,7 +394,7 @@ impl Talker {
             match event {
                 None => break,
                 Some(Event::Pong(_)) => {}
-                Some(event) => self.heard.extend(told(event, &mut self.begun)),
+                Some(event) => self.heard.extend(told(event, &mut self.unfinished)),
             }
             // What was not taken waits for the next read.
             if stops && random.below(8) == 0 {
@@ -405,7 +405,7 @@ impl Talker {
 }
 
 #[test]
-fn two_that_change_all_the_time_understand_each_other() {
+fn two_ends_with_changing_settings_understand_each_other() {
     for round in rounds(30) {
         let mut random = Random(round.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let params =
@@ -467,18 +467,18 @@ fn two_that_change_all_the_time_understand_each_other() {
     }
 }
 
-/// What a server tells of a compressed message that comes in these cuts, if its settings are these
-/// until the first header is there, and change all the time from then on.
+/// The events of a compressed message in random cuts, if the settings are these
+/// until the first header has arrived, and change all the time afterwards.
 fn inflated(wire: &[u8], header_len: usize, settings: Settings, random: &mut Random) -> Vec<Told> {
     let mut ws = with_deflate(connection(Role::Server, settings));
-    let (mut begun, mut heard, mut out) = (None, Vec::new(), BytesMut::new());
+    let (mut unfinished, mut heard, mut out) = (None, Vec::new(), BytesMut::new());
     let longest = [2, 30, 3_000, 1_000_000][random.below(4)];
     let (header, mut rest) = wire.split_at(header_len);
     let mut part = header;
     loop {
         let mut buffer = BytesMut::from(part);
         while let Some(event) = receive_either(&mut ws, random, &mut buffer, &mut out) {
-            heard.extend(told(event, &mut begun));
+            heard.extend(told(event, &mut unfinished));
             *ws.settings() = any_settings(random, true);
         }
         assert!(buffer.is_empty());

@@ -66,7 +66,7 @@ fn send(role: Role, size: usize) -> Round {
 }
 
 /// Text that compresses like what applications send.
-pub(crate) fn json(size: usize) -> String {
+fn json(size: usize) -> String {
     let mut text = String::from("[");
     let mut number = 1_u32;
     while text.len() < size {
@@ -77,17 +77,11 @@ pub(crate) fn json(size: usize) -> String {
     text
 }
 
-/// The same connection with permessage-deflate, as this response agrees on it.
-pub(crate) fn with_deflate(ws: Connection, deflate: &Deflate, params: &[&str]) -> Connection {
-    let extension = Extension::new("permessage-deflate").expect("a token");
-    let with = |extension: Extension, name: &&str| extension.param(name, None);
-    let agreed = params.iter().try_fold(extension, with).expect("tokens");
-    ws.with_deflate(deflate, &agreed)
-        .expect("a response may say that")
-}
-
 fn deflated(role: Role) -> Connection {
-    with_deflate(connection(role), &Deflate::default(), &[])
+    let agreed = Extension::new("permessage-deflate").expect("a token");
+    connection(role)
+        .with_deflate(&Deflate::default(), &agreed)
+        .expect("a response may say that")
 }
 
 /// As a client: what comes in is not masked, and can be read again.

@@ -47,10 +47,8 @@ impl Class {
 ///
 /// A list that only grows: reading it takes no lock, and an entry stays where it is. A caller that
 /// asks for a value that is being made waits for it; other classes do not.
-#[derive(Debug)]
 pub(super) struct PerClass<T>(OnceLock<Box<Entry<T>>>);
 
-#[derive(Debug)]
 struct Entry<T> {
     class: Class,
     value: OnceLock<T>,

@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 /// The compressed frames that have been made so far. A clone shares them, on any thread.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Frames(Arc<PerClass<Option<Bytes>>>);
 
 impl Frames {

@@ -41,7 +41,7 @@ impl History {
 }
 
 /// The last `max` bytes, or all if there are fewer.
-pub(super) fn last(bytes: &[u8], max: usize) -> &[u8] {
+fn last(bytes: &[u8], max: usize) -> &[u8] {
     bytes.split_at(bytes.len().saturating_sub(max)).1
 }
 

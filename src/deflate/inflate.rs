@@ -43,6 +43,8 @@ struct Inflating {
     /// How long the rest of the message under way may be in compressed form, before the allowance
     /// for its next frame.
     room: u64,
+    /// What the peer may spend on final blocks, in compressed bytes.
+    credit: u16,
     max_pooled: u16,
     terms: Terms,
     /// Whether the last step left something to be done without further input.
@@ -51,6 +53,16 @@ struct Inflating {
 
 /// The allowance for each frame: a flush at the end of a fragment takes about 5 bytes.
 const PER_FRAME: u64 = 16;
+
+/// The price of a final block, in compressed bytes. Each message brings it for one.
+///
+/// A final block ends the codec's stream, and a new stream must be given the window again: up to 32
+/// KiB to copy, for two bytes of input. At this price it takes no more time for each byte than other
+/// small blocks. Known senders end a message or a fragment with one (RFC 7692, section 7.2.3.4).
+const FINAL_BLOCK: u16 = 64;
+
+/// The most that can be saved, which is there in advance.
+const MAX_CREDIT: u16 = 64 * FINAL_BLOCK;
 
 /// The longest compressed form accepted for a message of at most `max` bytes in one frame.
 ///
@@ -92,6 +104,7 @@ impl Inflation {
         if let Some(state) = self.0.enter(true, Inflating::new) {
             // `takes` adds the allowance for every frame, and there is none for the first.
             state.room = max_compressed(max) - PER_FRAME;
+            state.earn(usize::from(FINAL_BLOCK));
         }
     }
 
@@ -177,6 +190,7 @@ impl Inflating {
             history: History::default(),
             inflater: None,
             room: 0,
+            credit: MAX_CREDIT,
             max_pooled,
             terms,
             has_more: false,
@@ -204,12 +218,14 @@ impl Inflating {
         let step = inflater.step(part);
         let taken = step.taken;
         self.has_more = step.output.len() == STEP;
+        self.earn(taken);
         // What was inflated before an error is judged first, as if it had come by itself.
         message.append(step.output)?;
         match step.result {
             Ok(Status::Ok) => {}
             // A final block ends the stream, not the context (RFC 7692, section 7.2.3.4).
             Ok(Status::StreamEnd) => {
+                self.pay_for_a_final_block()?;
                 inflater.restart(&[self.history.parts(), message.so_far()])?;
                 self.has_more = false;
             }
@@ -242,10 +258,22 @@ impl Inflating {
             self.history.clear();
         }
         if ending == Ending::Stream {
+            self.pay_for_a_final_block()?;
             inflater.restart(&[self.history.parts()])?;
         }
         self.pool
             .give_inflater(self.owner, inflater, self.max_pooled);
+        Ok(())
+    }
+
+    fn earn(&mut self, compressed: usize) {
+        let earned = u16::try_from(compressed).unwrap_or(MAX_CREDIT);
+        self.credit = self.credit.saturating_add(earned).min(MAX_CREDIT);
+    }
+
+    fn pay_for_a_final_block(&mut self) -> Result<(), ProtocolError> {
+        let credit = self.credit.checked_sub(FINAL_BLOCK);
+        self.credit = credit.ok_or(ProtocolError::TooManyFinalBlocks)?;
         Ok(())
     }
 

@@ -3,7 +3,6 @@
 //! Invariant: one call makes at most one step of output, in memory of its own, and what the decoder
 //! remembers after a restart is the window that it was given.
 
-use super::history::last;
 use super::params::Window;
 use crate::frame::ProtocolError;
 use alloc::boxed::Box;
@@ -81,13 +80,17 @@ impl Inflater {
         stops_again.then_some(Ending::Block)
     }
 
-    /// Starts a new stream whose window these parts are, the oldest first.
+    /// Starts a new stream whose window is the end of these parts, the oldest first.
     pub(super) fn restart(&mut self, window: &[[&[u8]; 2]]) -> Result<(), ProtocolError> {
         self.stream.reset(false);
-        window
-            .as_flattened()
-            .iter()
-            .try_for_each(|part| self.extend_window(part))
+        let parts = window.as_flattened();
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let mut forgotten = len.saturating_sub(Window::MAX.size());
+        parts.iter().try_for_each(|part| {
+            let (before, part) = part.split_at(forgotten.min(part.len()));
+            forgotten -= before.len();
+            self.extend_window(part)
+        })
     }
 
     fn run(&mut self, part: &[u8], flush: InflateFlush) -> Step<'_> {
@@ -113,7 +116,7 @@ impl Inflater {
 
     fn extend_window(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         // A raw stream takes a dictionary at any time.
-        let result = self.stream.set_dictionary(last(bytes, Window::MAX.size()));
+        let result = self.stream.set_dictionary(bytes);
         debug_assert!(result.is_ok());
         match result {
             Ok(_) => Ok(()),

@@ -46,7 +46,8 @@ pub enum End {
     /// By a Close frame (RFC 6455, section 7.1.4).
     Closed {
         /// The code of the peer's Close: [1005](CloseCode::NO_STATUS) if it gave none,
-        /// [1006](CloseCode::ABNORMAL) if the transport ended without one, after ours was sent.
+        /// [1006](CloseCode::ABNORMAL) if the transport ended without one, or the peer broke a rule,
+        /// after ours was sent.
         code: CloseCode,
         /// Whether the peer's Close was the first.
         by_peer: bool,
@@ -92,7 +93,7 @@ impl fmt::Display for End {
                 by_peer: true,
             } => write!(f, "the peer closed with code {code}"),
             Self::Closed { code, .. } if *code == CloseCode::ABNORMAL => {
-                f.write_str("closed by us; the transport ended before the peer answered")
+                f.write_str("closed by us; no Close came from the peer")
             }
             Self::Closed { code, .. } => {
                 write!(f, "closed by us; the peer answered with code {code}")

@@ -116,6 +116,10 @@ impl Connection {
     /// Call it in a loop after each read, until it returns `None`. Pings and Closes are answered
     /// in `out` before you see their event. After [`Event::Close`] and [`Event::Failed`] nothing
     /// more comes, whatever the peer sends (RFC 6455, sections 1.4 and 7.1.7).
+    ///
+    /// All answers so far are at most three times as long as all that has arrived, beside the Close
+    /// of a failure, which has at most 131 bytes. The answers to one read may have 131 bytes more: its
+    /// first byte may complete a Ping, most of which came before.
     #[inline]
     pub fn receive<'b>(&mut self, input: &mut Input<'b>, out: &mut BytesMut) -> Option<Event<'b>> {
         self.0.receive(input, out)

@@ -48,7 +48,7 @@ use phase::Phase;
 ///         let wake = match ws.tick(now, &mut out) {
 ///             Tick::Wait(wake) => wake,
 ///             Tick::ShutDown(wake) => {
-///                 let _ = stream.shutdown(Shutdown::Write); // again does no harm
+///                 let _ = stream.shutdown(Shutdown::Write); // calling it again does no harm
 ///                 wake
 ///             }
 ///             Tick::Done(_end) => return Ok(()),
@@ -259,6 +259,9 @@ impl Endpoint {
     /// life, so call it only with what was just read (and what waits there in place). While a
     /// request is not answered it yields nothing, and keeps what the client sends, up to
     /// [`Config::max_head_size`]: it is best not to read meanwhile. Input after a refusal is discarded.
+    ///
+    /// The answers in `out` are as short as [`Connection::receive`] says, beside a response to what is no
+    /// HTTP.
     #[inline]
     pub fn receive<'b>(
         &mut self,
@@ -339,19 +342,6 @@ impl Endpoint {
 
     /// Accepts the request of an [`Event::Request`]: appends the response to `out` and opens the
     /// connection. Messages may follow at once.
-    ///
-    /// The connection without its deadlines, if the opening handshake is complete.
-    ///
-    /// It is `None`, too, while bytes wait that came before [`accept`](Self::accept): first call
-    /// [`receive`](Self::receive) until it returns `None`.
-    ///
-    /// ```
-    /// # use bytes::BytesMut;
-    /// # use sansocket::{Config, Endpoint};
-    /// # let (now, mut out) = (std::time::Duration::ZERO, BytesMut::new());
-    /// let ws = Endpoint::server(&Config::default(), now);
-    /// assert!(ws.into_connection().is_none()); // no request has come
-    /// ```
     ///
     /// # Errors
     ///

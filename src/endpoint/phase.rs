@@ -82,7 +82,7 @@ impl Phase {
         out: &mut BytesMut,
     ) -> Option<Event<'b>> {
         match self {
-            Self::Request(serving) => match serving.handshake.receive(input)? {
+            Self::Request(serving) => match serving.handshake.receive(input, session.settings())? {
                 Ok(request) => {
                     serving.is_head = request.is_head();
                     serving.default = request.error().cloned();
@@ -165,13 +165,14 @@ impl Phase {
             Self::Request(_) | Self::Response(_) => return Err(SendError::NotYetOpen),
             Self::Early(_) | Self::Open | Self::Over(_) => return Err(SendError::Closed),
         };
-        if request.error().is_some() {
-            let is_head = deciding.is_head;
-            if let Some(error) = request.into_error() {
+        let request = match request.acceptable() {
+            Ok(request) => request,
+            Err(error) => {
+                let is_head = deciding.is_head;
                 self.refuse(error, is_head, out);
+                return Ok(());
             }
-            return Ok(());
-        }
+        };
         request.open(session, out);
         let early = core::mem::take(&mut deciding.early);
         *self = if early.bytes.is_empty() {
@@ -227,7 +228,7 @@ impl Phase {
     /// The transport has ended.
     pub(super) fn receive_eof(&mut self) {
         let error = match self {
-            Self::Request(_) | Self::Deciding(_) => HandshakeError::TransportEnded,
+            Self::Request(serving) | Self::Deciding(serving) => serving.handshake.receive_eof(),
             Self::Response(handshake) => handshake.receive_eof(),
             Self::Early(_) | Self::Open | Self::Over(_) => return,
         };

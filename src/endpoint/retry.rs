@@ -40,12 +40,11 @@ impl Backoff {
     pub fn after(&mut self, end: &End, lasted: Duration) -> Option<Duration> {
         match end {
             // This was no success, however long it took.
-            End::Refused(HandshakeError::TransportEnded) | End::Expired(Expired::Handshake) => {
-                Some(self.after_failure())
-            }
-            End::Refused(HandshakeError::Refused(response)) if is_passing(response.status) => {
-                Some(self.after_refusal(response.retry_after()))
-            }
+            End::Refused(HandshakeError::TransportEnded { .. })
+            | End::Expired(Expired::Handshake) => Some(self.after_failure()),
+            End::Refused(
+                HandshakeError::Refused(response) | HandshakeError::ProxyRefused(response),
+            ) if is_passing(response.status) => Some(self.after_refusal(response.retry_after())),
             End::Closed { by_peer: false, .. }
             | End::Responded
             | End::Refused(_)

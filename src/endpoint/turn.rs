@@ -106,7 +106,9 @@ impl Endpoint {
         let came_first = match verdict {
             End::Refused(_) | End::Expired(_) => true,
             End::Responded => expired != Expired::Write,
-            End::Closed { .. } => expired != Expired::Write && self.session.is_closing_complete(),
+            End::Closed { by_peer, .. } => {
+                expired != Expired::Write && (by_peer || self.session.is_closing_complete())
+            }
             End::Failed(error) => error != ProtocolError::TransportEnded,
         };
         if came_first {

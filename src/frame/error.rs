@@ -15,10 +15,14 @@ use core::fmt;
 #[non_exhaustive]
 pub enum ProtocolError {
     /// RFC 6455, section 5.2: a reserved bit is set that no negotiated extension defines. RSV1 is
-    /// never allowed on control frames and continuations (RFC 7692, section 6.1).
-    ReservedBit,
-    /// RFC 6455, section 5.2: opcodes 3 to 7 and 11 to 15 are reserved.
-    ReservedOpcode,
+    /// never allowed on control frames and continuations (RFC 7692, section 6.1). Every letter has
+    /// such a bit, so text between the frames, such as an HTTP response, ends here.
+    ReservedBit {
+        /// The first byte of the frame.
+        first: u8,
+    },
+    /// RFC 6455, section 5.2: opcodes 3 to 7 and 11 to 15 are reserved. Holds the opcode.
+    ReservedOpcode(u8),
     /// RFC 6455, section 5.5: control frames are not fragmented.
     ControlFrameFragmented,
     /// RFC 6455, section 5.5: control frames have at most 125 bytes of payload.
@@ -54,6 +58,10 @@ pub enum ProtocolError {
     CompressedDataInvalid,
     /// RFC 7692, section 7.2.1: a compressed message ends at the end of a block.
     CompressedDataCut,
+    /// RFC 7692, section 7.2.3.4: compressed messages may have final blocks. The peer has sent more
+    /// than one for each message and one for each 64 compressed bytes, beside 64 in advance, which
+    /// no known sender does: each takes as much time as some hundred other bytes.
+    TooManyFinalBlocks,
     /// RFC 6455, section 5.5.1: the body of a Close frame is empty or starts with two bytes
     /// of code.
     CloseBodyTooShort,
@@ -79,7 +87,7 @@ impl ProtocolError {
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
-            Self::TooManyFragments => CloseCode::POLICY_VIOLATION,
+            Self::TooManyFragments | Self::TooManyFinalBlocks => CloseCode::POLICY_VIOLATION,
             Self::TextNotUtf8
             | Self::CompressedDataInvalid
             | Self::CompressedDataCut
@@ -92,8 +100,8 @@ impl ProtocolError {
     /// The rule in words, without the section: also the reason in the Close frame.
     pub(crate) const fn rule(self) -> &'static str {
         match self {
-            Self::ReservedBit => "a reserved bit is set",
-            Self::ReservedOpcode => "the opcode is reserved",
+            Self::ReservedBit { .. } => "a reserved bit is set",
+            Self::ReservedOpcode(_) => "the opcode is reserved",
             Self::ControlFrameFragmented => "a control frame must not be fragmented",
             Self::ControlFrameTooLong => "a control frame has at most 125 bytes of payload",
             Self::FrameNotMasked => "a client must mask its frames",
@@ -107,6 +115,9 @@ impl ProtocolError {
             Self::TextNotUtf8 => "text must be UTF-8",
             Self::CompressedDataInvalid => "the compressed data is invalid",
             Self::CompressedDataCut => "the compressed data is cut off",
+            Self::TooManyFinalBlocks => {
+                "more final blocks than one for each message and each 64 bytes"
+            }
             Self::CloseBodyTooShort => "a Close body of one byte",
             Self::CloseCodeInvalid(_) => "the close code is not allowed",
             Self::CloseReasonNotUtf8 => "a close reason must be UTF-8",
@@ -119,9 +130,10 @@ impl ProtocolError {
         match self {
             Self::CompressedDataInvalid => "RFC 7692, section 7.2.2",
             Self::CompressedDataCut => "RFC 7692, section 7.2.1",
+            Self::TooManyFinalBlocks => "RFC 7692, section 7.2.3.4",
             Self::FrameNotMasked | Self::FrameMasked => "RFC 6455, section 5.1",
-            Self::ReservedBit
-            | Self::ReservedOpcode
+            Self::ReservedBit { .. }
+            | Self::ReservedOpcode(_)
             | Self::LengthNotMinimal
             | Self::LengthTopBit => "RFC 6455, section 5.2",
             Self::ContinuationUnexpected | Self::ContinuationExpected => "RFC 6455, section 5.4",
@@ -138,9 +150,19 @@ impl ProtocolError {
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ReservedBit { first } => {
+                write!(f, "{}: the frame starts with {first:#04x}", self.rule())?;
+                if first.is_ascii_graphic() {
+                    let letter = char::from(*first);
+                    write!(f, ", {letter:?}: these bytes look like text, perhaps HTTP")?;
+                }
+            }
+            Self::ReservedOpcode(opcode) => write!(f, "{}: {opcode}", self.rule())?,
             Self::MessageTooBig { len, max } => write!(
                 f,
-                "message of at least {len} bytes exceeds `max_message_size` ({max})"
+                "message of at least {} bytes exceeds `max_message_size` ({})",
+                Grouped(*len),
+                Grouped(*max)
             )?,
             Self::CloseCodeInvalid(code) => write!(f, "{}: {code}", self.rule())?,
             _ => f.write_str(self.rule())?,
@@ -150,3 +172,15 @@ impl fmt::Display for ProtocolError {
 }
 
 impl core::error::Error for ProtocolError {}
+
+/// A number with a comma before each three digits: `16,777,216`.
+struct Grouped(u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            number @ 0..1_000 => write!(f, "{number}"),
+            number => write!(f, "{},{:03}", Self(number / 1_000), number % 1_000),
+        }
+    }
+}

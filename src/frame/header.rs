@@ -9,6 +9,7 @@ use super::mask::Mask;
 use super::opcode::{MAX_CONTROL_LEN, Opcode};
 use super::role::Role;
 use bytes::BytesMut;
+use core::fmt;
 
 /// The bit of the second byte that says whether the payload is masked.
 const MASKED: u8 = 0x80;
@@ -48,7 +49,7 @@ const fn short_len(second: u8, next: [u8; 2]) -> (usize, usize) {
 /// assert_eq!(out[..], frame[..len]);
 /// # Ok::<(), sansocket::ProtocolError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "the fields of section 5.2")]
 pub struct Header {
     /// Whether this is the last fragment of its message.
@@ -61,6 +62,19 @@ pub struct Header {
     pub masking_key: Option<[u8; 4]>,
     /// The length of the payload, in bytes.
     pub payload_len: u64,
+}
+
+impl fmt::Debug for Header {
+    /// Hides the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Header")
+            .field("fin", &self.fin)
+            .field("rsv1", &self.rsv1)
+            .field("opcode", &self.opcode)
+            .field("is_masked", &self.masking_key.is_some())
+            .field("payload_len", &self.payload_len)
+            .finish()
+    }
 }
 
 impl Header {
@@ -89,15 +103,15 @@ impl Header {
         let Some(opcode) = Opcode::from_bits(first & 0x0f) else {
             // Decision: reserved bits are judged before the opcode.
             return Err(if first & 0x70 == 0 {
-                ProtocolError::ReservedOpcode
+                ProtocolError::ReservedOpcode(first & 0x0f)
             } else {
-                ProtocolError::ReservedBit
+                ProtocolError::ReservedBit { first: *first }
             });
         };
         let (fin, rsv1) = (first & 0x80 != 0, first & 0x40 != 0);
         let begins_message = matches!(opcode, Opcode::Text | Opcode::Binary);
         if first & 0x30 != 0 || (rsv1 && !(rsv1_allowed && begins_message)) {
-            return Err(ProtocolError::ReservedBit);
+            return Err(ProtocolError::ReservedBit { first: *first });
         }
         if opcode.is_control() && !fin {
             return Err(ProtocolError::ControlFrameFragmented);

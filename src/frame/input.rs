@@ -2,7 +2,7 @@
 //!
 //! Invariant: a byte is taken once, and what was taken lives as long as the caller's slice.
 
-use core::mem;
+use core::{fmt, mem};
 
 /// Bytes just read from the transport; `receive` takes them and moves the cursor.
 ///
@@ -11,7 +11,6 @@ use core::mem;
 /// ([`Deliver::InPlace`](crate::Deliver::InPlace)). What has not been taken is in `.0`. A payload is
 /// unmasked where it lies, which is why the slice is `&mut`; events borrow from it, and the buffer
 /// may serve the next read as soon as they are gone.
-#[derive(Debug)]
 #[allow(clippy::exhaustive_structs, reason = "a slice with a name")]
 pub struct Input<'b>(pub &'b mut [u8]);
 
@@ -45,5 +44,12 @@ impl<'b> Input<'b> {
     #[inline]
     pub(crate) fn take_rest(&mut self) -> &'b mut [u8] {
         mem::take(&mut self.0)
+    }
+}
+
+impl fmt::Debug for Input<'_> {
+    /// Hides the bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Input({} bytes)", self.len())
     }
 }

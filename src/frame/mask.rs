@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 use bytes::BytesMut;
+use core::fmt;
 
 /// A masking key and how far into a frame's payload it has been applied.
 ///
@@ -24,10 +25,17 @@ use bytes::BytesMut;
 /// ```
 ///
 /// [`Connection`]: crate::Connection
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Mask {
     /// The key, turned so that its first byte is the one for the next byte of data.
     key: [u8; 4],
+}
+
+impl fmt::Debug for Mask {
+    /// Hides the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mask").finish_non_exhaustive()
+    }
 }
 
 /// From this length on, aligning for wide vectors pays off. It is also the size of a block when
@@ -226,10 +234,10 @@ impl Mask {
             .to_le_bytes();
     }
 
-    /// XORs whole keys, so the place in the key stays the same.
+    /// XORs complete keys, so the place in the key stays the same.
     #[inline(always)]
     fn xor<const N: usize>(self, block: &mut [u8; N]) {
-        const { assert!(N.is_multiple_of(4), "whole keys") }
+        const { assert!(N.is_multiple_of(4), "complete keys") }
         let key = u32::from_le_bytes(self.key);
         for part in block.as_chunks_mut().0 {
             *part = (u32::from_le_bytes(*part) ^ key).to_le_bytes();
@@ -245,7 +253,7 @@ mod tests {
 
     /// Tests the narrow code as well, where the tests are built with the wide one.
     #[test]
-    fn every_way_is_that_of_the_rfc() {
+    fn every_code_path_masks_as_the_rfc_says() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
         for len in (0..200).chain([511, 512, 513, 10_007]) {
             for phase in 0..4 {
@@ -274,7 +282,7 @@ mod tests {
 
     /// Both ends of long data are XORed separately from its middle: neither may reach too far.
     #[test]
-    fn it_is_the_same_wherever_data_lies() {
+    fn where_data_lies_changes_nothing() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
         for len in [
             4,

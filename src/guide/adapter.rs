@@ -66,7 +66,7 @@
 //!             let wake = match self.ws.tick(clock.elapsed(), &mut self.out) {
 //!                 Tick::Wait(wake) => wake,
 //!                 Tick::ShutDown(wake) => {
-//!                     let _ = shut_down(&self.transport); // again does no harm
+//!                     let _ = shut_down(&self.transport); // calling it again does no harm
 //!                     wake
 //!                 }
 //!                 Tick::Done(end) => return Next::Done(end),

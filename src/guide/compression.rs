@@ -65,4 +65,5 @@
 //! A compressed message is bounded twice: its compressed form when each header arrives, its
 //! inflated form at each step of at most 32 KiB
 //! ([`max_message_size`](crate::Settings::max_message_size)). A message that would inflate to
-//! gigabytes ends the connection with 1009 at the limit.
+//! gigabytes ends the connection with 1009 at the limit. What a byte may cost in time is bounded as
+//! well, see [`Deflate`](crate::Deflate).

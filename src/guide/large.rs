@@ -13,7 +13,7 @@
 //!
 //! [`receive_owned`](crate::Endpoint::receive_owned) takes the buffer as a `BytesMut`, and advances
 //! it past what was taken. A binary message from 16 KiB on leaves as a view of the buffer, which
-//! can be sent to another thread; a smaller one is copied, as it would keep the whole buffer alive.
+//! can be sent to another thread; a smaller one is copied, as it would keep the entire buffer alive.
 //!
 //! ```
 //! use bytes::BytesMut;

@@ -9,6 +9,7 @@
 //! | [`large`] | receives or sends messages of many KiB: in place, owned, apart, in pieces |
 //! | [`broadcast`] | sends one message to many connections |
 //! | [`compression`] | turns on permessage-deflate, and sends secrets |
+//! | [`other_http`] | has hyper, axum, HTTP/2 or HTTP/3 for the opening handshake |
 //! | [`no_std`] | runs on a device without `std` |
 //!
 //! Complete programs stand in the folder `examples` of the repository. This module exists in the
@@ -20,3 +21,4 @@ pub mod compression;
 pub mod inbox;
 pub mod large;
 pub mod no_std;
+pub mod other_http;

@@ -3,71 +3,23 @@
 //! Invariant: every rule for responses is checked, and a refusal or redirect is handed over, not
 //! followed.
 
+use super::asked::Asked;
 use super::client_request::ClientRequest;
-use super::config::{Config, Negotiator};
+use super::config::Config;
 use super::error::HandshakeError;
-use super::extension::Extension;
+use super::fields::write_field;
 use super::headers::Headers;
-use super::http1::body::BodyReader;
-use super::http1::head::HeadReader;
-use super::http1::status_line::status_line;
-use super::negotiation::agreement::{Agreement, check_upgrade};
-use super::negotiation::key::{KEY_LEN, key_of};
+use super::http1::response::ResponseReader;
 use super::response::Response;
 use crate::connection::Session;
 use crate::frame::{CloseCode, Input};
-use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::vec::Vec;
 use bytes::BytesMut;
 use core::fmt;
-use core::mem;
 
 /// The client's side of an opening handshake, which has sent its request.
 pub(crate) struct ClientHandshake {
-    key: [u8; KEY_LEN],
-    subprotocols: Vec<String>,
-    requires_subprotocol: bool,
-    /// All extensions that are offered, permessage-deflate among them.
-    extensions: Vec<Extension>,
-    required_extensions: Vec<String>,
-    deflate: Negotiator,
-    max_interim_responses: u8,
-    max_body_size: usize,
-    state: Reading,
-}
-
-/// Which part of the response is being read.
-#[derive(Debug)]
-enum Reading {
-    Head {
-        reader: HeadReader,
-        interim: u8,
-    },
-    /// The body of a response that refuses.
-    Body(Refusal),
-    Over,
-}
-
-/// A response that refuses, as far as it has arrived.
-#[derive(Debug)]
-struct Refusal {
-    status: u16,
-    headers: Headers,
-    body: BodyReader,
-}
-
-impl Refusal {
-    /// `ended` says whether the transport has ended.
-    fn finish(self, ended: bool) -> HandshakeError {
-        let (body, is_complete) = self.body.finish(ended);
-        HandshakeError::Refused(Box::new(Response {
-            status: self.status,
-            headers: self.headers,
-            body,
-            is_complete,
-        }))
-    }
+    asked: Asked,
+    reader: ResponseReader,
 }
 
 impl ClientHandshake {
@@ -79,25 +31,16 @@ impl ClientHandshake {
         nonce: [u8; 16],
         out: &mut BytesMut,
     ) -> Self {
-        let key = key_of(&nonce);
-        let deflate = config.negotiator();
-        let own = deflate.offer();
-        let offered = own.into_iter().chain(request.extensions().iter().cloned());
-        let extensions: Vec<Extension> = offered.collect();
-        request.write(&key, &extensions, out);
+        let asked = Asked::new(request, config, Some(nonce));
+        for part in ["GET ", request.resource_name(), " HTTP/1.1\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        write_field("Host", request.authority().as_bytes(), out);
+        asked.each_field(request, |name, value| write_field(name, value, out));
+        out.extend_from_slice(b"\r\n");
         Self {
-            key,
-            subprotocols: request.subprotocols().to_vec(),
-            requires_subprotocol: request.requires_subprotocol(),
-            extensions,
-            required_extensions: request.required_extensions().to_vec(),
-            deflate,
-            max_interim_responses: config.max_interim_responses,
-            max_body_size: config.max_body_size,
-            state: Reading::Head {
-                reader: HeadReader::new(config.max_head_size, config.max_headers),
-                interim: 0,
-            },
+            asked,
+            reader: ResponseReader::new(config, 101..=101),
         }
     }
 
@@ -114,120 +57,46 @@ impl ClientHandshake {
         session: &mut Session,
         out: &mut BytesMut,
     ) -> Option<Result<Response, HandshakeError>> {
-        let result = self.step(input, session, out).transpose();
-        if let Some(result) = &result {
-            self.state = Reading::Over;
-            if result.is_err() {
-                input.take_rest();
-            }
+        let result = self.reader.receive(input)?;
+        let result = result.and_then(|headers| self.open(headers, session, out));
+        if result.is_err() {
+            input.take_rest();
         }
-        result
+        Some(result)
     }
 
     /// The transport has ended. Returns the refusal, if this was the end of its body or a part of
     /// it has arrived.
     pub(crate) fn receive_eof(&mut self) -> HandshakeError {
-        let refusal = self.end(true);
-        refusal.unwrap_or(HandshakeError::TransportEnded)
+        self.reader.receive_eof()
     }
 
     /// Ends the handshake, as its time is over. Returns the refusal, if a part of it has arrived.
     pub(crate) fn give_up(&mut self) -> Option<HandshakeError> {
-        self.end(false)
+        self.reader.give_up()
     }
 
-    fn end(&mut self, transport_ended: bool) -> Option<HandshakeError> {
-        match mem::replace(&mut self.state, Reading::Over) {
-            Reading::Body(refusal) => Some(refusal.finish(transport_ended)),
-            Reading::Head { .. } | Reading::Over => None,
-        }
-    }
-
-    fn step(
-        &mut self,
-        input: &mut Input<'_>,
-        session: &mut Session,
-        out: &mut BytesMut,
-    ) -> Result<Option<Response>, HandshakeError> {
-        loop {
-            match &mut self.state {
-                Reading::Head { reader, interim } => {
-                    let head = reader.receive(input).map_err(|error| match error {
-                        // There is no target in a response.
-                        HandshakeError::TargetTooLong { max } => {
-                            HandshakeError::HeadTooLarge { max }
-                        }
-                        error => error,
-                    });
-                    let Some(head) = head? else {
-                        return Ok(None);
-                    };
-                    match status_line(head.first_line()?)? {
-                        101 => return self.open(head.headers, session, out).map(Some),
-                        // RFC 9110, section 15.2: skipped.
-                        100..200 if *interim == self.max_interim_responses => {
-                            return Err(HandshakeError::TooManyInterimResponses { max: *interim });
-                        }
-                        100..200 => *interim += 1,
-                        status => {
-                            let body = BodyReader::new(status, &head.headers, self.max_body_size);
-                            self.state = Reading::Body(Refusal {
-                                status,
-                                headers: head.headers,
-                                body,
-                            });
-                        }
-                    }
-                }
-                Reading::Body(refusal) => {
-                    if !refusal.body.receive(input) {
-                        return Ok(None);
-                    }
-                    return self.end(false).map_or(Ok(None), Err);
-                }
-                Reading::Over => return Ok(None),
-            }
-        }
-    }
-
-    /// RFC 6455, section 4.1: what a response with status 101 must have.
+    /// Opens `session`, if a response with status 101 says what it must.
     fn open(
         &self,
         headers: Headers,
         session: &mut Session,
         out: &mut BytesMut,
     ) -> Result<Response, HandshakeError> {
-        check_upgrade(headers.raw(), self.key)?;
-        let Agreement {
-            subprotocol,
-            extensions,
-        } = Agreement::read(headers.raw(), &self.subprotocols, &self.extensions)?;
-        if self.requires_subprotocol && subprotocol.is_none() {
-            return Err(HandshakeError::SubprotocolMissing);
-        }
-        let agreed = self.deflate.agree(&self.extensions, &extensions)?;
-
+        let agreed = self.asked.check(&headers)?;
         session.open();
-        if let Some(agreed) = agreed {
-            self.deflate.apply(&agreed, session);
-        }
-        let is_missing = |name: &&str| !extensions.iter().any(|accepted| accepted.name() == *name);
-        let required = self.required_extensions.iter().map(String::as_str);
-        let missing: Vec<&str> = required.filter(is_missing).collect();
-        if !missing.is_empty() {
+        self.asked.apply(&agreed, session);
+        if !agreed.missing.is_empty() {
             // RFC 6455, section 7.4.1: the reason lists what is missing, if it fits.
             let code = CloseCode::MANDATORY_EXTENSION;
             let closed = session
-                .close(code, &missing.join(", "), out)
+                .close(code, &agreed.missing.join(", "), out)
                 .or_else(|_| session.close(code, "", out));
             debug_assert_eq!(closed, Ok(()));
         }
-        Ok(Response {
-            status: 101,
-            headers,
-            body: Vec::new(),
-            is_complete: true,
-        })
+        let mut response = Response::opening(101);
+        response.headers = headers;
+        Ok(response)
     }
 }
 
@@ -235,7 +104,7 @@ impl fmt::Debug for ClientHandshake {
     /// Hides the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientHandshake")
-            .field("state", &self.state)
+            .field("reader", &self.reader)
             .finish_non_exhaustive()
     }
 }
@@ -245,8 +114,12 @@ mod tests {
     use super::*;
     use crate::connection::Settings;
     use crate::frame::MaskingKeys;
-    use crate::handshake::negotiation::key::accept_of;
+    use crate::handshake::extension::Extension;
+    use crate::handshake::fault::{FieldFault, LineFault};
+    use crate::handshake::negotiation::key::{accept_of, key_of};
     use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
 
     fn request() -> ClientRequest {
         let request = ClientRequest::new("ws://example.com/chat?q").unwrap();
@@ -310,24 +183,36 @@ mod tests {
             let response = result.unwrap().unwrap();
             assert_eq!((response.status, left), (101, 5));
             assert_eq!(response.subprotocol(), Some("b"));
-            assert_eq!(format!("{}", response.extensions()[0]), "x; y=1");
+            let extensions: Vec<_> = response.extensions().map(|x| format!("{x}")).collect();
+            assert_eq!(extensions, ["x; y=1"]);
         }
     }
 
     #[test]
     fn a_bad_101_opens_nothing() {
-        use HandshakeError::{Accept, Connection, Extensions, Malformed, Subprotocol, Upgrade};
+        use HandshakeError::{Accept, Connection, Extensions, Subprotocol, Upgrade};
+        let value = |value: &str| FieldFault::Value(value.into());
+        let accept = accept_of(&key_of(&[1; 16])).map(char::from);
+        let accept: String = accept.iter().chain(&['x']).collect();
         for (from, to, error) in [
-            ("WebSocket", "other", Upgrade),
-            ("upgrade", "close", Connection),
-            ("ACCEPT", "ACCEPTx", Accept),
-            ("Upgrade: WebSocket\r\n", "", Upgrade),
+            ("WebSocket", "other", Upgrade(value("other"))),
+            ("keep-alive, upgrade", "close", Connection(value("close"))),
+            ("ACCEPT", "ACCEPTx", Accept(value(&accept))),
+            ("Upgrade: WebSocket\r\n", "", Upgrade(FieldFault::Missing)),
             (
                 "HTTP/1.1",
                 "HTTP/1.0",
                 HandshakeError::HttpVersion { major: 1, minor: 0 },
             ),
-            ("HTTP/1.1 101", "HTTP/1.1 1o1", Malformed { line: 1 }),
+            (
+                "HTTP/1.1 101",
+                "HTTP/1.1 1o1",
+                HandshakeError::Malformed {
+                    line: 1,
+                    at: 9,
+                    fault: LineFault::StatusLine,
+                },
+            ),
             (
                 "Protocol: b",
                 "Protocol: c",
@@ -336,15 +221,23 @@ mod tests {
             (
                 "Protocol: b",
                 "Protocol: b\r\nSec-WebSocket-Protocol: b",
-                Subprotocol,
+                Subprotocol(FieldFault::Repeated(2)),
             ),
             (
                 "Extensions: x",
                 "Extensions: z",
                 HandshakeError::ExtensionNotOffered("z".into()),
             ),
-            ("Extensions: x", "Extensions: x, x", Extensions),
-            ("Extensions: x", "Extensions: x y", Extensions),
+            (
+                "Extensions: x",
+                "Extensions: x, x",
+                Extensions(FieldFault::Duplicate),
+            ),
+            (
+                "Extensions: x",
+                "Extensions: x y",
+                Extensions(FieldFault::Byte { found: b'y', at: 2 }),
+            ),
         ] {
             assert!(RESPONSE.contains(from));
             let (result, left, _, session) = answered(&RESPONSE.replacen(from, to, 1), usize::MAX);
@@ -378,7 +271,9 @@ mod tests {
             format!("{error}"),
             "the server refused with HTTP status 302, a redirect to /y"
         );
-        assert_eq!(handshake.receive_eof(), HandshakeError::TransportEnded);
+        let received = response.len();
+        let ended = HandshakeError::TransportEnded { received };
+        assert_eq!(handshake.receive_eof(), ended);
 
         let (_, _, mut handshake, _) = answered(response, 3);
         let error = handshake.give_up();
@@ -401,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_required_is_insisted_on() {
+    fn a_required_subprotocol_or_extension_must_be_accepted() {
         let response = RESPONSE.replace("Extensions: x; y=\"1\"", "X: y");
         let (result, _, _, session) = answered(&response.replace("X: y", "y: z"), usize::MAX);
         assert!(matches!(result, Some(Ok(_))), "{result:?}");

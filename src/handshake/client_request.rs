@@ -2,15 +2,16 @@
 //!
 //! Invariant: whatever the application sets, the request that is written is valid.
 
+use super::credentials::{basic, bearer};
 use super::extension::Extension;
-use super::fields::{self, write_field, write_fields};
+use super::fields;
 use super::headers::{Headers, check_value};
 use super::setup_error::SetupError;
+use super::shown::{AllHidden, without_secrets};
 use super::token::is_token;
 use super::uri::Uri;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
-use bytes::BytesMut;
 use core::fmt;
 use core::str::FromStr;
 
@@ -45,8 +46,8 @@ impl ClientRequest {
     /// Makes a request for the resource at a `ws://` or `wss://` URI (RFC 6455, section 3).
     ///
     /// The host is folded to lower case. Path and query are sent as they are, except that
-    /// characters that are not ASCII are percent-encoded (RFC 6455, section 11.1.1). A host that is
-    /// not ASCII needs the feature `idna`.
+    /// characters that are not ASCII are percent-encoded (RFC 6455, section 11.1.1); what every browser
+    /// sends unescaped is accepted. A host that is not ASCII needs the feature `idna`.
     ///
     /// # Errors
     ///
@@ -139,6 +140,63 @@ impl ClientRequest {
         Ok(self)
     }
 
+    /// Adds an `Authorization` with user and password (RFC 7617), in UTF-8.
+    ///
+    /// With `ws` everybody on the way can read it. If the URI has [userinfo](Self::userinfo), it is not
+    /// sent, unless you give it to this.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Credentials`] if the user has a colon, or one of them a control character.
+    pub fn basic_auth(self, user: &str, password: &str) -> Result<Self, SetupError> {
+        self.authorization(&basic(user, password)?)
+    }
+
+    /// Adds an `Authorization` with this token (RFC 6750, section 2.1).
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Credentials`] if it is not made of letters, digits, `-`, `.`, `_`, `~`, `+` and
+    /// `/`, with `=` at its end.
+    pub fn bearer(self, token: &str) -> Result<Self, SetupError> {
+        self.authorization(&bearer(token)?)
+    }
+
+    /// Credentials instead of those that there are.
+    fn authorization(mut self, value: &str) -> Result<Self, SetupError> {
+        self.headers = self.headers.without("authorization");
+        self.header("Authorization", value)
+    }
+
+    /// The same request to another place; without what may be secret if that has another origin.
+    pub(super) fn to(&self, uri: Uri) -> Self {
+        let is_same_origin = self.uri.is_same_origin(&uri);
+        let (userinfo, headers) = if is_same_origin {
+            (self.uri.userinfo.clone(), self.headers.clone())
+        } else {
+            (None, Headers::new())
+        };
+        Self {
+            uri: Uri { userinfo, ..uri },
+            headers,
+            origin: self.origin.clone(),
+            subprotocols: self.subprotocols.clone(),
+            requires_subprotocol: self.requires_subprotocol,
+            extensions: self.extensions.clone(),
+            required_extensions: self.required_extensions.clone(),
+        }
+    }
+
+    /// Where it leads.
+    pub(super) const fn target(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The host and the port, for a proxy.
+    pub(super) fn host_and_port(&self) -> String {
+        self.uri.host_and_port()
+    }
+
     /// Returns the URI in its normal form, without userinfo.
     #[must_use]
     pub fn uri(&self) -> &str {
@@ -152,6 +210,9 @@ impl ClientRequest {
     }
 
     /// Returns the host to connect to and to name in TLS: a name or an address, without brackets.
+    ///
+    /// An IPv6 address keeps its zone, as in `fe80::1%eth0` for `ws://[fe80::1%25eth0]/` (RFC 6874):
+    /// the system needs it to connect, TLS and [`authority`](Self::authority) have no place for it.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.uri.host
@@ -173,7 +234,8 @@ impl ClientRequest {
     /// Returns what is before the `@` of the URI: this crate never sends it (RFC 9110, section
     /// 4.2.4).
     ///
-    /// A caller who trusts the source of the URI may make an `Authorization` header of it.
+    /// A caller who trusts the source of the URI may give it to [`basic_auth`](Self::basic_auth), with
+    /// percent-encoding undone.
     ///
     /// ```
     /// # use sansocket::ClientRequest;
@@ -203,29 +265,18 @@ impl ClientRequest {
         &self.required_extensions
     }
 
-    /// Appends the request to `out`, with this key and an offer of `extensions`.
-    pub(super) fn write(&self, key: &[u8], extensions: &[Extension], out: &mut BytesMut) {
-        for part in ["GET ", &self.uri.resource_name, " HTTP/1.1\r\n"] {
-            out.extend_from_slice(part.as_bytes());
-        }
-        write_field("Host", self.uri.authority.as_bytes(), out);
-        write_field("Upgrade", b"websocket", out);
-        write_field("Connection", b"Upgrade", out);
-        write_field("Sec-WebSocket-Key", key, out);
-        write_field("Sec-WebSocket-Version", b"13", out);
-        if let Some(origin) = &self.origin {
-            write_field("Origin", origin.as_bytes(), out);
-        }
-        if !self.subprotocols.is_empty() {
-            let list = self.subprotocols.join(", ");
-            write_field("Sec-WebSocket-Protocol", list.as_bytes(), out);
-        }
-        if !extensions.is_empty() {
-            let list: Vec<_> = extensions.iter().map(ToString::to_string).collect();
-            write_field("Sec-WebSocket-Extensions", list.join(", ").as_bytes(), out);
-        }
-        write_fields(&self.headers, out);
-        out.extend_from_slice(b"\r\n");
+    pub(super) fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The site that the client acts for.
+    pub(super) fn site(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
+    /// Path and query.
+    pub(super) fn resource_name(&self) -> &str {
+        &self.uri.resource_name
     }
 }
 
@@ -237,17 +288,28 @@ impl FromStr for ClientRequest {
     }
 }
 
+impl TryFrom<&str> for ClientRequest {
+    type Error = SetupError;
+
+    fn try_from(uri: &str) -> Result<Self, SetupError> {
+        Self::new(uri)
+    }
+}
+
 impl fmt::Debug for ClientRequest {
-    /// Hides userinfo, the query, and the values of fields that hold secrets.
+    /// Hides userinfo, the query, subprotocols (where browsers put tokens), and the values of fields
+    /// that may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (uri, query) = match self.uri.text.split_once('?') {
-            Some((uri, _)) => (uri, "?…"),
-            None => (&*self.uri.text, ""),
-        };
+        let scheme = if self.is_secure() { "wss" } else { "ws" };
+        let resource = &*self.uri.resource_name;
+        let (path, _query) = resource.split_once('?').unwrap_or((resource, ""));
         f.debug_struct("ClientRequest")
-            .field("uri", &format_args!("{uri}{query}"))
-            .field("origin", &self.origin)
-            .field("subprotocols", &self.subprotocols)
+            .field(
+                "uri",
+                &format_args!("{scheme}://{}{path}", self.authority()),
+            )
+            .field("origin", &self.origin.as_deref().map(without_secrets))
+            .field("subprotocols", &AllHidden(&self.subprotocols))
             .field("requires_subprotocol", &self.requires_subprotocol)
             .field("extensions", &self.extensions)
             .field("required_extensions", &self.required_extensions)
@@ -269,6 +331,6 @@ mod tests {
             .unwrap();
         let shown = format!("{request:?}");
         assert!(!shown.contains("sesame"), "{shown}");
-        assert!(shown.contains("wss://a/b?…"), "{shown}");
+        assert!(shown.contains("wss://a/b,"), "{shown}");
     }
 }

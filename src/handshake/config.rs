@@ -48,6 +48,9 @@ pub struct Config {
     ///
     /// Cookies and tokens make heads of a few KiB; HTTP asks for request lines of 8,000 bytes
     /// (RFC 9112, section 3). A longer head is answered with 431, a longer line with 414.
+    ///
+    /// Whatever is in a head, reading it takes at most four times its bytes, and three times
+    /// while the application decides, beside 48 bytes for each field and 2 KiB for the states.
     pub max_head_size: usize,
     /// The most header fields of a request or response; 128.
     ///

@@ -2,7 +2,9 @@
 //!
 //! Invariant: one variant for each rule, and each knows the response that a server sends.
 
+use super::fault::{FieldFault, LineFault, Shown};
 use super::response::Response;
+use super::shown::without_secrets;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use core::fmt;
@@ -11,13 +13,17 @@ use core::fmt;
 ///
 /// A server answers with [`status`](Self::status); `Response::from(&error)` makes the complete
 /// response. A client closes the transport.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandshakeError {
     /// RFC 9112, section 2.2: the bytes are not the head of an HTTP message.
     Malformed {
         /// The line that breaks a rule; 1 is the first.
         line: usize,
+        /// The place in it: the number of bytes before.
+        at: usize,
+        /// What is wrong there.
+        fault: LineFault,
     },
     /// RFC 9112, section 3: the request line is longer than the limit for the entire head.
     TargetTooLong {
@@ -44,27 +50,50 @@ pub enum HandshakeError {
 
     /// RFC 6455, section 4.2.1: the method is GET. Holds the method that was found.
     Method(Box<str>),
-    /// RFC 9112, section 3.2: the request target has one of the forms of HTTP/1.1.
+    /// RFC 9112, section 3.2: the request target has one of the forms of HTTP/1.1. Decided here in
+    /// the lenient way: a path may have each visible ASCII character but `#`, as some clients escape
+    /// none of them.
     Target {
-        /// The first character that does not fit.
-        found: char,
+        /// The first byte that does not fit; a space if the target ends too early.
+        found: u8,
         /// Its place: the number of bytes before it in the target.
         at: usize,
     },
+    /// RFC 9113, section 8.3: pseudo-headers come first, each once, and those that the request
+    /// needs are there and valid. Holds the name of one that is not.
+    PseudoHeader(Box<str>),
+    /// RFC 9113, section 8.2: a field has a valid name, in lower case, and a valid value; over
+    /// HTTP/2 and HTTP/3 it does not concern the connection (`Connection`, `Upgrade`). Holds the
+    /// name of one that breaks this.
+    Field(Box<str>),
     /// RFC 9112, section 3.2: there is one valid `Host`.
-    Host,
-    /// RFC 9110, section 9.3.1: the request has no content, which would be read as frames.
-    Content,
-    /// RFC 6455, section 4.2.1: `Upgrade` names `websocket` and `Connection` names `Upgrade`.
-    NotUpgrade,
+    Host(FieldFault),
+    /// RFC 9110, section 9.3.1: the request has no content, which would be read as frames:
+    /// `Content-Length` is 0 or absent.
+    ContentLength(FieldFault),
+    /// RFC 9110, section 9.3.1: the request has no content, which would be read as frames: there is
+    /// no `Transfer-Encoding`.
+    TransferEncoding(FieldFault),
+    /// RFC 6455, section 4.2.1: `Upgrade` names `websocket` and `Connection` names `Upgrade`. Some
+    /// proxies remove both.
+    NotUpgrade {
+        /// Whether `Upgrade` names `websocket`.
+        upgrade: bool,
+        /// Whether `Connection` names `Upgrade`.
+        connection: bool,
+    },
+    /// RFC 8441, section 4: over HTTP/2 and HTTP/3 the request is a CONNECT with `:protocol`.
+    NotExtendedConnect,
+    /// RFC 8441, section 5: the `:protocol` is `websocket`. Holds the one that was found.
+    Protocol(Box<str>),
     /// RFC 6455, section 4.2.1: there is one `Sec-WebSocket-Key`, of 16 bytes in base64.
-    Key,
+    Key(FieldFault),
     /// RFC 6455, section 4.3: `Sec-WebSocket-Version` occurs once, a number from 0 to 255.
-    VersionMalformed,
+    VersionMalformed(FieldFault),
     /// RFC 6455, section 4.4: the version is 13. Holds the version that was found.
     VersionUnsupported(u8),
     /// RFC 6454, section 7.3: there is at most one `Origin`, which is text.
-    Origin,
+    Origin(FieldFault),
     /// RFC 6455, section 10.2: the [`OriginPolicy`](crate::OriginPolicy) does not allow pages of
     /// this origin.
     OriginForbidden {
@@ -75,34 +104,44 @@ pub enum HandshakeError {
     },
 
     /// RFC 6455, section 4.1: `Sec-WebSocket-Protocol` is a list of different tokens in a request,
-    /// and one token in a response.
-    Subprotocol,
+    /// and one token in a response. Its value is not shown, as browsers put tokens there.
+    Subprotocol(FieldFault),
     /// RFC 6455, section 9.1: `Sec-WebSocket-Extensions` fits its grammar; in a response, the
     /// parameters fit the offer, and each extension occurs once.
-    Extensions,
+    Extensions(FieldFault),
 
     /// RFC 6455, section 4.1: the server answered with another status than 101.
     Refused(Box<Response>),
+    /// RFC 9110, section 9.3.6: the proxy opened no tunnel. Holds its response, which has
+    /// `Proxy-Authenticate` if the status is 407.
+    ProxyRefused(Box<Response>),
     /// RFC 9110, section 15.2: there are too many interim responses.
     TooManyInterimResponses {
         /// [`Config::max_interim_responses`](crate::Config::max_interim_responses).
         max: u8,
     },
-    /// RFC 6455, section 4.1: the `Upgrade` of a 101 is `websocket`.
-    Upgrade,
+    /// RFC 6455, section 4.1: the `Upgrade` of a 101 is `websocket`, and nothing else.
+    Upgrade(FieldFault),
     /// RFC 6455, section 4.1: the `Connection` of a 101 names `Upgrade`.
-    Connection,
+    Connection(FieldFault),
     /// RFC 6455, section 4.1: `Sec-WebSocket-Accept` occurs once and answers the key.
-    Accept,
+    Accept(FieldFault),
     /// RFC 6455, section 4.1: the server chooses among the subprotocols that were offered. Holds
-    /// the one that it chose.
+    /// the one that it chose; the text shows only its length, as it may be a token.
     SubprotocolNotOffered(Box<str>),
     /// RFC 6455, section 4.1: the client requires a subprotocol, and the server chose none.
     SubprotocolMissing,
     /// RFC 6455, section 4.1: the server accepts extensions that were offered. This one was not.
     ExtensionNotOffered(Box<str>),
-    /// RFC 6455, section 4.1: the transport ended before the response did.
-    TransportEnded,
+    /// RFC 6455, section 7.4.1: the client requires this extension, and the server did not accept
+    /// it. An `Endpoint` closes the connection with 1010 instead.
+    ExtensionMissing(Box<str>),
+    /// RFC 6455, section 4.1: the transport ended before the opening handshake was complete.
+    TransportEnded {
+        /// How many bytes of the peer had come by then. If it is 0 for a client, the server closed the
+        /// connection without an answer.
+        received: usize,
+    },
 }
 
 impl HandshakeError {
@@ -115,39 +154,50 @@ impl HandshakeError {
             Self::OriginForbidden { .. } => 403,
             Self::Method(_) => 405,
             Self::TargetTooLong { .. } => 414,
-            Self::NotUpgrade | Self::VersionUnsupported(_) => 426,
+            Self::NotUpgrade { .. } => 426,
             Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => 431,
+            Self::Protocol(_) => 501, // RFC 9220, section 3
             Self::HttpVersion { .. } => 505,
             Self::Refused(_)
+            | Self::ProxyRefused(_)
             | Self::TooManyInterimResponses { .. }
-            | Self::Upgrade
-            | Self::Connection
-            | Self::Accept
+            | Self::Upgrade(_)
+            | Self::Connection(_)
+            | Self::Accept(_)
             | Self::SubprotocolNotOffered(_)
             | Self::SubprotocolMissing
             | Self::ExtensionNotOffered(_)
-            | Self::TransportEnded => 502,
+            | Self::ExtensionMissing(_)
+            | Self::TransportEnded { .. } => 502,
             Self::Malformed { .. }
             | Self::Target { .. }
-            | Self::Host
-            | Self::Content
-            | Self::Key
-            | Self::VersionMalformed
-            | Self::Origin
-            | Self::Subprotocol
-            | Self::Extensions => 400,
+            | Self::PseudoHeader(_)
+            | Self::Field(_)
+            | Self::NotExtendedConnect
+            | Self::Host(_)
+            | Self::ContentLength(_)
+            | Self::TransferEncoding(_)
+            | Self::Key(_)
+            | Self::VersionMalformed(_)
+            | Self::VersionUnsupported(_)
+            | Self::Origin(_)
+            | Self::Subprotocol(_)
+            | Self::Extensions(_) => 400,
         }
     }
 }
 
 impl fmt::Display for HandshakeError {
+    /// Shows no subprotocol (where browsers put tokens), no userinfo and no query.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed { line } => {
-                return write!(
-                    f,
-                    "line {line} is not valid in an HTTP/1.1 head (RFC 9112, section 2.2)"
-                );
+            Self::Malformed { line, at, fault } => {
+                let section = fault.section();
+                write!(f, "line {line} of the head is not HTTP/1.1 after {at} bytes: {fault}")?;
+                if (*line, *at, *fault) == (1, 0, LineFault::Control(0x16)) {
+                    f.write_str("; these bytes look like TLS")?;
+                }
+                return write!(f, " ({section})");
             }
             Self::TargetTooLong { max } => {
                 return write!(
@@ -183,19 +233,47 @@ impl fmt::Display for HandshakeError {
             Self::Target { found, at } => {
                 return write!(
                     f,
-                    "the request target is not valid: {found:?} after {at} bytes (RFC 9112, section 3.2)"
+                    "the request target is not valid: it has {} after {at} bytes; it must be a path, or an http URI, in visible ASCII without '#' (RFC 9112, section 3.2)",
+                    Shown(*found)
                 );
             }
-            Self::Host => "there must be one valid Host header (RFC 9112, section 3.2)",
-            Self::Content => "the request must have no content (RFC 9110, section 9.3.1)",
-            Self::NotUpgrade => {
-                "not a WebSocket handshake: it needs 'Upgrade: websocket' and 'Connection: Upgrade' (RFC 6455, section 4.2.1)"
+            Self::PseudoHeader(name) => {
+                return write!(
+                    f,
+                    "the pseudo-header {} is missing, not valid, or out of place (RFC 9113, section 8.3)",
+                    name.escape_debug()
+                );
             }
-            Self::Key => {
-                "Sec-WebSocket-Key must be there once, 16 bytes in base64 (RFC 6455, section 4.2.1)"
+            Self::Field(name) => {
+                return write!(
+                    f,
+                    "the header {} is not valid here (RFC 9113, section 8.2)",
+                    name.escape_debug()
+                );
             }
-            Self::VersionMalformed => {
-                "Sec-WebSocket-Version must be there once, a number (RFC 6455, section 4.3)"
+            Self::NotExtendedConnect => {
+                "not a WebSocket handshake: over HTTP/2 and HTTP/3 it is a CONNECT with ':protocol' (RFC 8441, section 4)"
+            }
+            Self::Protocol(found) => {
+                return write!(
+                    f,
+                    "the ':protocol' must be websocket, not {} (RFC 8441, section 5)",
+                    found.escape_debug()
+                );
+            }
+            Self::NotUpgrade {
+                upgrade,
+                connection,
+            } => {
+                let missing = match (upgrade, connection) {
+                    (false, true) => "'Upgrade: websocket'",
+                    (true, false) => "'Connection: Upgrade'",
+                    _ => "'Upgrade: websocket' and 'Connection: Upgrade'",
+                };
+                return write!(
+                    f,
+                    "not a WebSocket handshake: it needs {missing} (RFC 6455, section 4.2.1)"
+                );
             }
             Self::VersionUnsupported(found) => {
                 return write!(
@@ -203,29 +281,30 @@ impl fmt::Display for HandshakeError {
                     "the WebSocket version must be 13, not {found} (RFC 6455, section 4.4)"
                 );
             }
-            Self::Origin => "there must be at most one Origin, in text (RFC 6454, section 7.3)",
             Self::OriginForbidden { origin, host } => {
                 return write!(
                     f,
                     "pages of {} may not connect to {} (RFC 6455, section 10.2)",
-                    origin.escape_debug(),
+                    without_secrets(origin).escape_debug(),
                     host.escape_debug()
                 );
-            }
-            Self::Subprotocol => {
-                "Sec-WebSocket-Protocol must be a list of different tokens, one in a response (RFC 6455, section 4.1)"
-            }
-            Self::Extensions => {
-                "Sec-WebSocket-Extensions does not fit its grammar or the offer (RFC 6455, section 9.1)"
             }
             Self::Refused(response) => {
                 write!(f, "the server refused with HTTP status {}", response.status)?;
                 return match response.headers.get("location") {
                     Some(to) if response.status / 100 == 3 => {
-                        write!(f, ", a redirect to {}", to.escape_debug())
+                        let to = without_secrets(to).escape_debug();
+                        write!(f, ", a redirect to {to}")
                     }
                     _ => Ok(()),
                 };
+            }
+            Self::ProxyRefused(response) => {
+                return write!(
+                    f,
+                    "the proxy refused with HTTP status {} (RFC 9110, section 9.3.6)",
+                    response.status
+                );
             }
             Self::TooManyInterimResponses { max } => {
                 return write!(
@@ -233,16 +312,11 @@ impl fmt::Display for HandshakeError {
                     "there are more interim responses than `max_interim_responses`, {max} (RFC 9110, section 15.2)"
                 );
             }
-            Self::Upgrade => "status 101 without 'Upgrade: websocket' (RFC 6455, section 4.1)",
-            Self::Connection => "status 101 without 'Connection: Upgrade' (RFC 6455, section 4.1)",
-            Self::Accept => {
-                "status 101 with a wrong or missing Sec-WebSocket-Accept (RFC 6455, section 4.1)"
-            }
             Self::SubprotocolNotOffered(found) => {
                 return write!(
                     f,
-                    "the server chose the subprotocol '{}', which was not offered (RFC 6455, section 4.1)",
-                    found.escape_debug()
+                    "the server chose a subprotocol of {} bytes that was not offered (RFC 6455, section 4.1)",
+                    found.len()
                 );
             }
             Self::SubprotocolMissing => {
@@ -255,11 +329,57 @@ impl fmt::Display for HandshakeError {
                     found.escape_debug()
                 );
             }
-            Self::TransportEnded => {
-                "the transport ended before the response did (RFC 6455, section 4.1)"
+            Self::ExtensionMissing(name) => {
+                return write!(
+                    f,
+                    "the server did not accept the extension '{}', which is required (RFC 6455, section 7.4.1)",
+                    name.escape_debug()
+                );
             }
+            Self::TransportEnded { received: 0 } => {
+                "the peer closed the transport without a word of the opening handshake (RFC 6455, section 4.1)"
+            }
+            Self::TransportEnded { received } => {
+                return write!(
+                    f,
+                    "the transport ended in the opening handshake, after {received} bytes of the peer (RFC 6455, section 4.1)"
+                );
+            }
+            Self::Host(fault) => return field(f, "Host", fault, "it must be there once, a name or an address, and perhaps a port", "RFC 9112, section 3.2"),
+            Self::ContentLength(fault) => return field(f, "Content-Length", fault, "the request must have no content", "RFC 9110, section 9.3.1"),
+            Self::TransferEncoding(fault) => return field(f, "Transfer-Encoding", fault, "the request must have no content", "RFC 9110, section 9.3.1"),
+            Self::Key(fault) => return field(f, "Sec-WebSocket-Key", fault, "it must be there once, 16 bytes in 24 of base64", "RFC 6455, section 4.2.1"),
+            Self::VersionMalformed(fault) => return field(f, "Sec-WebSocket-Version", fault, "it must be there once, a number", "RFC 6455, section 4.3"),
+            Self::Origin(fault) => return field(f, "Origin", fault, "it must be there at most once, in text", "RFC 6454, section 7.3"),
+            Self::Subprotocol(fault) => return field(f, "Sec-WebSocket-Protocol", fault, "it must be a list of different tokens, one token in a response", "RFC 6455, section 4.1"),
+            Self::Extensions(fault) => return field(f, "Sec-WebSocket-Extensions", fault, "it must fit its grammar, and the offer in a response", "RFC 6455, section 9.1"),
+            Self::Upgrade(fault) => return field(f, "Upgrade", fault, "a 101 must have one, which is 'websocket'", "RFC 6455, section 4.1"),
+            Self::Connection(fault) => return field(f, "Connection", fault, "a 101 must have one that names 'Upgrade'", "RFC 6455, section 4.1"),
+            Self::Accept(fault) => return field(f, "Sec-WebSocket-Accept", fault, "a 101 must have one, which answers the key", "RFC 6455, section 4.1"),
         })
     }
+}
+
+impl fmt::Debug for HandshakeError {
+    /// Shows the text, which has no secret, so that no new variant can show one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(response) => f.debug_tuple("Refused").field(response).finish(),
+            Self::ProxyRefused(response) => f.debug_tuple("ProxyRefused").field(response).finish(),
+            _ => write!(f, "HandshakeError({self})"),
+        }
+    }
+}
+
+/// What is wrong with a field, and what is right.
+fn field(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    fault: &FieldFault,
+    right: &str,
+    section: &str,
+) -> fmt::Result {
+    write!(f, "{name} {fault}; {right} ({section})")
 }
 
 impl core::error::Error for HandshakeError {}
@@ -274,10 +394,10 @@ impl From<&HandshakeError> for Response {
             // RFC 9110, section 15.5.6: the methods that are allowed.
             HandshakeError::Method(_) => headers.push_checked("Allow", b"GET"),
             // RFC 6455, section 4.4: the versions that are supported.
-            HandshakeError::VersionMalformed => {
+            HandshakeError::VersionMalformed(_) | HandshakeError::VersionUnsupported(_) => {
                 headers.push_checked("Sec-WebSocket-Version", b"13");
             }
-            HandshakeError::NotUpgrade | HandshakeError::VersionUnsupported(_) => {
+            HandshakeError::NotUpgrade { .. } => {
                 headers.push_checked("Upgrade", b"websocket");
                 headers.push_checked("Sec-WebSocket-Version", b"13");
             }

@@ -2,27 +2,40 @@
 //!
 //! Invariant: what the application adds never changes what the handshake itself says.
 
-use super::headers::Headers;
+use super::headers::{Headers, is_value};
 use super::setup_error::SetupError;
+use super::token::is_token;
 use bytes::BytesMut;
 
 /// Whether only the handshake itself may write a field of this name.
 pub(super) fn is_reserved(name: &str) -> bool {
-    const RESERVED: [&str; 10] = [
+    const RESERVED: [&str; 13] = [
         "connection",
         "content-length",
         "host",
+        "keep-alive",
+        "proxy-connection",
         "sec-websocket-accept",
         "sec-websocket-extensions",
         "sec-websocket-key",
         "sec-websocket-protocol",
         "sec-websocket-version",
+        "te",
         "transfer-encoding",
         "upgrade",
     ];
     RESERVED
         .iter()
         .any(|other| other.eq_ignore_ascii_case(name))
+}
+
+/// Whether a field concerns one connection, besides `Connection` and `Upgrade`: only HTTP/1.1 has
+/// such (RFC 9113, section 8.2.2).
+pub(super) fn is_of_connection(name: &[u8], value: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"keep-alive")
+        || name.eq_ignore_ascii_case(b"proxy-connection")
+        || name.eq_ignore_ascii_case(b"transfer-encoding")
+        || (name.eq_ignore_ascii_case(b"te") && !value.eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Adds a field of the application's to `headers`.
@@ -33,16 +46,10 @@ pub(super) fn add(headers: &mut Headers, name: &str, value: &str) -> Result<(), 
     headers.push(name, value)
 }
 
-/// Appends one field to `out`.
+/// Appends one field to `out`. Whoever made it has checked it.
 pub(super) fn write_field(name: &str, value: &[u8], out: &mut BytesMut) {
+    debug_assert!(is_token(name.as_bytes()) && is_value(value), "{name}");
     for part in [name.as_bytes(), b": ", value, b"\r\n"] {
         out.extend_from_slice(part);
-    }
-}
-
-/// Appends all fields to `out`.
-pub(super) fn write_fields(headers: &Headers, out: &mut BytesMut) {
-    for (name, value) in headers.iter() {
-        write_field(name, value, out);
     }
 }

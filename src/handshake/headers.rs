@@ -1,13 +1,13 @@
 //! Header fields of an opening handshake.
 //!
-//! Invariant: names are tokens, and a field that could break out of its line (RFC 9112,
-//! section 11.1) cannot be made.
+//! Invariant: names are tokens, or pseudo-headers that this crate makes, and a field that could
+//! break out of its line (RFC 9112, section 11.1) cannot be made.
 
 use super::setup_error::SetupError;
-use super::token::is_token;
+use super::shown;
+use super::token::{is_token, is_token_byte};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -36,22 +36,22 @@ pub struct Headers {
     fields: Vec<Field>,
 }
 
-/// The place of a field.
+/// The place of a field: small, because a field may have as few as four bytes.
 #[derive(Clone)]
 pub(crate) struct Field {
-    pub(crate) name: Range<usize>,
-    pub(crate) value: Range<usize>,
+    pub(crate) name: Range<u32>,
+    pub(crate) value: Range<u32>,
 }
 
 /// A value, looked up when it is asked for: most of those that a pass over the fields meets are not.
 pub(crate) struct Value<'h> {
     headers: &'h Headers,
-    place: &'h Range<usize>,
+    place: &'h Range<u32>,
 }
 
 impl<'h> Value<'h> {
     pub(crate) fn get(&self) -> &'h [u8] {
-        self.headers.part(self.place)
+        self.headers.field_part(self.place)
     }
 }
 
@@ -62,10 +62,18 @@ impl AsRef<[u8]> for Value<'_> {
 }
 
 /// The place of a text in the head.
+#[derive(Clone)]
 pub(crate) enum Place {
     Head(Range<usize>),
     /// The text is not from the head.
     Own(Box<str>),
+}
+
+impl Default for Place {
+    /// An empty text.
+    fn default() -> Self {
+        Self::Head(0..0)
+    }
 }
 
 impl Headers {
@@ -92,24 +100,50 @@ impl Headers {
     /// LF or NUL (RFC 9110, section 5.5).
     pub fn push(&mut self, name: &str, value: &str) -> Result<(), SetupError> {
         if !is_token(name.as_bytes()) {
-            return Err(SetupError::Name);
+            let at = name.bytes().position(|byte| !is_token_byte(byte));
+            return Err(SetupError::Name {
+                at: at.unwrap_or(0),
+            });
         }
         check_value(value)?;
         self.push_checked(name, value.as_bytes());
         Ok(())
     }
 
-    /// Appends a field that is known to be valid.
+    /// Appends a field that is known to be valid; its name may be that of a pseudo-header.
     pub(crate) fn push_checked(&mut self, name: &str, value: &[u8]) {
-        debug_assert!(is_token(name.as_bytes()));
+        let token = name.strip_prefix(':').unwrap_or(name);
+        debug_assert!(is_token(token.as_bytes()));
+        let mut append = |bytes: &[u8]| {
+            let start = self.bytes.len() as u32;
+            self.bytes.extend_from_slice(bytes);
+            start..self.bytes.len() as u32
+        };
+        let name = append(name.as_bytes());
+        let value = append(value);
+        self.fields.push(Field { name, value });
+    }
+
+    /// As [`push_checked`](Self::push_checked), with the name in lower case, as HTTP/2 and HTTP/3
+    /// ask for (RFC 9113, section 8.2.1).
+    pub(crate) fn push_lower_case(&mut self, name: &str, value: &[u8]) {
+        self.push_checked(&name.to_ascii_lowercase(), value);
+    }
+
+    /// The same fields without those of this name.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        let mut others = Self::new();
+        for (other, value) in self.iter().filter(|(n, _)| !n.eq_ignore_ascii_case(name)) {
+            others.push_checked(other, value);
+        }
+        others
+    }
+
+    /// Keeps a text beside the fields.
+    pub(crate) fn keep(&mut self, text: &str) -> Place {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(name.as_bytes());
-        let middle = self.bytes.len();
-        self.bytes.extend_from_slice(value);
-        self.fields.push(Field {
-            name: start..middle,
-            value: middle..self.bytes.len(),
-        });
+        self.bytes.extend_from_slice(text.as_bytes());
+        Place::Head(start..self.bytes.len())
     }
 
     /// Returns the value of the first field of this name, if it is text.
@@ -141,7 +175,7 @@ impl Headers {
                 headers: self,
                 place: &field.value,
             };
-            (self.part(&field.name), value)
+            (self.field_part(&field.name), value)
         })
     }
 
@@ -174,6 +208,10 @@ impl Headers {
 
     fn bytes_of_fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.raw().map(|(name, value)| (name, value.get()))
+    }
+
+    fn field_part(&self, place: &Range<u32>) -> &[u8] {
+        self.part(&(place.start as usize..place.end as usize))
     }
 
     /// A part of the head that holds the fields.
@@ -209,40 +247,36 @@ impl PartialEq for Headers {
 impl Eq for Headers {}
 
 impl fmt::Debug for Headers {
-    /// Without the values of fields that hold secrets, and without queries (`Location`, `Referer`).
+    /// Shows the values only of fields that are known to hold no secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SECRET: [&str; 4] = [
-            "authorization",
-            "cookie",
-            "proxy-authorization",
-            "set-cookie",
-        ];
-        let shown = self.iter().map(|(name, value)| {
-            let is_secret = SECRET
-                .iter()
-                .any(|secret| secret.eq_ignore_ascii_case(name));
-            let value = if is_secret { b"(secret)" } else { value };
-            let query = value.iter().position(|byte| *byte == b'?');
-            let (value, query) = value.split_at(query.unwrap_or(value.len()));
-            let rest = if query.is_empty() { "" } else { "?…" };
-            (name, format!("{}{rest}", value.escape_ascii()))
-        });
+        let shown = self
+            .iter()
+            .map(|(name, value)| (name, shown::Value(name, value)));
         f.debug_map().entries(shown).finish()
     }
 }
 
 /// RFC 9110, section 5.5: a value has no control characters except tabs.
 pub(crate) fn check_value(value: &str) -> Result<(), SetupError> {
-    let is_bad = |byte: u8| byte.is_ascii_control() && byte != b'\t';
-    if value.bytes().any(is_bad) {
-        return Err(SetupError::Value);
+    let mut bytes = value.bytes().enumerate();
+    match bytes.find(|(_, byte)| !is_value_byte(*byte)) {
+        Some((at, found)) => Err(SetupError::Value { found, at }),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+pub(crate) fn is_value(value: &[u8]) -> bool {
+    value.iter().all(|&byte| is_value_byte(byte))
+}
+
+const fn is_value_byte(byte: u8) -> bool {
+    !byte.is_ascii_control() || byte == b'\t'
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
 
     #[test]
     fn the_first_of_a_name_counts_and_all_are_kept() {
@@ -257,8 +291,12 @@ mod tests {
         let all: Vec<_> = headers.get_all("A").collect();
         assert_eq!(all, [b"1", b"2"]);
         assert!((&headers).into_iter().eq(headers.iter()));
-        assert_eq!(headers.push("a b", ""), Err(SetupError::Name));
-        assert_eq!(headers.push("a", "\r\n"), Err(SetupError::Value));
+        assert_eq!(headers.push("a b", ""), Err(SetupError::Name { at: 1 }));
+        let value = SetupError::Value {
+            found: b'\n',
+            at: 1,
+        };
+        assert_eq!(headers.push("a", "x\n"), Err(value));
         assert_eq!(headers.len(), 3);
     }
 
@@ -266,10 +304,10 @@ mod tests {
     fn a_debug_print_shows_no_secret() {
         let mut headers = Headers::new();
         headers.push("COOKIE", "sesame").unwrap();
-        headers.push("Location", "/in?token=sesame").unwrap();
+        headers.push("Upgrade", "websocket").unwrap();
         assert_eq!(
             format!("{headers:?}"),
-            "{\"COOKIE\": \"(secret)\", \"Location\": \"/in?…\"}"
+            "{\"COOKIE\": (6 bytes), \"Upgrade\": \"websocket\"}"
         );
     }
 }

@@ -21,6 +21,20 @@ use bytes::Bytes;
 /// assert!(policy.allows(Some("https://app.example"), "api.example"));
 /// assert!(!policy.allows(Some("https://app.example.evil.test"), "api.example"));
 /// ```
+///
+/// What to set where:
+///
+/// - **Behind TLS**, also where a proxy ends it: [`https_only`](Self::https_only).
+/// - **Behind a proxy that rewrites `Host`**, or leaves out its port: the host of the page is never that
+///   of the request, and [`same_origin`](Self::same_origin) refuses everybody. Let the proxy pass
+///   `Host` on, or name the site in a [`list`](Self::list).
+///   [`HandshakeError::OriginForbidden`](crate::HandshakeError::OriginForbidden) has both names.
+/// - **On a private network or `localhost`, without TLS**: a name of the attacker's may be made to
+///   lead to your address (DNS rebinding). Origin and `Host` then have the same foreign name, and
+///   `same_origin` accepts them: name your sites in a [`list`](Self::list).
+/// - **Pages of files and apps** send `null` or `file://`: nobody knows whose they are. A list can
+///   name them, and then each such page is accepted.
+/// - **Native clients** that send `wss://example.com` as origin are judged as `https://example.com`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OriginPolicy {
     pages: Pages,
@@ -43,8 +57,8 @@ impl OriginPolicy {
         Self::of(Pages::SameOrigin)
     }
 
-    /// Accepts pages of these origins: scheme, host, and the port unless it is the scheme's own,
-    /// such as `https://app.example`; or `null`.
+    /// Accepts pages of these origins, written as browsers send them: scheme, host, and the port
+    /// unless it is the scheme's own, such as `https://app.example`; or `null`.
     #[must_use]
     pub fn list(origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let origins: Vec<String> = origins.into_iter().map(Into::into).collect();
@@ -57,10 +71,11 @@ impl OriginPolicy {
         Self::of(Pages::Any)
     }
 
-    /// Accepts the same pages, but only if they came over TLS: those of an `https` origin.
+    /// Accepts the same pages, but only if they came over TLS: those of an `https` (or `wss`) origin.
     ///
-    /// Use it where the server itself is reached over TLS only. The core does not know that:
-    /// without it a page of `http://example.com` may connect to `example.com`.
+    /// Use it where the server itself is reached over TLS only. The core does not know that: without
+    /// it a page of `http://example.com`, which anybody on the way can write, may connect to
+    /// `example.com`. It also fixes the port of a `Host` that names none to 443.
     ///
     /// ```
     /// use sansocket::OriginPolicy;
@@ -105,7 +120,18 @@ impl OriginPolicy {
 fn is_https(origin: &str) -> bool {
     origin
         .split_once("://")
-        .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
+        .is_some_and(|(scheme, _)| is_secure(scheme) == Some(true))
+}
+
+/// Whether a scheme is that of TLS; `None` if it is none of the web. Some native clients send the
+/// scheme of the WebSocket as that of their origin.
+fn is_secure(scheme: &str) -> Option<bool> {
+    let is_any = |names: [&str; 2]| names.iter().any(|name| scheme.eq_ignore_ascii_case(name));
+    if is_any(["https", "wss"]) {
+        Some(true)
+    } else {
+        is_any(["http", "ws"]).then_some(false)
+    }
 }
 
 /// Here the server does not know whether it is behind TLS, so a host without a port gets the
@@ -113,11 +139,7 @@ fn is_https(origin: &str) -> bool {
 fn is_same_host(origin: &str, host: &str) -> Option<bool> {
     let (scheme, origin) = origin.split_once(':')?;
     let origin = origin.strip_prefix("//")?;
-    let secure = match scheme {
-        s if s.eq_ignore_ascii_case("http") => false,
-        s if s.eq_ignore_ascii_case("https") => true,
-        _ => return None,
-    };
+    let secure = is_secure(scheme)?;
     if origin == host {
         return Some(Authority::parse(origin).is_ok());
     }
@@ -141,12 +163,65 @@ mod tests {
     }
 
     #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let hosts = ["a", "a:80", "a:443", "a:81", "A", "b", "[::1]", "[::1]:443"];
+        for (origin, allowed) in [
+            ("http://a", &["a", "a:80", "A"][..]),
+            ("http://a:80", &["a", "a:80", "A"]),
+            ("ws://a", &["a", "a:80", "A"]),
+            ("https://a", &["a", "a:443", "A"]),
+            ("HTTPS://a:443", &["a", "a:443", "A"]),
+            ("wss://a", &["a", "a:443", "A"]),
+            ("WSS://A:443", &["a", "a:443", "A"]),
+            ("wss://a:81", &["a:81"]),
+            ("ws://a:443", &["a:443"]),
+            ("wss://[::1]", &["[::1]", "[::1]:443"]),
+            ("wss://b", &["b"]),
+            ("file://", &[]),
+            ("file://a", &[]),
+            ("null", &[]),
+            ("", &[]),
+            ("a", &[]),
+            ("https:a", &[]),
+            ("https://", &[]),
+            ("https://a/", &[]),
+            ("https://me@a", &[]),
+            ("https://a b", &[]),
+            ("wss://https://a", &[]),
+            ("wsss://a", &[]),
+            ("chrome-extension://a", &[]),
+        ] {
+            let is_secure = matches!(origin.get(..5), Some("https" | "HTTPS"))
+                || matches!(origin.get(..4), Some("wss:" | "WSS:"));
+            let policy = OriginPolicy::same_origin();
+            for host in hosts {
+                let is_allowed = allowed.contains(&host);
+                assert_eq!(
+                    policy.allows(Some(origin), host),
+                    is_allowed,
+                    "{origin} {host}"
+                );
+                let behind_tls = policy.clone().https_only();
+                let expected = is_allowed && is_secure;
+                assert_eq!(
+                    behind_tls.allows(Some(origin), host),
+                    expected,
+                    "{origin} {host}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn https_only_narrows_each_policy() {
         let list = OriginPolicy::list(["http://a", "https://a", "null"]);
         for policy in [OriginPolicy::same_origin(), list, OriginPolicy::any()] {
             assert!(policy.allows(Some("http://a"), "a"));
             let policy = policy.https_only();
             assert!(policy.allows(Some("HTTPS://a"), "a"));
+            assert!(!policy.allows(Some("file://a"), "a"));
+            assert!(!policy.allows(Some("ws://a"), "a"));
+            assert!(!policy.allows(Some("https"), "a"));
             assert!(!policy.allows(Some("http://a"), "a"));
             assert!(!policy.allows(Some("null"), "a"));
             assert!(policy.allows(None, "a"));

@@ -15,7 +15,8 @@ use core::fmt;
 /// An HTTP response: what a server sends instead of an opening handshake, and what a client
 /// received.
 ///
-/// A server makes one with [`new`](Self::new) and sends it with `Endpoint::respond`. The core adds
+/// [`Request::answer`](crate::Request::answer) makes the one that accepts, for other software to send.
+/// A server makes any other with [`new`](Self::new) and sends it with `Endpoint::respond`. The core adds
 /// `Connection: close` and `Content-Length`, and for 426 the `Upgrade` and the supported version
 /// (RFC 6455, section 4.4). There is no `Date`: the core has no clock. A client finds one in
 /// [`Event::Opened`](crate::Event::Opened) and in
@@ -58,6 +59,16 @@ impl Response {
         }
     }
 
+    /// A response that opens a WebSocket.
+    pub(crate) const fn opening(status: u16) -> Self {
+        Self {
+            status,
+            headers: Headers::new(),
+            body: Vec::new(),
+            is_complete: true,
+        }
+    }
+
     /// Adds a header field, such as `WWW-Authenticate`, `Retry-After`, `Location` or
     /// `Content-Type`.
     ///
@@ -88,7 +99,7 @@ impl Response {
     /// fn print(event: &Event) {
     ///     match event {
     ///         Event::Opened(response) => {
-    ///             println!("open; {:?} {:?}", response.subprotocol(), response.extensions());
+    ///             println!("open; {:?}", response.subprotocol());
     ///         }
     ///         Event::Refused(error) => match &**error {
     ///             HandshakeError::Refused(response) => println!("status {}", response.status),
@@ -100,19 +111,20 @@ impl Response {
     /// ```
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.headers.get("sec-websocket-protocol").map(str::trim)
+        let mut values = self.headers.get_all("sec-websocket-protocol");
+        let value = values.find(|value| !value.trim_ascii().is_empty())?;
+        core::str::from_utf8(value.trim_ascii()).ok()
     }
 
     /// Returns the extensions that a response which opened has accepted (RFC 6455, section 9.1).
     ///
     /// A response which did not open was not checked: it has none if the field does not fit its
     /// grammar.
-    #[must_use]
-    pub fn extensions(&self) -> Vec<Extension> {
+    pub fn extensions(&self) -> impl Iterator<Item = Extension> {
         let values = self.headers.get_all("sec-websocket-extensions");
         let extensions = Extension::parse_list(values);
         debug_assert!(self.status != 101 || extensions.is_ok(), "it was checked");
-        extensions.unwrap_or_default()
+        extensions.into_iter().flatten()
     }
 
     /// Appends the response to `out`; `is_head`: in answer to a HEAD, without its content.
@@ -160,7 +172,7 @@ impl Response {
 }
 
 impl fmt::Debug for Response {
-    /// Hides the body, and the values of fields that hold secrets.
+    /// Hides the body, and the values of fields that may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
             .field("status", &self.status)
@@ -233,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_core_writes_is_written_once() {
+    fn fields_of_the_core_are_written_once() {
         let mut response = Response::new(426);
         for name in [
             "connection",
@@ -252,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_500() {
+    fn a_status_that_cannot_be_sent_becomes_500() {
         for status in [0, 100, 101, 199, 600, u16::MAX] {
             assert_eq!(Response::new(status).status, 500);
         }

@@ -1,39 +1,36 @@
 //! The server's opening handshake over HTTP/1.1 (RFC 6455, section 4.2).
 //!
-//! Invariant: a request without an error has passed every rule.
+//! Invariant: it judges nothing but the form of the head; the rest is for `rules.rs`.
 
-use super::config::{Config, Negotiator};
+use super::config::Config;
 use super::error::HandshakeError;
-use super::headers::Headers;
-use super::http1::body::decimal;
 use super::http1::head::{Head, HeadReader};
 use super::http1::request_line::RequestLine;
-use super::negotiation::list::Once;
-use super::negotiation::offer::{Offer, read_upgrade};
-use super::origin::OriginPolicy;
-use super::request::Request;
-use super::uri::Authority;
+use super::request::{Request, Start, Version};
+use super::rules::{Rules, well_formed};
+use crate::connection::Settings;
 use crate::frame::Input;
 
 /// The server's side of an opening handshake, which waits for a request.
 #[derive(Debug)]
 pub(crate) struct ServerHandshake {
     reader: HeadReader,
-    origins: OriginPolicy,
-    deflate: Negotiator,
+    /// How many bytes have come.
+    received: usize,
+    rules: Rules,
 }
 
 impl ServerHandshake {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             reader: HeadReader::new(config.max_head_size, config.max_headers),
-            origins: config.origins.clone(),
-            deflate: config.negotiator(),
+            received: 0,
+            rules: Rules::new(config),
         }
     }
 
     /// Takes what came from the client, and returns its request once the head is complete; `None`
-    /// until then. It takes no byte after the head.
+    /// until then. It takes no byte after the head. `settings` are those of the connection.
     ///
     /// It is an error if the head is not well-formed HTTP/1.x or exceeds a limit: then it is
     /// unknown what the client wants. Any other request is returned, with [`Request::error`] set if
@@ -41,115 +38,48 @@ impl ServerHandshake {
     pub(crate) fn receive(
         &mut self,
         input: &mut Input<'_>,
+        settings: &Settings,
     ) -> Option<Result<Request, HandshakeError>> {
-        match self.reader.receive(input) {
+        let len = input.len();
+        let head = self.reader.receive(input);
+        self.received += len - input.len();
+        match head {
             Ok(None) => None,
-            Ok(Some(head)) => Some(self.read(head)),
+            Ok(Some(head)) => Some(self.read(head, settings)),
             Err(error) => Some(Err(error)),
         }
     }
 
-    fn read(&self, head: Head) -> Result<Request, HandshakeError> {
-        let line = RequestLine::parse(head.first_line()?)?;
-        let routing = Routing::read(&head.headers)?;
-        let host = match (line.authority, routing.host) {
-            // RFC 9112, section 3.2.2: the authority of the target counts.
-            (Some(authority), Some(_)) => authority,
-            // RFC 9112, section 3.2: a client of HTTP/1.0 need not name a host.
-            (authority, None) if line.version == (1, 0) => authority.unwrap_or_default(),
-            (None, Some(host)) => host,
-            (_, None) => return Err(HandshakeError::Host),
+    /// The transport has ended.
+    pub(crate) const fn receive_eof(&self) -> HandshakeError {
+        HandshakeError::TransportEnded {
+            received: self.received,
+        }
+    }
+
+    fn read(&self, head: Head, settings: &Settings) -> Result<Request, HandshakeError> {
+        let line = RequestLine::parse(head.first_line())?;
+        let authority = line.authority;
+        let authority = authority.map(|host| head.headers.place_of(host.into()));
+        let start = Start {
+            method: line.method,
+            target: head.headers.place_of(line.target),
+            version: Version::Http1 { minor: line.minor },
         };
-        let has_content = routing.has_content;
-        let (major, minor) = line.version;
-        let is_get = line.method == "GET";
-        let host = head.headers.place_of(host.into());
-        let target = head.headers.place_of(line.target);
-        let mut request = Request::new(line.method, target, host, head.headers);
-        let checked = if (major, minor) == (1, 0) {
-            Err(HandshakeError::HttpVersion { major, minor })
-        } else if !is_get {
-            Err(HandshakeError::Method(request.method().into()))
-        } else if has_content {
-            Err(HandshakeError::Content)
-        } else {
-            self.check(&mut request)
-        };
+        let mut request = Request::new(start, head.headers, *settings);
+        let (fields, content) = well_formed(&mut request, authority, true)?;
+        let checked = self.rules.check(&mut request, fields, content);
         request.parts().error = checked.err();
         Ok(request)
-    }
-
-    /// RFC 6455, section 4.2.1: what the fields of an opening handshake say.
-    fn check(&self, request: &mut Request) -> Result<(), HandshakeError> {
-        let parts = request.parts();
-        parts.key = read_upgrade(parts.headers.raw())?;
-        let offer = Offer::read(parts.headers.raw())?;
-        parts.subprotocols = offer.subprotocols;
-        parts.extensions = offer.extensions;
-        if let Some(origin) = offer.origin
-            && !self.origins.allows(Some(&origin), request.host())
-        {
-            return Err(HandshakeError::OriginForbidden {
-                origin: origin.into(),
-                host: request.host().into(),
-            });
-        }
-        let parts = request.parts();
-        let element = self.deflate.accept(&parts.extensions);
-        parts.deflate = element.map(|element| (self.deflate.clone(), element));
-        Ok(())
-    }
-}
-
-/// The fields by which a request is routed and delimited (RFC 9112, sections 3.2 and 6). If they
-/// are not right, two servers may see two different requests (RFC 9112, section 11.2).
-struct Routing<'h> {
-    host: Option<&'h str>,
-    has_content: bool,
-}
-
-impl<'h> Routing<'h> {
-    fn read(headers: &'h Headers) -> Result<Self, HandshakeError> {
-        let (mut host, mut length) = (Once::Absent, Once::Absent);
-        let mut has_transfer_encoding = false;
-        for (name, value) in headers.raw() {
-            match name {
-                n if n.eq_ignore_ascii_case(b"host") => host.found(value.get().trim_ascii()),
-                n if n.eq_ignore_ascii_case(b"content-length") => {
-                    let value = value.get().trim_ascii();
-                    // Some read a number after a zero as octal, so this is no number.
-                    let is_plain = value == b"0" || !value.starts_with(b"0");
-                    length.found(decimal(value).filter(|_| is_plain));
-                }
-                n if n.eq_ignore_ascii_case(b"transfer-encoding") => has_transfer_encoding = true,
-                _ => {}
-            }
-        }
-        let host = match host {
-            Once::Absent => None,
-            Once::Repeated => return Err(HandshakeError::Host),
-            Once::Found(host) => {
-                Some(core::str::from_utf8(host).map_err(|_| HandshakeError::Host)?)
-            }
-        };
-        if let Some(host) = host {
-            Authority::parse(host).map_err(|_| HandshakeError::Host)?;
-        }
-        let has_content = match (length, has_transfer_encoding) {
-            (Once::Absent, coded) => coded,
-            (Once::Found(Some(len)), false) => len > 0,
-            // RFC 9112, section 6.3: a wrong length, or two ways to say it.
-            _ => return Err(HandshakeError::Content),
-        };
-        Ok(Self { host, has_content })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::{Session, Settings};
+    use crate::connection::Session;
     use crate::handshake::extension::Extension;
+    use crate::handshake::fault::{FieldFault, LineFault};
     use crate::handshake::response::Response;
     use crate::handshake::setup_error::SetupError;
     use alloc::string::ToString;
@@ -167,7 +97,7 @@ mod tests {
         let mut bytes = [head.as_bytes(), b"x"].concat();
         for piece in bytes.chunks_mut(size) {
             let mut input = Input(piece);
-            if let Some(result) = handshake.receive(&mut input) {
+            if let Some(result) = handshake.receive(&mut input, &Settings::default()) {
                 assert!(result.is_err() || size > 1 && input.0 == b"x" || input.0.is_empty());
                 return result;
             }
@@ -194,7 +124,7 @@ mod tests {
         assert_eq!((request.method(), request.host()), ("GET", "example.com"));
         assert_eq!((request.path(), request.query()), ("/chat", Some("q")));
         assert_eq!(request.select_subprotocol(&["b", "c"]), Some("b"));
-        assert_eq!(request.extensions().len(), 2);
+        assert_eq!(request.extensions().count(), 2);
         let [x, other] = ["x", "other"].map(|name| Extension::new(name).unwrap());
         assert_eq!(request.select_extension(x.clone()), Ok(()));
         for extension in [x, other] {
@@ -235,14 +165,29 @@ mod tests {
                 "HTTP/1.0",
                 HandshakeError::HttpVersion { major: 1, minor: 0 },
             ),
-            ("Upgrade: websocket", "X: y", HandshakeError::NotUpgrade),
-            ("Host", "Content-Length: 5\r\nHost", HandshakeError::Content),
+            (
+                "Upgrade: websocket",
+                "X: y",
+                HandshakeError::NotUpgrade {
+                    upgrade: false,
+                    connection: true,
+                },
+            ),
+            (
+                "Host",
+                "Content-Length: 5\r\nHost",
+                HandshakeError::ContentLength(FieldFault::Value("5".into())),
+            ),
             (
                 "Host",
                 "Transfer-Encoding: chunked\r\nHost",
-                HandshakeError::Content,
+                HandshakeError::TransferEncoding(FieldFault::Value("chunked".into())),
             ),
-            ("Key: d", "Key: ", HandshakeError::Key),
+            (
+                "Key: d",
+                "Key: ",
+                HandshakeError::Key(FieldFault::Length(23)),
+            ),
             (
                 "Version: 13",
                 "Version: 12",
@@ -251,22 +196,22 @@ mod tests {
             (
                 "Version: 13",
                 "Version: 013",
-                HandshakeError::VersionMalformed,
+                HandshakeError::VersionMalformed(FieldFault::Value("013".into())),
             ),
             (
                 "Host",
                 "Sec-WebSocket-Protocol: a,a\r\nHost",
-                HandshakeError::Subprotocol,
+                HandshakeError::Subprotocol(FieldFault::Duplicate),
             ),
             (
                 "Host",
-                "Sec-WebSocket-Extensions: ,\r\nHost",
-                HandshakeError::Extensions,
+                "Sec-WebSocket-Extensions: a;\r\nHost",
+                HandshakeError::Extensions(FieldFault::Cut),
             ),
             (
                 "Host",
                 "Origin: a\r\nOrigin: a\r\nHost",
-                HandshakeError::Origin,
+                HandshakeError::Origin(FieldFault::Repeated(2)),
             ),
             (
                 "Host",
@@ -283,46 +228,47 @@ mod tests {
             let response = Response::from(&error);
             assert_eq!(response.status, error.status());
             assert_eq!(response.body, format!("{error}\n").as_bytes());
-            assert_eq!(request.into_error(), Some(error));
+            assert_eq!(request.acceptable(), Err(error));
         }
     }
 
     #[test]
     fn a_head_that_is_not_well_formed_is_an_error() {
-        use HandshakeError::{Content, Host, HttpVersion, Malformed};
+        use HandshakeError::{ContentLength, Host, HttpVersion, TransferEncoding};
+        use LineFault::{BareLf, Control, Folded, NoColon, RequestLine, SpaceBeforeColon};
+        let malformed = |line, at, fault| HandshakeError::Malformed { line, at, fault };
+        let value = |value: &str| FieldFault::Value(value.into());
+        let target = |found, at| HandshakeError::Target { found, at };
+        let twice = FieldFault::Repeated(2);
         for (from, to, error) in [
-            ("GET ", "GET", Malformed { line: 1 }),
-            ("GET", "G\u{e9}T", Malformed { line: 1 }),
-            ("HTTP/1.1", "HTTP/1.1 ", Malformed { line: 1 }),
+            ("GET ", "GET", malformed(1, 19, RequestLine)),
+            ("GET", "G\u{e9}T", malformed(1, 1, RequestLine)),
+            ("HTTP/1.1", "HTTP/1.1 ", malformed(1, 20, RequestLine)),
             ("HTTP/1.1", "HTTP/2.0", HttpVersion { major: 2, minor: 0 }),
+            ("/chat", "chat", target(b'c', 0)),
+            ("/chat", "/ch#at", target(b'#', 3)),
+            ("Host:", "Host :", malformed(2, 4, SpaceBeforeColon)),
+            ("Upgrade: websocket", " folded", malformed(3, 0, Folded)),
+            ("Upgrade: websocket", "colon", malformed(3, 5, NoColon)),
+            ("Upgrade: websocket", "a: \0", malformed(3, 3, Control(0))),
+            ("\r\n\r\n", "\r\n\n", malformed(7, 0, BareLf)),
+            ("Host: example.com\r\n", "", Host(FieldFault::Missing)),
+            ("Host", "Host: a\r\nHost", Host(twice.clone())),
+            ("example.com", "a b", Host(value("a b"))),
             (
-                "/chat",
-                "chat",
-                HandshakeError::Target { found: 'c', at: 0 },
+                "Host",
+                "Content-Length: +0\r\nHost",
+                ContentLength(value("+0")),
             ),
-            (
-                "/chat",
-                "/ch\"at",
-                HandshakeError::Target { found: '"', at: 3 },
-            ),
-            ("Host:", "Host :", Malformed { line: 2 }),
-            ("Upgrade: websocket", " folded", Malformed { line: 3 }),
-            ("Upgrade: websocket", "no colon", Malformed { line: 3 }),
-            ("Upgrade: websocket", "a: \0", Malformed { line: 3 }),
-            ("\r\n\r\n", "\r\n\n", Malformed { line: 7 }),
-            ("Host: example.com\r\n", "", Host),
-            ("Host", "Host: a\r\nHost", Host),
-            ("example.com", "a b", Host),
-            ("Host", "Content-Length: +0\r\nHost", Content),
             (
                 "Host",
                 "Content-Length: 0\r\nContent-Length: 0\r\nHost",
-                Content,
+                ContentLength(twice),
             ),
             (
                 "Host",
                 "Content-Length: 0\r\nTransfer-Encoding: chunked\r\nHost",
-                Content,
+                TransferEncoding(value("chunked")),
             ),
         ] {
             assert_eq!(replaced(from, to), Err(error), "{to}");
@@ -336,7 +282,7 @@ mod tests {
         let read = |head: &str| {
             let mut bytes = head.as_bytes().to_vec();
             ServerHandshake::new(&config)
-                .receive(&mut Input(&mut bytes))
+                .receive(&mut Input(&mut bytes), &Settings::default())
                 .unwrap()
         };
         assert!(read(REQUEST).unwrap().error().is_none());
@@ -364,7 +310,7 @@ mod tests {
         let request = replaced("Host", "Cookie: sesame\r\nHost").unwrap();
         let shown = format!("{request:?}");
         assert!(
-            shown.contains("/chat?…") && !shown.contains("sesame"),
+            shown.contains("/chat") && !shown.contains("sesame"),
             "{shown}"
         );
     }

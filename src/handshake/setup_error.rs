@@ -12,9 +12,18 @@ use core::fmt;
 #[non_exhaustive]
 pub enum SetupError {
     /// RFC 9110, section 5.6.2: the name of a header field is a token.
-    Name,
-    /// RFC 9110, section 5.5: a value has no control character except tab.
-    Value,
+    Name {
+        /// The place of the first byte that does not fit: the number of bytes before it.
+        at: usize,
+    },
+    /// RFC 9110, section 5.5: a value has no control character except tab. Often it is the line end of
+    /// a file that held a token.
+    Value {
+        /// The first byte that does not fit.
+        found: u8,
+        /// Its place: the number of bytes before it.
+        at: usize,
+    },
     /// RFC 6455, section 4: the handshake writes this field itself.
     Reserved,
     /// RFC 6455, section 4.1: a subprotocol is a token and is offered once.
@@ -42,6 +51,15 @@ pub enum SetupError {
         /// Its place: the number of bytes before it in the URI.
         at: usize,
     },
+    /// RFC 7617, section 2, and RFC 6750, section 2.1: a user has no colon, user and password have no
+    /// control characters, and a bearer token has only certain signs.
+    Credentials,
+    /// RFC 9110, section 15.4: a redirect has one of the statuses 301, 302, 303, 307 and 308, and one
+    /// `Location`.
+    NotRedirect,
+    /// RFC 9110, section 17.9: a redirect from `wss` to `ws`, which is not followed, as everybody on the
+    /// way could read what was secret.
+    Insecure,
     /// RFC 6455, section 10.3: masking keys need entropy, and the operating system gave none.
     Entropy,
 }
@@ -49,11 +67,17 @@ pub enum SetupError {
 impl fmt::Display for SetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Name => {
-                "a header name must be a token: letters, digits, '-' (RFC 9110, section 5.6.2)"
+            Self::Name { at } => {
+                return write!(
+                    f,
+                    "a header name must be a token, of letters, digits and '-'; it is none after {at} bytes (RFC 9110, section 5.6.2)"
+                );
             }
-            Self::Value => {
-                "a header value must have no control characters, CR and LF among them (RFC 9110, section 5.5)"
+            Self::Value { found, at } => {
+                return write!(
+                    f,
+                    "a header value must have no control characters; it has {found:#04x} after {at} bytes (RFC 9110, section 5.5)"
+                );
             }
             Self::Reserved => {
                 "the handshake writes this header itself; use its own method (RFC 6455, section 4)"
@@ -82,6 +106,16 @@ impl fmt::Display for SetupError {
                     f,
                     "the character {found:?} after {at} bytes of the URI must be percent-encoded (RFC 3986, section 2.1)"
                 );
+            }
+            Self::Credentials => {
+                "a user must have no colon, user and password no control characters (RFC 7617, section 2); \
+                 a token only letters, digits and '-._~+/=' (RFC 6750, section 2.1)"
+            }
+            Self::NotRedirect => {
+                "the response is no redirect: it needs a status 301, 302, 303, 307 or 308 and one Location (RFC 9110, section 15.4)"
+            }
+            Self::Insecure => {
+                "the redirect leads from wss:// to ws://, which is not followed (RFC 9110, section 17.9)"
             }
             Self::Entropy => {
                 "the operating system gave no entropy for masking keys (RFC 6455, section 10.3)"

@@ -5,7 +5,7 @@
 use super::setup_error::SetupError;
 use alloc::borrow::Cow;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::net::Ipv6Addr;
 use core::str::FromStr;
 
@@ -19,7 +19,7 @@ pub(super) struct Uri {
     pub(super) is_secure: bool,
     /// What is before an `@`; this crate never sends it (RFC 9110, section 4.2.4).
     pub(super) userinfo: Option<String>,
-    /// A name or an address, without brackets.
+    /// A name or an address, without brackets; an IPv6 address with its zone after a `%`.
     pub(super) host: String,
     pub(super) port: u16,
     /// The value of `Host`: the port is left out if it is the scheme's own (RFC 6455, section 4.1).
@@ -51,32 +51,70 @@ impl FromStr for Uri {
         };
         if let Some(userinfo) = userinfo {
             let at = uri.len() - rest.len();
-            check(userinfo, at, |b| is_reg_name_byte(b) || b == b':')?;
+            let is_bad = |b| !is_reg_name_byte(b) && b != b':';
+            check_at(find_strictly(userinfo, is_bad), at)?;
         }
-        let ascii = to_ascii(authority)?;
+        let (authority, zone) = without_zone(authority)?;
+        let ascii = to_ascii(&authority)?;
         let Authority { host, port } = Authority::parse(&ascii)?;
         let port = port.unwrap_or_else(|| default_port(is_secure));
         let resource_name = resource_name(resource, uri.len() - resource.len())?;
 
-        let mut authority = if host.contains(':') {
-            format!("[{host}]")
+        let [open, close] = if host.contains(':') {
+            ["[", "]"]
         } else {
-            host.clone().into_owned()
+            [""; 2]
         };
-        if port != default_port(is_secure) {
-            authority.push(':');
-            authority.push_str(&port.to_string());
-        }
+        let port_part = match port {
+            port if port == default_port(is_secure) => String::new(),
+            port => format!(":{port}"),
+        };
+        let [zone_part, escaped_zone] = match zone {
+            None => [String::new(), String::new()],
+            Some(zone) => [format!("%{zone}"), format!("%25{zone}")],
+        };
         let scheme = if is_secure { "wss" } else { "ws" };
         Ok(Self {
             is_secure,
             userinfo: userinfo.map(String::from),
-            text: format!("{scheme}://{authority}{resource_name}"),
-            host: host.into_owned(),
+            text: format!("{scheme}://{open}{host}{escaped_zone}{close}{port_part}{resource_name}"),
+            authority: format!("{open}{host}{close}{port_part}"),
+            host: format!("{host}{zone_part}"),
             port,
-            authority,
             resource_name,
         })
+    }
+}
+
+impl Uri {
+    /// Whether it leads to the same scheme, host and port (RFC 6454, section 4).
+    pub(super) fn is_same_origin(&self, other: &Self) -> bool {
+        self.is_secure == other.is_secure && self.host == other.host && self.port == other.port
+    }
+
+    /// The authority with the port, also if it is the scheme's own.
+    pub(super) fn host_and_port(&self) -> String {
+        if self.port == default_port(self.is_secure) {
+            format!("{}:{}", self.authority, self.port)
+        } else {
+            self.authority.clone()
+        }
+    }
+}
+
+/// An authority without the zone of its IPv6 address, which means something only to this host, and
+/// that zone (RFC 6874, section 2).
+fn without_zone(authority: &str) -> Result<(Cow<'_, str>, Option<&str>), SetupError> {
+    let is_zone_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+    match authority.split_once("%25") {
+        Some((address, rest)) if address.starts_with('[') => {
+            let (zone, port) = rest.split_once(']').ok_or(SetupError::Host)?;
+            if zone.is_empty() || !zone.bytes().all(is_zone_byte) {
+                return Err(SetupError::Host);
+            }
+            Ok(([address, "]", port].concat().into(), Some(zone)))
+        }
+        _ => Ok((authority.into(), None)),
     }
 }
 
@@ -133,7 +171,7 @@ fn host_name(name: &str) -> Result<Cow<'_, str>, SetupError> {
     if !name.is_empty() && name.bytes().all(is_plain) {
         return Ok(Cow::Borrowed(name));
     }
-    if name.is_empty() || find_not(name, is_reg_name_byte).is_some() {
+    if name.is_empty() || find_strictly(name, |b| !is_reg_name_byte(b)).is_some() {
         return Err(SetupError::Host);
     }
     Ok(lower_case(name))
@@ -183,11 +221,9 @@ fn ascii_host_name(_: &str) -> Result<String, SetupError> {
 /// `resource` in the URI.
 fn resource_name(resource: &str, at: usize) -> Result<String, SetupError> {
     let (path, query) = resource.split_once('?').unwrap_or((resource, ""));
-    check(path, at, |b| is_path_byte(b) || !b.is_ascii())?;
+    check_at(find(path, |b| !is_path_byte(b)), at)?;
     let query_at = at + path.len() + 1;
-    check(query, query_at, |b| {
-        is_path_byte(b) || b == b'?' || !b.is_ascii()
-    })?;
+    check_at(find(query, |b| !is_query_byte(b)), query_at)?;
 
     let mut name = String::with_capacity(resource.len() + 1);
     name.push_str(if path.is_empty() { "/" } else { "" });
@@ -210,40 +246,42 @@ fn push_encoded(part: &str, out: &mut String) {
     }
 }
 
-/// Checks that `part`, at `at` in the URI, contains only what is allowed.
-fn check(part: &str, at: usize, allowed: impl Fn(u8) -> bool) -> Result<(), SetupError> {
-    match find_not(part, allowed) {
-        None => Ok(()),
-        Some((found, place)) => Err(SetupError::Character {
-            found,
-            at: at + place,
-        }),
-    }
+/// The error for a character that was found at this place of the part that starts at `at` in the URI.
+fn check_at(found: Option<(char, usize)>, at: usize) -> Result<(), SetupError> {
+    found.map_or(Ok(()), |(found, place)| {
+        let at = at + place;
+        Err(SetupError::Character { found, at })
+    })
 }
 
-/// The first character in `part` that is not allowed, and its place. A percent sign needs two hex
-/// digits after it.
+/// The first character of `part` that is bad, and its place.
 ///
-/// `allowed` must give the same answer for all bytes that are not ASCII.
-pub(crate) fn find_not(part: &str, allowed: impl Fn(u8) -> bool) -> Option<(char, usize)> {
+/// `is_bad` must give the same answer for all bytes that are not ASCII.
+fn find(part: &str, is_bad: impl Fn(u8) -> bool) -> Option<(char, usize)> {
+    let at = part.bytes().position(is_bad)?;
+    Some((char_at(part, at), at))
+}
+
+/// As [`find`], where a percent sign needs two hex digits after it.
+fn find_strictly(part: &str, is_bad: impl Fn(u8) -> bool) -> Option<(char, usize)> {
     let mut bytes = part.bytes().enumerate();
     while let Some((at, byte)) = bytes.next() {
+        let mut is_digit = || bytes.next().is_some_and(|(_, b)| b.is_ascii_hexdigit());
         let is_good = match byte {
-            b'%' => {
-                let digits = [bytes.next(), bytes.next()];
-                digits
-                    .iter()
-                    .all(|d| d.is_some_and(|(_, d)| d.is_ascii_hexdigit()))
-            }
-            other => allowed(other),
+            b'%' => is_digit() && is_digit(),
+            other => !is_bad(other),
         };
         if !is_good {
-            let found = part.get(at..).and_then(|rest| rest.chars().next());
-            debug_assert!(found.is_some(), "a character starts here");
-            return Some((found.unwrap_or(char::REPLACEMENT_CHARACTER), at));
+            return Some((char_at(part, at), at));
         }
     }
     None
+}
+
+fn char_at(part: &str, at: usize) -> char {
+    let found = part.get(at..).and_then(|rest| rest.chars().next());
+    debug_assert!(found.is_some(), "a character starts here");
+    found.unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 /// RFC 3986, section 3.2.2: unreserved characters and sub-delimiters.
@@ -253,9 +291,18 @@ const fn is_reg_name_byte(byte: u8) -> bool {
         || matches!(byte, b'!' | b'$' | b'&'..=b',' | b';' | b'=')
 }
 
-/// RFC 3986, section 3.3: what may be in a path.
-pub(crate) const fn is_path_byte(byte: u8) -> bool {
-    is_reg_name_byte(byte) || matches!(byte, b':' | b'@' | b'/')
+/// What may be in a path (RFC 3986, section 3.3), and what every browser leaves there as it is. What is
+/// not ASCII will be encoded.
+const fn is_path_byte(byte: u8) -> bool {
+    is_reg_name_byte(byte)
+        || matches!(byte, b':' | b'@' | b'/')
+        || matches!(byte, b'%' | b'[' | b']' | b'|')
+        || !byte.is_ascii()
+}
+
+/// As [`is_path_byte`], for a query.
+const fn is_query_byte(byte: u8) -> bool {
+    is_path_byte(byte) || matches!(byte, b'?' | b'{' | b'}' | b'^' | b'`' | b'\\')
 }
 
 #[cfg(test)]
@@ -267,13 +314,65 @@ mod tests {
         for (uri, found, at) in [
             ("ws://a/b c", ' ', 8),
             ("ws://a/b?c\"", '"', 10),
-            ("ws://a/?%4", '%', 8),
-            ("ws://u ser@a/", ' ', 6),
+            ("ws://u%4@a/", '%', 6),
+            ("ws://u ser%@a/", ' ', 6),
+            ("ws://u%ser @a/", '%', 6),
             ("ws://u\u{e9}@a/", '\u{e9}', 6),
             ("ws://a/\u{e9}\\", '\\', 9),
         ] {
             let error = uri.parse::<Uri>().err();
             assert_eq!(error, Some(SetupError::Character { found, at }), "{uri}");
+        }
+    }
+
+    /// A zone means something only to this host, so no server is told.
+    #[test]
+    fn a_zone_is_kept_for_dialling_and_left_out_of_host() {
+        let uri: Uri = "ws://[FE80::1%25eth0]:81/a".parse().unwrap();
+        assert_eq!((&*uri.host, uri.port), ("fe80::1%eth0", 81));
+        assert_eq!(uri.authority, "[fe80::1]:81");
+        assert_eq!(uri.text, "ws://[fe80::1%25eth0]:81/a");
+        let again: Uri = uri.text.parse().unwrap();
+        assert_eq!((again.host, again.text), (uri.host, uri.text));
+        for uri in [
+            "ws://[fe80::1%eth0]/",
+            "ws://[fe80::1%25]/",
+            "ws://[fe80::1%25a%25b]/",
+            "ws://[fe80::1%25a b]/",
+            "ws://[fe80::1%25\u{e9}]/",
+            "ws://[fe80::1%25eth0",
+            "ws://[fe80::1%25a]x]/",
+            "ws://[1.2.3.4%25eth0]/",
+        ] {
+            assert_eq!(uri.parse::<Uri>().err(), Some(SetupError::Host), "{uri}");
+        }
+        assert!(Authority::parse("[fe80::1%25eth0]").is_err(), "of a peer");
+        let uri: Uri = "ws://a%25b/".parse().unwrap();
+        assert_eq!(uri.authority, "a%25b", "a name has no zone");
+    }
+
+    /// What every browser leaves as it is, is sent; anything else is named.
+    #[test]
+    fn brackets_bars_and_percent_signs_are_sent_as_they_are() {
+        for (resource, bad) in [
+            ("/[a]|%x%4?[b]|%", None),
+            ("/?{a}^`\\%zz'", None),
+            ("/{", Some(('{', 9))),
+            ("/a}", Some(('}', 10))),
+            ("/a^", Some(('^', 10))),
+            ("/`", Some(('`', 9))),
+            ("/\\", Some(('\\', 9))),
+            ("/?<", Some(('<', 10))),
+            ("/?a\"", Some(('"', 11))),
+        ] {
+            let uri = format!("ws://a:1{resource}").parse::<Uri>();
+            match (uri, bad) {
+                (Ok(uri), None) => assert_eq!(uri.resource_name, resource),
+                (Err(error), Some((found, at))) => {
+                    assert_eq!(error, SetupError::Character { found, at }, "{resource}");
+                }
+                (uri, _) => panic!("{resource}: {:?}", uri.err()),
+            }
         }
     }
 
@@ -314,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_peer_sends_is_never_mapped() {
+    fn a_host_from_a_peer_is_never_mapped() {
         for host in ["\u{e9}.test", "\u{e9}.test:80", "\u{ff41}"] {
             assert!(Authority::parse(host).is_err(), "{host}");
         }

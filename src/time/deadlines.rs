@@ -79,7 +79,7 @@ pub(crate) struct Deadlines {
     /// The number of bytes in the output up to the end of what waits to leave: the last Ping, or
     /// our Close. What follows it is not waited for.
     ahead: u32,
-    /// Whether a write left bytes behind, or a later call found the same bytes waiting.
+    /// Whether a write was incomplete, or a later call found the same bytes waiting.
     is_blocked: bool,
     /// Whether the application holds back reading: the peer's answers may wait unread.
     is_held_back: bool,

@@ -16,8 +16,8 @@ pub enum Expired {
     Pong,
     /// [`Times::idle`](crate::Times::idle): no message. A Close with 1001 was sent.
     Idle,
-    /// [`Times::close`](crate::Times::close): the peer did not answer our Close, or the application
-    /// did not answer the peer's.
+    /// [`Times::close`](crate::Times::close): the peer did not answer our Close. If the application
+    /// does not answer the peer's Close in this time, the end is that Close.
     Close,
     /// [`Times::write`](crate::Times::write) or [`Times::min_rate`](crate::Times::min_rate): the peer
     /// does not read what is sent, or too slowly.

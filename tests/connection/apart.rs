@@ -42,7 +42,7 @@ fn connections(role: sansocket::Role, deflate: Option<&Extension>) -> [Connectio
     })
 }
 
-/// What was agreed on: windows are kept from message to message, or not.
+/// The agreed extension, with or without context takeover.
 fn agreed(forgets: bool) -> Extension {
     let mut agreed = Extension::new("permessage-deflate").unwrap();
     if forgets {
@@ -64,7 +64,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn what_is_written_is_what_an_ordinary_send_appends(
+    fn payload_and_output_are_what_an_ordinary_send_appends(
         role in prop::sample::select(&ROLES[..]),
         deflate in prop::option::of(any::<bool>()),
         messages in prop::collection::vec((any::<bool>(), lens(), any::<bool>()), 1..12),
@@ -118,7 +118,7 @@ fn a_payload_that_cannot_go_as_it_is_is_in_the_output() {
 }
 
 #[test]
-fn what_cannot_be_sent_leaves_nothing() {
+fn a_refused_send_leaves_nothing() {
     for role in ROLES {
         let [mut ws, _] = connections(role, None);
         let mut out = BytesMut::new();
@@ -166,7 +166,7 @@ fn an_endpoint_knows_how_much_of_the_payload_was_written() {
     }
 }
 
-/// What the transport does not take goes into the output, as in the examples.
+/// The part of the payload that the transport does not take goes into the output, as in the examples.
 #[test]
 fn a_payload_that_was_moved_into_the_output_is_not_waited_for() {
     let ws = connection(sansocket::Role::Server, Settings::default());

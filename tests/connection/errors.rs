@@ -16,7 +16,7 @@ fn no_variant_is_forgotten() {
     each_variant_has_a_test("SendError", source, include_str!("errors.rs"));
 }
 
-/// The action is refused, and the connection is as before.
+/// The action fails and changes nothing.
 fn refused(ws: &mut Connection, action: Action, error: SendError) {
     let mut out = BytesMut::from(&b"before"[..]);
     let before = (ws.is_open(), ws.must_close_transport(), ws.end());
@@ -48,7 +48,7 @@ fn open_connections() -> [Connection; 2] {
     ROLES.map(|role| connection(role, Settings::default()))
 }
 
-/// How many of them are complete messages.
+/// The number of complete messages among the events.
 const MESSAGES: usize = 5;
 
 #[test]
@@ -70,10 +70,10 @@ fn not_yet_open() {
     };
     let (config, now) = (Config::default(), Duration::ZERO);
 
-    // A server: before the request, in the midst of it, and before it is accepted.
+    // A server: before the request, in the middle of it, and before it is accepted.
     let mut endpoint = Endpoint::server(&config, now);
     too_early(&mut endpoint);
-    let mut served = serve(REQUEST.as_bytes(), Cuts::Whole, &config);
+    let mut served = serve(REQUEST.as_bytes(), Cuts::AtOnce, &config);
     let (first, rest) = REQUEST.split_at(50);
     let mut out = BytesMut::new();
     let (mut first, mut rest) = (first.to_owned().into_bytes(), rest.to_owned().into_bytes());
@@ -95,7 +95,7 @@ fn not_yet_open() {
     let half = b"HTTP/1.1 101 Switching Proto".to_vec();
     let mut asked = receive_response(endpoint, &[half]);
     too_early(&mut asked.endpoint);
-    let mut asked = ask(&client_request(), RESPONSE, b"", Cuts::Whole, &config);
+    let mut asked = ask(&client_request(), RESPONSE, b"", Cuts::AtOnce, &config);
     works(&mut asked.endpoint);
 }
 
@@ -119,14 +119,14 @@ fn closed() {
                 }
             }
         }
-        // After our own Close the peer's messages go on coming.
+        // After our own Close, messages of the peer are still received.
         for mut run in ROLES.map(Run::new) {
             close_sent(&mut run.ws);
             refused(&mut run.ws, SENDS[0], SendError::Closed);
             run.feed(&frame(run.ws.role(), 0x81, b"late"));
             assert_eq!(run.events, [text("late")]);
         }
-        // A Close that the application answers itself is no end yet; its own Close is.
+        // If the application answers Closes itself, the connection stays open for sending until it does.
         for role in ROLES {
             let mut ws = connection(role, settings(|all| all.answer_close = false));
             close_received(&mut ws);
@@ -202,7 +202,7 @@ fn too_long() {
             let too_long: Action = |ws, out| ws.close(CloseCode::NORMAL, &"x".repeat(124), out);
             let error = SendError::TooLong { len: 124, max: 123 };
             refused_open(&mut ws, too_long, error);
-            // Bytes count, not characters; and a reason is never cut to fit.
+            // The limit is in bytes, not characters, and a reason is never cut to fit,
             let wide: Action = |ws, out| ws.close(CloseCode::NORMAL, &"€".repeat(42), out);
             let error = SendError::TooLong { len: 126, max: 123 };
             refused_open(&mut ws, wide, error);
@@ -213,7 +213,7 @@ fn too_long() {
                 reason.as_bytes()
             );
         }
-        // Unless that is asked for.
+        // unless the caller cuts it.
         for mut ws in open_connections() {
             let (reason, mut out) = ("€".repeat(42), BytesMut::new());
             let cut = CloseCode::cut_reason(&reason);

@@ -1,6 +1,6 @@
-//! What has gone wrong in other implementations must not happen here.
+//! Faults of other implementations, which must not happen here.
 //!
-//! Invariant: each test says what went wrong there; the rules are those of RFC 6455, sections 5, 7,
+//! Invariant: each test says what went wrong elsewhere; the rules are those of RFC 6455, sections 5, 7,
 //! 8.1 and 10. Opening handshakes are in `tests/handshake`, single errors in `errors.rs`,
 //! limits in `limits.rs`.
 
@@ -30,7 +30,7 @@ fn events(role: Role, wire: &[u8]) -> Vec<Event<'static>> {
 #[test]
 fn a_flood_of_pings_makes_at_most_three_times_as_much_output() {
     each_delivery(|| {
-        // Queues of pongs elsewhere grew without bound and by far more than the pings.
+        // Elsewhere queues of Pongs grew without bound, far faster than the Pings.
         for role in ROLES {
             for len in [0, 1, 125] {
                 let wire = frame(role, 0x89, &vec![1; len]).repeat(1_000);
@@ -51,7 +51,7 @@ fn a_flood_of_pings_makes_at_most_three_times_as_much_output() {
 #[test]
 fn a_flood_of_pongs_makes_no_output() {
     each_delivery(|| {
-        // Elsewhere a buffer leaked for each pong that nobody asked for.
+        // Elsewhere a buffer leaked for each unsolicited Pong.
         for role in ROLES {
             let mut run = Run::new(role);
             run.feed(&frame(role, 0x8a, b"unsolicited").repeat(1_000));
@@ -61,7 +61,7 @@ fn a_flood_of_pongs_makes_no_output() {
 }
 
 #[test]
-fn pings_are_left_alone_where_the_application_answers() {
+fn pings_are_not_answered_if_the_application_does_it() {
     each_delivery(|| {
         let settings = settings(|all| all.answer_pings = false);
         for role in ROLES {
@@ -75,7 +75,7 @@ fn pings_are_left_alone_where_the_application_answers() {
 #[test]
 fn an_oversized_close_is_not_echoed() {
     each_delivery(|| {
-        // Elsewhere a Close of 126 and more bytes was echoed, or broke the framing.
+        // Elsewhere a Close of 126 bytes or more was echoed, or broke the framing.
         for role in ROLES {
             for len in [124, 1_000] {
                 let body = [&b"\x03\xe8"[..], &vec![b'x'; len]].concat();
@@ -94,9 +94,9 @@ fn an_oversized_close_is_not_echoed() {
 }
 
 #[test]
-fn a_longest_close_is_answered_with_itself() {
+fn the_longest_close_is_echoed() {
     each_delivery(|| {
-        // Off by one elsewhere: bodies of 124 and 125 bytes were taken for length marks.
+        // Elsewhere, off by one: lengths of 124 and 125 were read as the marks of longer forms.
         for role in ROLES {
             for len in [121, 122, 123] {
                 let body = [&b"\x0f\xa1"[..], &vec![b'x'; len]].concat();
@@ -113,12 +113,12 @@ fn a_longest_close_is_answered_with_itself() {
 #[test]
 fn a_bad_header_fails_with_its_first_bad_byte() {
     each_delivery(|| {
-        // Elsewhere the payload of a frame was waited for that was wrong already.
+        // Elsewhere the payload was awaited before a bad header was rejected.
         for role in ROLES {
             let mask = if role == Role::Server { 0x80 } else { 0 };
             for (bytes, error) in [
-                (&[0xc1][..], ProtocolError::ReservedBit),
-                (&[0x83], ProtocolError::ReservedOpcode),
+                (&[0xc1][..], ProtocolError::ReservedBit { first: 0xc1 }),
+                (&[0x83], ProtocolError::ReservedOpcode(3)),
                 (&[0x09], ProtocolError::ControlFrameFragmented),
                 (&[0x89, mask | 126], ProtocolError::ControlFrameTooLong),
                 (&[0x82, mask | 126, 0, 9], ProtocolError::LengthNotMinimal),
@@ -140,7 +140,7 @@ fn a_bad_header_fails_with_its_first_bad_byte() {
 }
 
 #[test]
-fn a_frame_of_the_wrong_masking_is_never_delivered() {
+fn a_frame_that_is_masked_wrongly_is_never_delivered() {
     each_delivery(|| {
         // Elsewhere the unmasked message was handed over before the connection was closed.
         for role in ROLES {
@@ -154,7 +154,7 @@ fn a_frame_of_the_wrong_masking_is_never_delivered() {
 #[test]
 fn each_fragment_is_unmasked_with_its_own_key_from_its_start() {
     each_delivery(|| {
-        // Elsewhere the offset in the key went on from one fragment to the next.
+        // Elsewhere the place in the key was carried over to the next fragment.
         let mut wire = frame(Role::Server, 1, b"abc");
         for (first, payload, key) in [(0x00, &b"defgh"[..], [1, 2, 3, 4]), (0x80, b"i", [0; 4])] {
             wire.extend([first, 0x80 | payload.len() as u8]);
@@ -168,7 +168,7 @@ fn each_fragment_is_unmasked_with_its_own_key_from_its_start() {
 #[test]
 fn many_tiny_fragments_are_one_message() {
     each_delivery(|| {
-        // Elsewhere each fragment cost an object, and a megabyte of them all memory.
+        // Elsewhere each fragment cost an object, so a megabyte of them used up all memory.
         for role in ROLES {
             let mut wire = frame(role, 1, b"a");
             wire.extend(frame(role, 0, b"b").repeat(5_000));
@@ -217,7 +217,7 @@ fn a_close_between_fragments_drops_the_message() {
 #[test]
 fn an_empty_first_fragment_starts_a_message() {
     each_delivery(|| {
-        // "Has a buffer" stood for "has a message" elsewhere, so the next message slipped in.
+        // Elsewhere an empty buffer meant "no message", so another message could start in the middle.
         for role in ROLES {
             for first in [1, 2] {
                 let new = frames(role, &[(first, b""), (0x81, b"x")]);
@@ -278,7 +278,7 @@ fn the_state_of_a_message_does_not_reach_the_next_one() {
 #[test]
 fn a_fragment_in_two_reads_does_not_stop_the_next_one() {
     each_delivery(|| {
-        // Elsewhere no progress was made any more after such a fragment.
+        // Elsewhere the connection hung after such a fragment.
         for role in ROLES {
             let wire = frames(role, &[(1, b"abcdef"), (0x80, b"ghi"), (0x81, b"next")]);
             for cut in 0..=wire.len() {
@@ -293,7 +293,7 @@ fn a_fragment_in_two_reads_does_not_stop_the_next_one() {
 #[test]
 fn an_empty_read_changes_nothing() {
     each_delivery(|| {
-        // An end of the input is told by `receive_eof`, never by an empty slice.
+        // Only `receive_eof` says that the transport has ended, never an empty slice.
         for role in ROLES {
             let mut run = Run::new(role);
             for byte in frame(role, 0x81, b"abc") {
@@ -309,7 +309,7 @@ fn an_empty_read_changes_nothing() {
 #[test]
 fn text_cut_off_at_the_end_of_its_last_fragment_is_not_delivered() {
     each_delivery(|| {
-        // Elsewhere the bytes that began a character were dropped in silence.
+        // Elsewhere the first bytes of an unfinished character were dropped silently.
         for role in ROLES {
             for cut_off in [&b"\xc3"[..], b"\xe2\x82", b"\xf0\x9f\x98"] {
                 for wire in [
@@ -331,7 +331,7 @@ fn text_cut_off_at_the_end_of_its_last_fragment_is_not_delivered() {
 #[test]
 fn text_in_two_reads_is_checked_as_in_one() {
     in_deliveries(&Delivery::AS_IT_ARRIVES, || {
-        // Elsewhere it went unchecked into a `str`, which is undefined behaviour.
+        // Elsewhere it became a `str` unchecked, which is undefined behaviour.
         for role in ROLES {
             let payload = [0xff; 100];
             let header = frame_header(role, 0x81, 100);
@@ -353,9 +353,9 @@ fn text_in_two_reads_is_checked_as_in_one() {
 }
 
 #[test]
-fn wrong_text_fails_inside_a_frame_that_is_not_there_yet() {
+fn invalid_text_fails_before_its_frame_is_complete() {
     in_deliveries(&Delivery::AS_IT_ARRIVES, || {
-        // Elsewhere the end of the message was waited for, however far it was.
+        // Elsewhere text was checked only at the end of the message, however far away that was.
         for role in ROLES {
             for (bad, at) in [
                 (&b"ab\xc0"[..], 3),
@@ -391,7 +391,7 @@ fn binary_is_not_taken_for_text() {
 #[test]
 fn nothing_is_received_after_a_close() {
     each_delivery(|| {
-        // Elsewhere pings after a Close were answered, and data was given to the next user.
+        // Elsewhere Pings after a Close were answered, and data went to the next user of the transport.
         for role in ROLES {
             let close = frame(role, 0x88, b"\x03\xe8");
             for after in [
@@ -437,7 +437,7 @@ fn a_close_frame_is_sent_once() {
 #[test]
 fn the_code_of_a_close_without_a_body_is_never_sent_back() {
     each_delivery(|| {
-        // Elsewhere 1005 went out on the wire.
+        // Elsewhere 1005 was sent.
         for role in ROLES {
             let mut run = Run::new(role);
             run.feed(&frame(role, 0x88, b""));
@@ -465,12 +465,12 @@ fn every_code_of_the_registry_is_accepted() {
 }
 
 #[test]
-fn an_end_of_the_transport_has_a_result_in_every_state() {
+fn the_end_of_the_transport_has_a_result_in_every_state() {
     each_delivery(|| {
         // Elsewhere an end at the wrong time panicked, or closed twice.
         for role in ROLES {
             let abnormal = End::Failed(ProtocolError::TransportEnded);
-            let failed = End::Failed(ProtocolError::ReservedOpcode);
+            let failed = End::Failed(ProtocolError::ReservedOpcode(3));
             let closed = |code, by_peer| End::Closed { code, by_peer };
             let unanswered = closed(CloseCode::ABNORMAL, false);
             let close = frame(role, 0x88, b"");
@@ -486,7 +486,7 @@ fn an_end_of_the_transport_has_a_result_in_every_state() {
                 (close.clone(), false, &closed(CloseCode::NO_STATUS, true)),
                 (close, true, &closed(CloseCode::NO_STATUS, false)),
                 (vec![0x83], false, &failed),
-                (vec![0x83], true, &unanswered), // our Close was the first cause
+                (vec![0x83], true, &unanswered), // our Close came first
             ] {
                 let mut run = Run::new(role);
                 if we_close {
@@ -547,11 +547,11 @@ fn keys(ws: &mut Session, frames: usize, payload: &[u8]) -> Vec<[u8; 4]> {
 
 #[test]
 fn masking_keys_do_not_repeat() {
-    // Elsewhere one key served an entire connection, so data could pose as HTTP to a proxy.
+    // Elsewhere one key masked an entire connection, so a page could make bytes that a proxy takes for HTTP.
     let mut ws = Connection::client(Settings::default(), [7; 32]);
     let keys = keys(&mut ws, 10_000, b"x");
     let distinct: BTreeSet<_> = keys.iter().collect();
-    // By chance 0.01 of 10,000 keys would collide; with this seed none does.
+    // Among 10,000 keys the chance of a collision is about 1 %; with this seed there is none.
     assert_eq!(distinct.len(), keys.len());
     assert!(!distinct.contains(&[0; 4]));
     // Each bit is set in about half of the keys: 5,000, and 300 are 6 standard deviations.
@@ -606,16 +606,12 @@ fn seeds_make_different_keys() {
 
 #[test]
 fn each_handshake_has_a_fresh_key() {
-    // Elsewhere a retry or a redirect used the key again.
+    // Elsewhere a retry or a redirect reused the key.
     let (request, config) = (client_request(), Config::default());
     let key = |seed| {
         let mut out = BytesMut::new();
         let _ = Endpoint::client(&request, &config, seed, Duration::ZERO, &mut out);
-        let head = String::from_utf8(out.to_vec()).unwrap();
-        let line = head
-            .lines()
-            .find(|line| line.starts_with("Sec-WebSocket-Key: "));
-        line.unwrap().to_owned()
+        key_in(&out)
     };
     let keys: BTreeSet<_> = (0..100).map(|_| key(seed().unwrap())).collect();
     assert_eq!(keys.len(), 100);
@@ -624,14 +620,14 @@ fn each_handshake_has_a_fresh_key() {
 
 #[test]
 fn the_key_of_the_handshake_is_no_masking_key() {
-    // The request is public: what masks the frames must not follow from it.
+    // The request is public, so no masking key may follow from it.
     let config = Config::default();
-    let mut asked = ask(&client_request(), RESPONSE, b"", Cuts::Whole, &config);
+    let mut asked = ask(&client_request(), RESPONSE, b"", Cuts::AtOnce, &config);
     assert!(asked.opened().status == 101);
     let mut ws = Connection::client(Settings::default(), [9; 32]);
     let fresh = keys(&mut ws, 100, b"x");
     let used = keys(&mut asked.endpoint, 96, b"x");
-    // The stream goes on after the 16 bytes of the nonce.
+    // The key stream continues after the 16 bytes of the nonce.
     assert_eq!(used, fresh[4..]);
 }
 

@@ -19,7 +19,7 @@ fn in_place(role: Role, mut settings: Settings) -> Connection {
     connection(role, settings)
 }
 
-/// What comes of these bytes.
+/// The events and the output for these bytes, received at once.
 fn at_once(ws: &mut Connection, bytes: &[u8]) -> (Vec<Event<'static>>, BytesMut) {
     let (mut bytes, mut out, mut events) = (bytes.to_vec(), BytesMut::new(), Vec::new());
     let mut input = Input(&mut bytes);
@@ -29,7 +29,7 @@ fn at_once(ws: &mut Connection, bytes: &[u8]) -> (Vec<Event<'static>>, BytesMut)
     (events, out)
 }
 
-/// The same by a buffer in which unfinished messages wait, and what is left in it.
+/// The same with a buffer in which unfinished messages wait; also the number of bytes left in it.
 fn waiting(ws: &mut Connection, cuts: &[Vec<u8>]) -> (Vec<Event<'static>>, BytesMut, usize) {
     let (mut buffer, mut out, mut events) = (Vec::new(), BytesMut::new(), Vec::new());
     for part in cuts {
@@ -108,9 +108,9 @@ proptest! {
 proptest! {
     #![proptest_config(cases(500))]
 
-    /// A caller that does not keep what was left gets nonsense, and no more than that.
+    /// A caller that does not keep what was left gets nonsense, but no panic.
     #[test]
-    fn other_bytes_than_those_that_were_left_do_no_harm(
+    fn a_caller_that_loses_the_waiting_bytes_causes_no_panic(
         role in prop::sample::select(&ROLES[..]),
         parts in prop::collection::vec((0x81..0x83_u8, 0..400_usize, 0..500_usize, any::<bool>()), 0..20),
     ) {
@@ -130,16 +130,16 @@ fn a_message_of_one_frame_is_lent_however_it_was_cut() {
     for role in ROLES {
         for len in [0, 1, 125, 126, 65_535, 65_536, 200_000] {
             let mut ws = in_place(role, Settings::default());
-            let whole = frame(role, 0x82, &vec![7; len]);
+            let full = frame(role, 0x82, &vec![7; len]);
             let mut buffer = Vec::new();
-            for there in (0..whole.len()).step_by(1 + whole.len() / 50) {
-                buffer.extend_from_slice(&whole[buffer.len()..there]);
+            for there in (0..full.len()).step_by(1 + full.len() / 50) {
+                buffer.extend_from_slice(&full[buffer.len()..there]);
                 let mut input = Input(&mut buffer);
                 assert_eq!(ws.receive(&mut input, &mut BytesMut::new()), None);
                 assert_eq!(input.0.len(), there, "it waits");
-                assert!(ws.missing(&input).is_none_or(|n| n <= whole.len() - there));
+                assert!(ws.missing(&input).is_none_or(|n| n <= full.len() - there));
             }
-            buffer.extend_from_slice(&whole[buffer.len()..]);
+            buffer.extend_from_slice(&full[buffer.len()..]);
             let place = buffer.as_ptr_range();
             let event = ws.receive(&mut Input(&mut buffer), &mut BytesMut::new());
             let Some(Event::Binary(data)) = event else {
@@ -152,23 +152,23 @@ fn a_message_of_one_frame_is_lent_however_it_was_cut() {
 }
 
 #[test]
-fn a_message_comes_in_the_way_in_which_it_started() {
+fn a_message_is_delivered_as_was_set_when_it_started() {
     let message = "waits, then is gathered";
     let ways = [Deliver::Complete, Deliver::InPlace, Deliver::Pieces];
     for role in ROLES {
-        let whole = frame(role, 0x81, message.as_bytes());
-        let header_len = whole.len() - message.len();
+        let full = frame(role, 0x81, message.as_bytes());
+        let header_len = full.len() - message.len();
         for (before, after) in ways.map(|one| ways.map(|other| (one, other))).concat() {
-            for changed in 0..whole.len() {
-                for more in [0, 1, header_len, whole.len()] {
+            for changed in 0..full.len() {
+                for more in [0, 1, header_len, full.len()] {
                     let (mut ws, mut out) =
                         (connection(role, Settings::default()), BytesMut::new());
                     let (mut buffer, mut pieces) = (Vec::new(), Vec::new());
-                    let reached = whole.len().min(changed + more);
-                    let reads = [0..changed, changed..reached, reached..whole.len()];
+                    let reached = full.len().min(changed + more);
+                    let reads = [0..changed, changed..reached, reached..full.len()];
                     for (deliver, read) in [before, after, before].into_iter().zip(reads) {
                         ws.settings().deliver = deliver;
-                        buffer.extend_from_slice(&whole[read]);
+                        buffer.extend_from_slice(&full[read]);
                         let place = buffer.as_ptr_range();
                         let mut input = Input(&mut buffer);
                         while let Some(event) = ws.receive(&mut input, &mut out) {
@@ -207,24 +207,24 @@ fn a_message_comes_in_the_way_in_which_it_started() {
 }
 
 #[test]
-fn a_message_that_waits_goes_on_waiting_when_the_setting_changes() {
+fn a_waiting_message_keeps_waiting_when_the_setting_changes() {
     for role in ROLES {
-        let whole = frame(role, 0x82, b"waits");
+        let full = frame(role, 0x82, b"waits");
         for after in [Deliver::Complete, Deliver::Pieces] {
-            let header_len = whole.len() - 5;
-            for changed in header_len..whole.len() {
+            let header_len = full.len() - 5;
+            for changed in header_len..full.len() {
                 let (mut ws, mut out) = (in_place(role, Settings::default()), BytesMut::new());
-                let mut buffer = whole[..changed].to_vec();
-                for there in changed..whole.len() {
+                let mut buffer = full[..changed].to_vec();
+                for there in changed..full.len() {
                     let mut input = Input(&mut buffer);
                     assert_eq!(ws.receive(&mut input, &mut out), None);
                     assert_eq!(input.0.len(), there, "it waits");
-                    assert_eq!(ws.missing(&input), Some(whole.len() - there));
+                    assert_eq!(ws.missing(&input), Some(full.len() - there));
                     ws.settings().deliver = after;
-                    buffer.push(whole[there]);
+                    buffer.push(full[there]);
                 }
-                // Its successor comes as the setting says now: it is taken.
-                buffer.extend_from_slice(&whole[..header_len]);
+                // The next message follows the new setting.
+                buffer.extend_from_slice(&full[..header_len]);
                 let mut input = Input(&mut buffer);
                 let event = ws.receive(&mut input, &mut out);
                 assert_eq!(event, Some(binary(b"waits")));
@@ -237,7 +237,7 @@ fn a_message_that_waits_goes_on_waiting_when_the_setting_changes() {
 }
 
 #[test]
-fn a_large_payload_leaves_as_a_view_of_a_buffer_that_is_given_up() {
+fn a_large_payload_is_a_view_of_the_buffer_that_was_given_up() {
     let large = vec![b'x'; 1 << 20];
     for role in ROLES {
         for deliver in [Deliver::Complete, Deliver::InPlace] {
@@ -264,7 +264,7 @@ fn a_large_payload_leaves_as_a_view_of_a_buffer_that_is_given_up() {
 }
 
 #[test]
-fn what_breaks_a_rule_does_not_wait() {
+fn a_frame_that_breaks_a_rule_does_not_wait() {
     let settings = settings(|s| s.max_message_size = 1000);
     for (bytes, error) in [
         (&b"\x81\x05"[..], ProtocolError::FrameNotMasked),
@@ -276,8 +276,8 @@ fn what_breaks_a_rule_does_not_wait() {
             },
         ),
         (b"\x82\xfe\x00\x7d", ProtocolError::LengthNotMinimal),
-        (b"\x83", ProtocolError::ReservedOpcode),
-        (b"\xc1", ProtocolError::ReservedBit),
+        (b"\x83", ProtocolError::ReservedOpcode(3)),
+        (b"\xc1", ProtocolError::ReservedBit { first: 0xc1 }),
     ] {
         let mut ws = in_place(Role::Server, settings);
         let mut bytes = bytes.to_vec();
@@ -296,7 +296,7 @@ fn an_endpoint_lets_messages_wait_as_its_connection_does() {
     assert_eq!(endpoint.receive(&mut input, second, &mut out), None);
     let missing = endpoint.missing(&input);
     assert_eq!((input.0.len(), missing), (9, Some(2)));
-    // It was a sign of life.
+    // Waiting bytes are a sign of life.
     assert_eq!(
         endpoint.tick(second, &mut out),
         Tick::Wait(Some(31 * second))

@@ -1,4 +1,4 @@
-//! Every limit, exactly at it and one over (RFC 6455, section 10.4).
+//! Every limit, exactly at it and one above (RFC 6455, section 10.4).
 //!
 //! Invariant: a peer may use a limit completely, is rejected at the header that exceeds it, and no
 //! value of a limit overflows.
@@ -35,7 +35,7 @@ fn works(settings: Settings, frames: &[(u8, &[u8])], len: usize) {
     }
 }
 
-/// The header of the last frame alone fails the connection.
+/// The last frame fails the connection: its header alone, and the frame complete in a read, too.
 fn fails(settings: Settings, frames: &[(u8, &[u8])], error: ProtocolError, code: CloseCode) {
     let (last, before) = frames.split_last().unwrap();
     for (role, settings) in deliveries(settings) {
@@ -46,11 +46,15 @@ fn fails(settings: Settings, frames: &[(u8, &[u8])], error: ProtocolError, code:
             run.feed_cut(&frame_header(role, last.0, last.1.len() as u64), cuts);
             assert_eq!(run.events, [Event::Failed(error)]);
             assert_eq!(run.sent()[0].close_code(), Some(code.0));
+
+            let mut run = Run::with_settings(role, settings);
+            run.feed_cut(&crate::support::frames(role, frames), cuts);
+            assert_eq!(run.events, [Event::Failed(error)], "{cuts:?}");
         }
     }
 }
 
-/// The same, since the frames are those of a message which is too big.
+/// The same for a message that is too big.
 fn too_big(settings: Settings, frames: &[(u8, &[u8])]) {
     let len = frames.iter().map(|(_, payload)| payload.len() as u64).sum();
     let max = settings.max_message_size;
@@ -58,7 +62,7 @@ fn too_big(settings: Settings, frames: &[(u8, &[u8])]) {
     fails(settings, frames, error, CloseCode::MESSAGE_TOO_BIG);
 }
 
-/// The same, since the message has too many fragments.
+/// The same for a message with too many fragments.
 fn too_many(settings: Settings, frames: &[(u8, &[u8])]) {
     let error = ProtocolError::TooManyFragments;
     fails(settings, frames, error, CloseCode::POLICY_VIOLATION);
@@ -90,7 +94,7 @@ fn a_message_of_one_frame_may_have_max_message_size() {
 #[test]
 fn a_message_of_fragments_may_have_max_message_size() {
     each_delivery(|| {
-        // Elsewhere the limit held for each frame only, and messages grew without end.
+        // Elsewhere the limit applied to single frames only, so messages grew without bound.
         let settings = settings(|s| s.max_message_size = 10);
         for first in [1, 2] {
             works(
@@ -114,7 +118,7 @@ fn a_message_of_fragments_may_have_max_message_size() {
 #[test]
 fn bytes_of_a_cut_character_count() {
     each_delivery(|| {
-        // They are kept apart from the text, but they are bytes of the message.
+        // They are kept apart from the text, but belong to the message.
         let settings = settings(|s| s.max_message_size = 4);
         works(settings, &[(1, b"a\xe2\x82"), (0x80, b"\xac")], 4);
         too_big(settings, &[(1, b"a\xe2\x82"), (0x80, b"\xacb")]);
@@ -122,7 +126,7 @@ fn bytes_of_a_cut_character_count() {
 }
 
 #[test]
-fn each_message_has_all_of_a_limit() {
+fn each_message_may_use_a_limit_completely() {
     each_delivery(|| {
         let settings = settings(|s| {
             s.max_message_size = 4;
@@ -164,9 +168,9 @@ fn a_fragment_limit_of_none_takes_messages_of_one_frame() {
 }
 
 #[test]
-fn the_first_limit_that_a_header_goes_over_decides() {
+fn the_first_limit_that_a_header_exceeds_decides() {
     each_delivery(|| {
-        // Both are broken by the same header.
+        // The same header breaks both.
         let settings = settings(|s| {
             s.max_message_size = 3;
             s.max_fragments = 1;
@@ -193,7 +197,7 @@ fn the_first_limit_that_a_header_goes_over_decides() {
     });
 }
 
-/// What comes of this, if the settings change after so many bytes.
+/// The events of these bytes, if the settings change after the first `at` of them.
 fn with_change_at(
     (role, settings): (Role, Settings),
     change: Change,
@@ -245,7 +249,7 @@ fn a_limit_holds_from_the_header_that_starts_a_message_to_its_end() {
                     let events = with_change_at((role, tight), loosen, at, &wire);
                     assert_eq!(events, loosened[..], "after {at} bytes");
 
-                    // It is in effect for the message after that.
+                    // The change applies to the next message.
                     if !is_before {
                         let both = [&wire[..], &wire].concat();
                         let events = with_change_at((role, loose), tighten, at, &both);
@@ -268,7 +272,7 @@ fn control_frames_have_no_limit_but_their_own() {
         for role in ROLES {
             for cuts in Cuts::ALL {
                 let mut run = Run::with_settings(role, settings);
-                // Neither do they count as fragments of the message they stand in.
+                // Nor do they count as fragments of the message around them.
                 let all: [(u8, &[u8]); 6] = [
                     (0x01, b""),
                     (0x89, &[1; 125]),
@@ -292,7 +296,7 @@ fn control_frames_have_no_limit_but_their_own() {
 #[test]
 fn huge_claims_are_refused() {
     each_delivery(|| {
-        // Elsewhere a signed or wrapped length made the limit void.
+        // Elsewhere a signed or wrapped length bypassed the limit.
         for claim in [1 << 31, 1 << 32, 1 << 62, (1 << 63) - 1] {
             for role in ROLES {
                 for (before, first) in [(&[][..], 0x82), (&[(1, &b"text"[..])][..], 0x80)] {
@@ -324,11 +328,11 @@ fn limits_of_the_highest_value_do_not_overflow() {
         works(settings, &[(1, b"a"), (0, b""), (0x80, b"b")], 2);
         for role in ROLES {
             for cuts in Cuts::ALL {
-                // A limit that nothing reaches is none: the frame goes on for ever.
+                // Nothing can reach this limit, so the frame never ends.
                 let mut run = Run::with_settings(role, settings);
-                let begun = frame(role, 0x02, b"0123456789");
+                let unfinished = frame(role, 0x02, b"0123456789");
                 let claim = frame_header(role, 0x80, (1 << 63) - 1);
-                run.feed_cut(&[begun, claim, vec![b'x'; 1_000]].concat(), cuts);
+                run.feed_cut(&[unfinished, claim, vec![b'x'; 1_000]].concat(), cuts);
                 let wanted = if usize::BITS == 64 { 0 } else { 1 };
                 assert_eq!(run.events.len(), wanted, "{:?}", run.events);
             }
@@ -350,7 +354,7 @@ fn a_million_empty_fragments_are_one_message() {
             run.feed(&frame(role, 0x80, b"b"));
             assert_eq!(run.events, [text("ab")]);
         }
-        // By default a peer cannot go on like this.
+        // The default limit stops such a peer.
         let mut run = Run::new(Role::Server);
         run.feed(&frame(Role::Server, 1, b""));
         let thousand = frames(Role::Server, &[(0, &b""[..]); 1_000]);
@@ -380,7 +384,7 @@ fn a_request_may_have_max_head_size() {
         let served = serve(REQUEST.as_bytes(), cuts, &over);
         assert_eq!(served.error(), Some(HandshakeError::HeadTooLarge { max }));
 
-        // The bytes after the head are none of it.
+        // Bytes after the head do not count.
         let bytes = [REQUEST.as_bytes(), &[0; 1_000]].concat();
         assert_eq!(serve(&bytes, cuts, &exact).rest.len(), 1_000);
     }
@@ -391,7 +395,7 @@ fn the_default_head_limit_is_16_kib() {
     let config = Config::default();
     let line = |len: usize| with_line(REQUEST, &format!("X: {}", "a".repeat(len)));
     let fixed = line(0).len();
-    for cuts in [Cuts::Whole, Cuts::Bytes] {
+    for cuts in [Cuts::AtOnce, Cuts::Bytes] {
         let served = serve(line((16 << 10) - fixed).as_bytes(), cuts, &config);
         assert!(served.error().is_none());
         let served = serve(line((16 << 10) - fixed + 1).as_bytes(), cuts, &config);
@@ -404,7 +408,7 @@ fn the_default_head_limit_is_16_kib() {
 fn a_request_line_may_be_as_long_as_the_head() {
     let line = "GET / HTTP/1.1\r\n";
     for cuts in Cuts::ALL {
-        // The limit is met by the last byte of the line: what is too large is the head then.
+        // The line ends exactly at the limit, so it is the head that is too large.
         let exact = config(|c| c.max_head_size = line.len());
         let served = serve(line.as_bytes(), cuts, &exact);
         assert!(served.result.is_none());
@@ -435,13 +439,13 @@ fn a_request_may_have_max_headers() {
         let max = 4;
         assert_eq!(served.error(), Some(HandshakeError::TooManyHeaders { max }));
     }
-    // No field is dropped to fit: elsewhere the key went missing so, and the server crashed.
+    // Elsewhere fields above the limit were dropped, the key among them, and the server crashed.
     for (more, wanted) in [
         (123, None),
         (124, Some(HandshakeError::TooManyHeaders { max: 128 })),
     ] {
         let head = replaced(REQUEST, "Host:", &("X: y\r\n".repeat(more) + "Host:"));
-        let served = serve(head.as_bytes(), Cuts::Whole, &Config::default());
+        let served = serve(head.as_bytes(), Cuts::AtOnce, &Config::default());
         assert_eq!(served.error(), wanted);
     }
 }
@@ -481,7 +485,7 @@ fn a_server_may_send_max_interim_responses() {
     let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     for max in [0, 1, 8, u8::MAX] {
         let config = config(|c| c.max_interim_responses = max);
-        for cuts in [Cuts::Whole, Cuts::Bytes, Cuts::Random(1)] {
+        for cuts in [Cuts::AtOnce, Cuts::Bytes, Cuts::Random(1)] {
             let exact = interim.repeat(usize::from(max)) + RESPONSE;
             let asked = ask(&client_request(), &exact, b"early", cuts, &config);
             assert!(asked.opened().headers.get("link").is_none());
@@ -568,7 +572,7 @@ fn handshake_limits_of_the_highest_value_do_not_overflow() {
 // ---- sizes ----
 
 #[test]
-fn what_every_connection_has_is_small() {
+fn the_state_of_a_connection_is_small() {
     let mut is_small = true;
     for (name, size, max) in [
         ("Connection", size_of::<Connection>(), 208),

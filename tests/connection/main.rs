@@ -5,6 +5,7 @@ mod allocator;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod answers;
 mod apart;
 mod errors;
 mod hostile;

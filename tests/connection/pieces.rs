@@ -1,6 +1,6 @@
 //! Messages delivered in the pieces in which they arrive.
 //!
-//! Invariant: nothing of a message is kept, the pieces are the message, and all rules hold as for
+//! Invariant: nothing of a message is kept, its pieces form the message, and all rules hold as for
 //! complete ones. (Most other tests see that the events are the same for all inputs: see
 //! [`each_delivery`].)
 
@@ -16,10 +16,10 @@ use sansocket::{
 };
 use std::time::Duration;
 
-/// An event, with a piece as what can be seen of it.
+/// An event; of a piece, everything that its methods show.
 #[derive(Debug, PartialEq, Eq)]
 enum Got {
-    /// A piece of text or binary data, and which.
+    /// A piece, and whether it is text.
     Text(Place, String),
     Binary(Place, Vec<u8>),
     /// Anything else.
@@ -58,17 +58,17 @@ impl Got {
         }
     }
 
-    /// A piece of the message of which `self` is what came so far, appended to it.
-    fn joined(begun: Option<Self>, next: Self) -> Self {
-        let begun = match (begun, &next) {
+    /// Appends the next piece of a message to what came of it so far.
+    fn joined(unfinished: Option<Self>, next: Self) -> Self {
+        let unfinished = match (unfinished, &next) {
             (None, Self::Text(place, _) | Self::Binary(place, _)) => {
                 assert!(matches!(place, First | Only), "{next:?} starts a message");
                 return next;
             }
-            (Some(begun), _) => begun,
+            (Some(unfinished), _) => unfinished,
             (None, _) => panic!("{next:?} is no piece"),
         };
-        match (begun, next) {
+        match (unfinished, next) {
             (Self::Text(First, text), Self::Text(place @ (Middle | Last), more)) => {
                 assert!(place == Last || !more.is_empty(), "an empty piece");
                 let place = if place == Last { Only } else { First };
@@ -79,15 +79,15 @@ impl Got {
                 let place = if place == Last { Only } else { First };
                 Self::Binary(place, [data, more].concat())
             }
-            (begun, next) => panic!("{next:?} goes on with {begun:?}"),
+            (unfinished, next) => panic!("{next:?} continues {unfinished:?}"),
         }
     }
 
     /// The pieces of one message as one; `None` if there are none.
     fn join(pieces: impl IntoIterator<Item = Self>) -> Option<Self> {
-        pieces
-            .into_iter()
-            .fold(None, |begun, piece| Some(Self::joined(begun, piece)))
+        pieces.into_iter().fold(None, |unfinished, piece| {
+            Some(Self::joined(unfinished, piece))
+        })
     }
 }
 
@@ -110,7 +110,7 @@ fn piecewise(role: Role) -> Connection {
     connection(role, in_pieces(Settings::default()))
 }
 
-/// What comes of these bytes.
+/// The events of these bytes.
 fn receive_all(ws: &mut Connection, bytes: &[u8]) -> Vec<Got> {
     let (mut bytes, mut out, mut events) = (bytes.to_vec(), BytesMut::new(), Vec::new());
     let mut input = Input(&mut bytes);
@@ -125,7 +125,7 @@ fn unlimited() -> Settings {
     settings(|all| all.max_message_size = u64::MAX)
 }
 
-/// What is agreed on, with one parameter.
+/// The agreed extension, with one parameter.
 fn agreed(name: &str, value: Option<&str>) -> Extension {
     let plain = Extension::new("permessage-deflate").unwrap();
     plain.param(name, value).unwrap()
@@ -158,7 +158,7 @@ fn a_piece_is_lent_and_nothing_is_kept() {
                         return received;
                     }
                 }
-                // The header is over: from now on bytes that are ASCII, as many as fill their keys.
+                // After the header: ASCII, a number of bytes that is a multiple of the key's length.
                 if buffer.len() < READ {
                     buffer = vec![0; READ];
                 }
@@ -195,9 +195,9 @@ fn a_complete_message_is_one_piece() {
 #[test]
 fn text_is_cut_at_characters() {
     let mut ws = piecewise(Role::Server);
-    let whole = frame(Role::Server, 0x81, "aé€😀z".as_bytes());
+    let full = frame(Role::Server, 0x81, "aé€😀z".as_bytes());
     let mut events = Vec::new();
-    for byte in &whole {
+    for byte in &full {
         events.extend(receive_all(&mut ws, &[*byte]));
     }
     let wanted = [
@@ -209,8 +209,8 @@ fn text_is_cut_at_characters() {
     ];
     assert_eq!(events, wanted);
 
-    // In one read as much as there is: the rest of a character that was cut, and then all others.
-    let (first, second) = whole.split_at(6 + 4);
+    // A read brings two pieces: the character that was cut, then everything after it.
+    let (first, second) = full.split_at(6 + 4);
     assert_eq!(receive_all(&mut ws, first), [text_piece(First, "aé")]);
     let wanted = [text_piece(Middle, "€"), text_piece(Last, "😀z")];
     assert_eq!(receive_all(&mut ws, second), wanted);
@@ -247,13 +247,13 @@ fn control_frames_come_in_between() {
 #[test]
 fn the_first_bad_byte_fails_the_connection() {
     let mut ws = piecewise(Role::Server);
-    let whole = frame(Role::Server, 0x81, b"good\xed\xa0\x80");
-    let (good, bad) = whole.split_at(6 + 5);
+    let full = frame(Role::Server, 0x81, b"good\xed\xa0\x80");
+    let (good, bad) = full.split_at(6 + 5);
     assert_eq!(receive_all(&mut ws, good), [text_piece(First, "good")]);
     let not_utf8 = [failed(ProtocolError::TextNotUtf8)];
     assert_eq!(receive_all(&mut ws, &bad[..1]), not_utf8);
 
-    // A character that the end of the message cuts off.
+    // The message ends inside a character.
     for fragments in [
         &[(1, &b"\xc3"[..]), (0x80, b"")][..],
         &[(1, b"a"), (0x80, b"\xf0\x9f\x98")],
@@ -284,7 +284,7 @@ fn limits_count_what_was_handed_on() {
         let header = frame_header(Role::Server, 0x80, 6);
         assert_eq!(receive_all(&mut ws, &header), too_big, "before any payload");
     }
-    // Inflated bytes count, where they go beyond.
+    // Inflated bytes count, and fail at the first one above the limit.
     let mut ws = with_deflate(connection(Role::Client, settings));
     let mut peer = with_deflate(connection(Role::Server, Settings::default()));
     let mut out = BytesMut::new();
@@ -303,7 +303,7 @@ fn limits_may_be_changed_for_the_next_message() {
     let bytes = frames(Role::Server, &[(0x81, b"123456"), (1, b"123")]);
     let wanted = [text_piece(Only, "123456"), text_piece(First, "123")];
     assert_eq!(receive_all(&mut ws, &bytes), wanted);
-    // Not in the middle of a message.
+    // A message under way keeps its limit if that is lowered,
     ws.settings().max_message_size = 3;
     let bytes = frames(Role::Server, &[(0, b""), (0, b"45"), (0x80, b"6")]);
     let wanted = [text_piece(Middle, "45"), text_piece(Last, "6")];
@@ -312,13 +312,13 @@ fn limits_may_be_changed_for_the_next_message() {
     let bytes = frame(Role::Server, 0x82, b"1234");
     assert_eq!(receive_all(&mut ws, &bytes), too_big);
 
-    // Nor to make room in it.
+    // and if it is raised.
     let mut ws = connection(Role::Server, settings);
     receive_all(&mut ws, &frame(Role::Server, 2, b"123"));
     ws.settings().max_message_size = 6;
     assert_eq!(receive_all(&mut ws, &frame(Role::Server, 0, b"4")), too_big);
 
-    // And so for the number of fragments.
+    // The same for the number of fragments.
     let mut ws = piecewise(Role::Server);
     ws.settings().max_fragments = 2;
     let start = receive_all(&mut ws, &frame(Role::Server, 1, b"a"));
@@ -330,7 +330,7 @@ fn limits_may_be_changed_for_the_next_message() {
     assert_eq!(receive_all(&mut ws, &bytes), wanted);
 }
 
-/// How messages may be delivered.
+/// The ways to deliver messages.
 const DELIVER: [Deliver; 3] = [Deliver::Complete, Deliver::InPlace, Deliver::Pieces];
 
 /// Receives from these reads as a caller does who keeps what was not taken. Before each read
@@ -388,7 +388,7 @@ fn a_message_is_delivered_as_was_set_when_its_header_came() {
 }
 
 #[test]
-fn no_change_of_delivery_reaches_a_message_under_way() {
+fn a_change_of_delivery_leaves_the_message_under_way_alone() {
     let payload = "gathered, in pieces, gathered again";
     for deflates in [false, true] {
         for started in DELIVER {
@@ -405,7 +405,7 @@ fn no_change_of_delivery_reaches_a_message_under_way() {
                 let mut random = Random(seed);
                 let reads = cuts.iter().map(|read| &read[..]);
                 let events = receive_reads(&mut ws, reads, |there, settings| {
-                    // A short header is of two bytes and four of key.
+                    // A short header has two bytes, and four for the key.
                     settings.deliver = if there < 6 {
                         started
                     } else {
@@ -425,18 +425,18 @@ fn no_change_of_delivery_reaches_a_message_under_way() {
 }
 
 #[test]
-fn what_waits_in_the_input_goes_on_waiting() {
-    let whole = frame(Role::Server, 0x82, b"it waits");
-    for there in 0..whole.len() {
+fn a_message_waiting_in_the_input_keeps_waiting() {
+    let full = frame(Role::Server, 0x82, b"it waits");
+    for there in 0..full.len() {
         let in_place = settings(|all| all.deliver = Deliver::InPlace);
         let mut ws = connection(Role::Server, in_place);
-        let (first, rest) = whole.split_at(there);
+        let (first, rest) = full.split_at(there);
         let events = receive_reads(&mut ws, [first, rest], |taken, settings| {
             if taken > 0 {
                 settings.deliver = Deliver::Pieces;
             }
         });
-        // Its header has come in, or not.
+        // The setting changes before the header is complete, or after it.
         let wanted = if (1..6).contains(&there) {
             Got::Binary(Only, b"it waits".into())
         } else {
@@ -446,14 +446,14 @@ fn what_waits_in_the_input_goes_on_waiting() {
         assert_eq!(ws.settings().deliver == Deliver::Pieces, there > 0);
         ws.settings().deliver = Deliver::Pieces;
         let wanted = [Got::Binary(Only, b"it waits".into())];
-        assert_eq!(receive_all(&mut ws, &whole), wanted, "the next one");
+        assert_eq!(receive_all(&mut ws, &full), wanted, "the next one");
     }
 }
 
 // ---- compressed messages ----
 
 #[test]
-fn what_is_inflated_comes_in_bounded_pieces() {
+fn inflated_data_comes_in_bounded_pieces() {
     const TOTAL: usize = 20 << 20;
     for (data, takeover) in [("a", true), ("€", true), ("€", false)] {
         let text = data.repeat(TOTAL / data.len());
@@ -487,19 +487,19 @@ fn what_is_inflated_comes_in_bounded_pieces() {
         });
         assert_eq!(received, text.len() + "and once more".len());
         assert_eq!(last, "and once more");
-        // Inflater, its step of output, the history, a piece and its copy in this test.
+        // The inflater with its step of output, the history, a piece, and its copy in this test.
         assert!(most < 300 << 10, "{most} bytes");
     }
 }
 
 #[test]
-fn all_that_a_fragment_inflates_to_comes_with_it() {
+fn everything_that_a_fragment_inflates_to_is_delivered_with_it() {
     let data = "a".repeat(40_000);
     let mut peer = with_deflate(connection(Role::Server, Settings::default()));
     let mut bytes = BytesMut::new();
     peer.send(&data, &mut bytes).unwrap();
     let (_, payload) = raw_frames(&bytes, Role::Server).remove(0);
-    // A byte of it is a thousand, and somewhere among them a step is full.
+    // Each of its bytes inflates to a thousand, so a step ends in the middle of one.
     for at in 0..=payload.len() {
         let (first, rest) = payload.split_at(at);
         let first = frame(Role::Client, 0x41, first);
@@ -513,7 +513,7 @@ fn all_that_a_fragment_inflates_to_comes_with_it() {
             Some(Got::Text(First, text)) => text.len(),
             Some(other) => panic!("{other:?}"),
         };
-        // Just as much is counted where the message is gathered.
+        // The same bytes count when the message is gathered.
         for (max, fails) in [(len, false), (len.wrapping_sub(1), len > 0)] {
             let limited = settings(|all| all.max_message_size = max as u64);
             let mut gathering = with_deflate(connection(Role::Client, limited));
@@ -524,7 +524,7 @@ fn all_that_a_fragment_inflates_to_comes_with_it() {
         let all = Got::join(handed_on.into_iter().chain(end));
         assert_eq!(all, Some(text_piece(Only, &data)));
 
-        // Who leaves some of the pieces, and wants later messages gathered, finds them in the rest.
+        // A caller that stops in the middle of the pieces gets the rest of them, even if later messages are gathered.
         let (mut ws, mut first, mut out) = (new(), first, BytesMut::new());
         let mut input = Input(&mut first);
         let mut pieces = Vec::from_iter(ws.receive(&mut input, &mut out).map(Got::new));
@@ -536,8 +536,8 @@ fn all_that_a_fragment_inflates_to_comes_with_it() {
 }
 
 /// A sender may not refer to what lies farther back than the agreed window (RFC 7692, section
-/// 7.1.2), which the codec cannot see within a message. Where a final block lies between them, it
-/// is the history that decides: that of a message in pieces reaches as far as that of a complete one.
+/// 7.1.2), which the codec cannot see within a message. After a final block the history decides: it reaches
+/// equally far for a message in pieces and for a complete one.
 #[test]
 fn a_final_block_changes_nothing_for_later_blocks() {
     let element = agreed("server_max_window_bits", Some("8"));
@@ -563,26 +563,26 @@ fn a_final_block_changes_nothing_for_later_blocks() {
             ws.with_deflate(&deflate, &element).unwrap()
         };
 
-        let whole = receive_all(&mut new(Settings::default()), &bytes);
-        let (mut piecewise, mut begun) = (Vec::new(), None);
+        let full = receive_all(&mut new(Settings::default()), &bytes);
+        let (mut piecewise, mut unfinished) = (Vec::new(), None);
         let mut ws = new(in_pieces(Settings::default()));
         for byte in bytes {
             for event in receive_all(&mut ws, &[byte]) {
                 match event {
                     Got::Other(_) => piecewise.push(event),
-                    piece => match Got::joined(begun.take(), piece) {
+                    piece => match Got::joined(unfinished.take(), piece) {
                         Got::Binary(Only, data) => piecewise.push(Got::Other(binary(&data))),
-                        piece => begun = Some(piece),
+                        piece => unfinished = Some(piece),
                     },
                 }
             }
         }
-        assert_eq!(piecewise, whole);
-        assert_eq!(whole[0], Got::Other(binary(&of_the_first)));
+        assert_eq!(piecewise, full);
+        assert_eq!(full[0], Got::Other(binary(&of_the_first)));
         let invalid = failed(ProtocolError::CompressedDataInvalid);
-        assert_eq!(whole[1] != invalid, is_remembered, "{distance} bytes back");
+        assert_eq!(full[1] != invalid, is_remembered, "{distance} bytes back");
 
-        // Between messages it has the agreed window and no more.
+        // Between messages only the agreed window is kept.
         let before = live();
         drop(ws);
         assert!(before - live() < 800, "{} bytes", before - live());
@@ -624,7 +624,7 @@ fn an_endpoint_receives_in_pieces_as_its_connection_does() {
     };
     assert!(lent.contains(&piece.as_bytes().as_ptr()), "it is lent");
     assert_eq!(Got::new(event), Got::Binary(First, b"pie".into()));
-    // It was a sign of life.
+    // The piece was a sign of life.
     let wake = Tick::Wait(Some(31 * second));
     assert_eq!(endpoint.tick(second, &mut out), wake);
     let mut input = Input(rest);
@@ -635,7 +635,7 @@ fn an_endpoint_receives_in_pieces_as_its_connection_does() {
 
 // ---- a relay ----
 
-/// Hands on what comes from the peer of `from`.
+/// Passes on what `from` receives.
 fn relay(from: &mut Connection, read: &mut [u8], to: &mut Connection, to_out: &mut BytesMut) {
     let (mut input, mut out) = (Input(read), BytesMut::new());
     while let Some(event) = from.receive(&mut input, &mut out) {

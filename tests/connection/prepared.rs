@@ -1,4 +1,4 @@
-//! One message to many connections.
+//! One message for many connections.
 //!
 //! Invariant: what a prepared message makes a connection send is, byte for byte, what an ordinary
 //! send would have made, whatever was negotiated and whatever is sent before and after; and it is
@@ -38,7 +38,7 @@ struct Compressed {
 }
 
 impl Compressed {
-    /// Without context takeover; all else as it is by default.
+    /// Without context takeover, otherwise the defaults.
     const ALONE: Self = Self {
         bits: 15,
         takeover: false,
@@ -51,7 +51,7 @@ impl Compressed {
         Params::both_ways(self.bits, !self.takeover)
     }
 
-    /// It keeps no compressor, which would be counted.
+    /// No compressor is pooled, as the tests count memory.
     fn settings(self) -> Deflate {
         deflate(|c| {
             c.min_size = self.min_size;
@@ -71,7 +71,7 @@ impl Compressed {
 }
 
 impl Terms {
-    /// All with the same seed: two that send the same use the same masking keys.
+    /// All have the same seed, so two that send the same use the same masking keys.
     fn connection(self) -> Connection {
         let ws = connection(self.role, Settings::default());
         match self.deflate {
@@ -114,7 +114,7 @@ fn every_set() -> Vec<Terms> {
     all
 }
 
-/// Text that shrinks: the same words, near and far.
+/// Text that compresses: the same words, near and far.
 fn words(len: usize, seed: u64) -> String {
     const WORDS: [&str; 5] = ["\"user\":", "null,", "{\"position\":[", "]},", "message "];
     let mut random = Random(seed);
@@ -146,7 +146,7 @@ fn payload(prepared: &Prepared) -> &[u8] {
     }
 }
 
-/// What an ordinary send makes of it.
+/// Sends the same message without preparing it.
 fn ordinary(ws: &mut Connection, prepared: &Prepared, out: &mut BytesMut) -> Result<(), SendError> {
     match prepared.data() {
         Data::Text(text) => ws.send(text, out),
@@ -172,7 +172,7 @@ fn is_same(a: &Bytes, b: &Bytes) -> bool {
 
 #[test]
 fn every_set_of_parameters_gets_exactly_the_message() {
-    // One prepared message for all of them, as the law says.
+    // One prepared message serves all of them.
     let messages = LENS.map(|len| {
         let text = words(len, len as u64);
         (Prepared::new(&text), Prepared::new(text.as_bytes()))
@@ -181,7 +181,7 @@ fn every_set_of_parameters_gets_exactly_the_message() {
         let (mut ws, mut peer, mut out) = (terms.connection(), terms.peer(), BytesMut::new());
         let mut twin = terms.connection();
         for (text, binary) in &messages {
-            // Without optimization much is slow: long ones only where they could make a difference.
+            // Unoptimised code is slow, so long messages only where they make a difference.
             let len = payload(text).len();
             let is_tried = terms.deflate.is_none_or(|with| match with.min_size {
                 0 => len <= 65_536 || with.bits == 15,
@@ -350,9 +350,9 @@ impl Pair {
 proptest! {
     #![proptest_config(cases(64))]
 
-    /// Whoever has compressed it first, and whatever is sent between.
+    /// Whichever connection compressed it first, and whatever is sent in between.
     #[test]
-    fn it_is_the_same_as_ordinary_sends(
+    fn prepared_sends_are_the_same_as_ordinary_sends(
         rooms in vec(terms(), 1..6),
         messages in vec(messages(), 1..4),
         steps in vec(steps(), 1..40),
@@ -363,20 +363,20 @@ proptest! {
             room[index].step(step, &messages);
         }
         for pair in &room {
-            // A message that is not finished is the only one that has not come.
+            // Every message arrives, except one that is unfinished.
             prop_assert_eq!(&pair.peer.events, &pair.expected);
         }
     }
 }
 
 #[test]
-fn a_piece_may_be_prepared() {
-    // It is a piece of what it was made of: nothing that others share.
+fn a_prepared_message_may_be_sent_as_a_piece() {
+    // As a piece it is encoded anew: the shared frame would be a complete message.
     let one = Prepared::new(&words(1_000, 1));
     for terms in every_set() {
         let (mut ws, mut out) = (terms.connection(), BytesMut::new());
         let (mut twin, mut expected) = (terms.connection(), BytesMut::new());
-        // The last is the only piece of its message.
+        // The last one is the only piece of its message.
         for is_last in [false, false, true, true] {
             ws.send_piece(&one, is_last, &mut out).unwrap();
             twin.send_piece(one.data(), is_last, &mut expected).unwrap();
@@ -420,7 +420,7 @@ fn the_plain_frame_is_that_of_the_rfc() {
 }
 
 #[test]
-fn who_does_not_compress_shares_the_plain_frame() {
+fn servers_that_do_not_compress_share_the_plain_frame() {
     let short = Prepared::new(&words(127, 1));
     let long = Prepared::new(&words(1_000, 1));
     for prepared in [&short, &long] {
@@ -447,7 +447,7 @@ fn who_does_not_compress_shares_the_plain_frame() {
 }
 
 #[test]
-fn what_does_not_shrink_is_sent_plain() {
+fn a_message_that_does_not_shrink_is_sent_plain() {
     let least = Compressed {
         min_size: 0,
         ..Compressed::ALONE
@@ -461,18 +461,18 @@ fn what_does_not_shrink_is_sent_plain() {
         let plain = share(&mut plain_server(), &prepared);
         let mut ws = least.server();
         assert!(is_same(&share(&mut ws, &prepared), &plain));
-        // That it does not is remembered, too: nothing is tried again.
+        // The failure is remembered: no connection tries again.
         let (_, count) = allocations(|| (share(&mut ws, &prepared), share(&mut ws, &prepared)));
         assert_eq!(count, 0);
     }
 }
 
 #[test]
-fn what_comes_out_as_long_as_it_was_is_sent_plain() {
+fn a_message_that_compresses_to_its_own_length_is_sent_plain() {
     let (mut equal, min_size) = (0, 0);
     for len in 1..40 {
         let prepared = Prepared::new(&"ab".repeat(len)[..len]);
-        // With context takeover it goes out compressed whatever its length.
+        // With context takeover it is sent compressed, whatever its length.
         let [takeover, alone] = [true, false].map(|takeover| {
             let alone = Compressed::ALONE;
             let of = Compressed {
@@ -492,7 +492,7 @@ fn what_comes_out_as_long_as_it_was_is_sent_plain() {
 // ---- once for each class ----
 
 #[test]
-fn it_is_compressed_once_for_each_class() {
+fn a_message_is_compressed_once_for_each_class() {
     let prepared = Prepared::new(&words(10_000, 1));
     let alone = Compressed::ALONE;
     let mut classes: Vec<Bytes> = Vec::new();
@@ -505,7 +505,7 @@ fn it_is_compressed_once_for_each_class() {
         };
         let first = share(&mut of.server(), &prepared);
         assert_eq!(first[0], 0xc1);
-        // Another connection, another `Deflate`, another threshold.
+        // Another connection, another `Deflate` and another threshold share it, too.
         let (mut second, mut out) = (of.server(), BytesMut::with_capacity(20_000));
         let mut third = Compressed { min_size: 0, ..of }.server();
         let (same, count) = allocations(|| {
@@ -518,7 +518,7 @@ fn it_is_compressed_once_for_each_class() {
         assert!(classes.iter().all(|other| !is_same(other, &first)));
         classes.push(first);
     }
-    // Settings that come to the same.
+    // So do settings that mean the same.
     for (bits, level, mem_level, class) in [(8, 2, 8, 0), (15, 200, 8, 3), (15, 2, 0, 4)] {
         let of = Compressed {
             bits,
@@ -544,7 +544,7 @@ fn nothing_is_compressed_that_nobody_needs() {
         send(&mut client, &prepared, &mut out);
     });
     assert_eq!(count, 0);
-    // With context takeover, and by a client, it is compressed for that connection alone.
+    // With context takeover, and for clients, it is compressed for that connection alone.
     for (role, takeover) in [
         (Role::Server, true),
         (Role::Client, true),
@@ -646,7 +646,7 @@ fn an_error_leaves_nothing_behind() {
         ws.close(None, "", &mut out).unwrap();
         refused(&mut ws, &mut out, SendError::Closed);
         ws.receive_eof();
-        // The peer's Close did not come.
+        // The peer's Close did not arrive.
         let (code, by_peer) = (CloseCode(1006), false);
         assert_eq!(ws.end(), Some(End::Closed { code, by_peer }));
         refused(&mut ws, &mut out, SendError::Closed);
@@ -699,7 +699,7 @@ fn sharing_and_cloning_allocate_nothing() {
 
 #[test]
 fn a_connection_that_finds_it_compressed_holds_nothing() {
-    // An ordinary send begins a state of its own.
+    // An ordinary send allocates a compressor.
     let prepared = Prepared::new(&words(1_000, 1));
     let mut first = Compressed::ALONE.server();
     share(&mut first, &prepared);
@@ -712,7 +712,7 @@ fn a_connection_that_finds_it_compressed_holds_nothing() {
 // ---- threads ----
 
 #[test]
-fn threads_share_one() {
+fn threads_share_one_message() {
     each_delivery(|| {
         fn can_be_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
         const THREADS: usize = 8;
@@ -731,7 +731,7 @@ fn threads_share_one() {
                             })
                             .collect();
                         barrier.wait();
-                        // Each begins with another class.
+                        // Each thread starts with another class.
                         let mut frames = vec![Bytes::new(); servers.len()];
                         for step in 0..servers.len() {
                             let class = (step + thread) % servers.len();
@@ -749,7 +749,7 @@ fn threads_share_one() {
             }
             let mut peer = Run::of(with_deflate(connection(Role::Client, Settings::default())));
             for frame in &frames[0] {
-                // Without context takeover any peer can follow.
+                // Without context takeover any peer can read any of the frames.
                 peer.feed(frame);
             }
             assert_eq!(peer.events, [(); 7].map(|()| event(&prepared)));
@@ -758,7 +758,7 @@ fn threads_share_one() {
 }
 
 #[test]
-fn what_it_says_of_itself_is_not_the_message() {
+fn debug_does_not_show_the_message() {
     let (text, binary) = (Prepared::new("a secret"), Prepared::new(b"a secret"));
     for prepared in [&text, &binary] {
         for said in [

@@ -52,7 +52,7 @@ impl Message {
         }
     }
 
-    /// The message with more of it.
+    /// The message with another one appended.
     fn with(self, more: &Self) -> Self {
         match (self, more) {
             (Self::Text(text), Self::Text(more)) => Self::Text(text + more),
@@ -117,7 +117,7 @@ proptest! {
             let mut ends: Vec<_> = places.iter().map(|p| p.index(bytes.len() + 1)).collect();
             ends.push(bytes.len());
             ends.sort_unstable();
-            let (mut begin, last) = (0, ends.len() - 1);
+            let (mut start, last) = (0, ends.len() - 1);
             for (index, end) in ends.into_iter().enumerate() {
                 for (place, payload) in pings {
                     if place.index(last + 1) == index {
@@ -128,9 +128,9 @@ proptest! {
                 }
                 let fin = u8::from(index == last) << 7;
                 let opcode = if index == 0 { message.opcode() } else { 0 };
-                let payload = &bytes[begin..end];
+                let payload = &bytes[start..end];
                 wire.extend(keyed_frame(role, fin | opcode, payload, *keys.next().unwrap()));
-                begin = end;
+                start = end;
             }
             events.push(message.event());
         }
@@ -146,7 +146,7 @@ proptest! {
     }
 }
 
-/// Frames that are mostly right, in any order, and now and then garbage, so that it goes deep.
+/// Frames in any order, mostly valid, so that they get far, with garbage now and then.
 fn hostile_bytes(role: Role) -> impl Strategy<Value = Vec<u8>> {
     let first = prop_oneof![
         6 => select(vec![0x01, 0x02, 0x00, 0x00, 0x80, 0x81, 0x82]),
@@ -189,16 +189,16 @@ proptest! {
             }
             run
         };
-        let mut whole = start();
-        whole.feed(&bytes);
+        let mut full = start();
+        full.feed(&bytes);
         let mut pieces = start();
         for piece in cut(&bytes, &cuts) {
             pieces.feed(&piece);
         }
-        prop_assert_eq!(&whole.events, &pieces.events);
-        prop_assert_eq!(&whole.out, &pieces.out);
-        prop_assert_eq!(whole.ws.is_open(), pieces.ws.is_open());
-        prop_assert_eq!(whole.ws.must_close_transport(), pieces.ws.must_close_transport());
+        prop_assert_eq!(&full.events, &pieces.events);
+        prop_assert_eq!(&full.out, &pieces.out);
+        prop_assert_eq!(full.ws.is_open(), pieces.ws.is_open());
+        prop_assert_eq!(full.ws.must_close_transport(), pieces.ws.must_close_transport());
 
         let mut run = pieces;
         let end = run.events.iter().position(is_last);
@@ -212,20 +212,20 @@ proptest! {
             prop_assert_eq!(run.ws.send("", &mut run.out), Err(SendError::Closed));
         }
         let how = run.eof();
-        prop_assert_eq!(&whole.eof(), &how);
+        prop_assert_eq!(&full.eof(), &how);
         prop_assert!(!run.ws.is_open());
         let is_closed = matches!(run.events.last(), Some(Event::Close { .. }));
         prop_assert_eq!(how.is_clean(), is_closed);
         prop_assert_eq!(how, match run.events.last() {
             Some(Event::Close { code, .. }) => How::Closed { code: *code, by_peer: !we_close },
             Some(Event::Failed(error)) if !we_close => How::Failed(*error),
-            // The first cause stays the cause.
+            // The first cause is the one that is reported.
             _ if we_close => How::Closed { code: CloseCode::ABNORMAL, by_peer: false },
             _ => How::Failed(ProtocolError::TransportEnded),
         });
     }
 
-    /// A buffer that is given up yields the same, whatever the way of delivery.
+    /// `receive_owned` yields the same events, whatever the delivery.
     #[test]
     fn owned_events_are_those_that_are_lent(
         (role, bytes) in roles().prop_flat_map(|role| (Just(role), hostile_bytes(role))),
@@ -246,12 +246,12 @@ proptest! {
             while let Some(event) = ws.receive_owned(&mut input, &mut out) {
                 owned.extend(joining.push(event));
             }
-            // After each read, not at the end alone.
+            // After each read, not only at the end.
             prop_assert_eq!(&owned, &lent.events);
             prop_assert_eq!(&out, &lent.out);
             prop_assert_eq!(input.len(), lent.left.len());
             if deliver == Deliver::Pieces {
-                prop_assert_eq!(joining.begun(), lent.joining.begun());
+                prop_assert_eq!(joining.unfinished(), lent.joining.unfinished());
             }
         }
     }
@@ -262,14 +262,14 @@ proptest! {
         bytes in vec(any::<u8>(), 0..200),
         cuts in cuts(),
     ) {
-        let mut whole = Run::new(role);
-        whole.feed(&bytes);
+        let mut full = Run::new(role);
+        full.feed(&bytes);
         let mut pieces = Run::new(role);
         for piece in cut(&bytes, &cuts) {
             pieces.feed(&piece);
         }
-        prop_assert_eq!(whole.events, pieces.events);
-        prop_assert_eq!(whole.out, pieces.out);
+        prop_assert_eq!(full.events, pieces.events);
+        prop_assert_eq!(full.out, pieces.out);
     }
 }
 
@@ -292,7 +292,7 @@ proptest! {
     #![proptest_config(cases(1_000))]
 
     #[test]
-    fn text_is_what_the_standard_library_takes_for_text(
+    fn text_is_accepted_exactly_if_the_standard_library_accepts_it(
         role in roles(),
         bytes in almost_text(),
         places in vec(any::<Index>(), 0..5),
@@ -301,11 +301,11 @@ proptest! {
         let mut ends: Vec<_> = places.iter().map(|p| p.index(bytes.len() + 1)).collect();
         ends.push(bytes.len());
         ends.sort_unstable();
-        let (mut wire, mut begin, last) = (Vec::new(), 0, ends.len() - 1);
+        let (mut wire, mut start, last) = (Vec::new(), 0, ends.len() - 1);
         for (index, end) in ends.into_iter().enumerate() {
             let first = u8::from(index == last) << 7 | u8::from(index == 0);
-            wire.extend(frame(role, first, &bytes[begin..end]));
-            begin = end;
+            wire.extend(frame(role, first, &bytes[start..end]));
+            start = end;
         }
         let mut run = Run::new(role);
         for piece in cut(&wire, &cuts) {
@@ -323,12 +323,12 @@ proptest! {
         role in roles(),
         bytes in almost_text(),
     ) {
-        // The shortest beginning that nothing makes valid.
+        // The shortest prefix that no further bytes make valid.
         let bad = (0..=bytes.len()).find(|&len| {
             let error = std::str::from_utf8(&bytes[..len]).err();
             error.is_some_and(|error| error.error_len().is_some())
         });
-        // One byte more is announced than comes, so the end of the text is not judged.
+        // The header announces one byte more, so that the end of the text is not judged.
         let wire = [
             frame_header(role, 0x81, bytes.len() as u64 + 1),
             xor(&bytes, if role == Role::Server { KEY } else { [0; 4] }),
@@ -347,7 +347,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn what_is_sent_is_received(role in roles(), sent in vec(messages(), 0..8), cuts in cuts()) {
+    fn everything_sent_is_received(role in roles(), sent in vec(messages(), 0..8), cuts in cuts()) {
         let mut sender = connection(role, Settings::default());
         let mut out = BytesMut::new();
         for message in &sent {
@@ -371,7 +371,7 @@ enum Action {
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<CloseCode>, String),
-    /// So many bytes of its output reach the peer.
+    /// This many bytes of its output reach the peer.
     Deliver(usize),
 }
 
@@ -468,10 +468,10 @@ fn deliver(from: &mut End, to: &mut End, n: usize) {
 proptest! {
     #![proptest_config(cases(300))]
 
-    /// Once both have drained, both have the code of the Close that the other one sent. If only
+    /// In the end both have received the code of the Close that the other one sent. If only
     /// one end called `close`, this is the same code on both sides; if both did before they saw
     /// the other's Close, each has the other's (RFC 6455, section 7.1.5). An end that does not answer
-    /// a Close at once goes on sending until it does.
+    /// a Close at once may send until it does.
     #[test]
     fn two_ends_always_close_with_all_that_was_sent_delivered(
         actions in vec((any::<bool>(), actions()), 0..40),
@@ -495,7 +495,7 @@ proptest! {
         loop {
             deliver(&mut client, &mut server, 1_000);
             deliver(&mut server, &mut client, 1_000);
-            // Nothing is left to say, but for the answer that is due.
+            // Only an answer that is due is still sent.
             for end in [&mut client, &mut server] {
                 if end.has_got_close() && end.run.ws.is_open() {
                     end.act(&Action::Send(Message::Text("the last".into())));
@@ -520,7 +520,7 @@ proptest! {
 
         let ends = [client.run.eof(), server.run.eof()];
         for (how, (one, two)) in ends.iter().zip([(&client, &server), (&server, &client)]) {
-            // The first to close said the code; the other one echoed it, or said its own.
+            // The first to close chose the code; the other one echoed it, or had chosen its own.
             let (said, _) = two.closed_with.or(one.closed_with).unwrap();
             let code = said.unwrap_or(CloseCode::NO_STATUS);
             let by_peer = one.closed_with.is_none_or(|(_, is_answer)| is_answer);

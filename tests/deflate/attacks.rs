@@ -1,6 +1,6 @@
-//! All that a peer may not send (RFC 7692, sections 7.2.1 and 7.2.2; RFC 1951).
+//! Everything that a peer may not send (RFC 7692, sections 7.2.1 and 7.2.2; RFC 1951).
 //!
-//! Invariant: of what a peer sends, exactly the legal is received.
+//! Invariant: exactly the legal part of what a peer sends is received.
 
 use crate::strategies::*;
 use crate::streams::*;
@@ -16,7 +16,7 @@ use sansocket::{Connection, Event, ProtocolError, Role, Settings};
 #[derive(Clone, Debug)]
 pub(crate) enum Damage {
     None,
-    /// These bits are the other way round.
+    /// These bits are flipped.
     Flip(Vec<Index>),
     Set(Index, u8),
     Insert(Index, u8),
@@ -24,11 +24,11 @@ pub(crate) enum Damage {
     CutOff(Index),
     /// It is replaced.
     Bytes(Vec<u8>),
-    /// It is a dynamic block, with or without BFINAL, and after its header are these bytes.
+    /// It is replaced by a dynamic block, with or without BFINAL, with these bytes after its header.
     Dynamic(bool, Lengths, Vec<u8>),
 }
 
-/// How many bits codes have, legal or not: those of the first literals, of the end of the block,
+/// The lengths of codes in bits, legal or not: of the first literals, of the end of the block,
 /// of the first lengths, of the first distances.
 type Lengths = (Vec<u8>, u8, Vec<u8>, Vec<u8>);
 
@@ -53,8 +53,8 @@ fn damages() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// Each literal has one bit more than the one before, the end of the block has ones only: the
-/// tail may well be read as literals and the end.
+/// Each literal has one bit more than the one before, and the end of the block has only ones: the
+/// tail may be read as literals and the end.
 fn steep(longest: u8) -> Lengths {
     ((1..=longest).collect(), longest, vec![], vec![0])
 }
@@ -93,7 +93,7 @@ impl Damage {
     }
 }
 
-/// Who receives what was agreed on how, the longest message, and how the bytes are cut.
+/// The receiver's role and terms, its longest message, and how the bytes are cut.
 pub(crate) type Attack = (Role, Params, Vec<(Planned, Damage)>, Option<usize>, u64);
 
 pub(crate) fn attacks() -> impl Strategy<Value = Attack> {
@@ -102,13 +102,13 @@ pub(crate) fn attacks() -> impl Strategy<Value = Attack> {
     (roles(), params(), messages, max_sizes, any::<u64>())
 }
 
-/// What must come of a message.
+/// What must happen to a message.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
     Event(Event<'static>),
     /// The connection fails with one of these.
     Failed(Vec<Wrong>),
-    /// Either, as the oracle does not tell: see [`has_lone_end`].
+    /// Either is right, as the oracle cannot tell: see [`has_lone_end`].
     Open,
 }
 
@@ -118,7 +118,7 @@ pub(crate) enum Wrong {
     Cut,
     Invalid,
     NotUtf8,
-    /// It has more bytes than the first number, and is said to have no more than the second.
+    /// It has more bytes than the first number; the error says at most the second.
     TooBig(u64, u64),
 }
 
@@ -136,7 +136,7 @@ impl Wrong {
     }
 }
 
-/// What must come of a message with this payload, which was another one before it was damaged.
+/// What must happen to a message with this payload, which was another one before it was damaged.
 fn verdict(
     planned: &Planned,
     (original, payload): (&[u8], &[u8]),
@@ -152,7 +152,7 @@ fn verdict(
     match &plain {
         Ok(plain) => {
             let is_too_big = max_size.is_some_and(|max| {
-                // The payload may be longer than the message, but not without bounds.
+                // The payload may be longer than the message, up to a bound.
                 let ends = fragment_ends(payload, &planned.places).into_iter();
                 let most = |index| max + max / 8 + 64 + 16 * index;
                 let is_too_long = ends.enumerate().any(|(index, end)| end > most(index));
@@ -172,7 +172,7 @@ fn verdict(
         Err(Corrupt("codes missing")) if has_lone_end(payload, read) => return Verdict::Open,
         Err(_) => {
             errors.push(Wrong::Cut);
-            // Where only the end is missing, nothing else can be wrong.
+            // If only the end is missing, nothing else is wrong.
             if !(matches!(damage, Damage::CutOff(_)) && read(original).is_ok()) {
                 errors.push(Wrong::Invalid);
             }
@@ -199,17 +199,17 @@ const ORDER: [usize; 19] = [
 fn has_lone_end(payload: &[u8], read: Read<'_>) -> bool {
     let bytes = [payload, &[0x00, 0x00, 0xff, 0xff]].concat();
     let bit = |at: usize| Some(bytes.get(at / 8)? >> (at % 8) & 1);
-    // Where a block begins, the oracle sees what is wrong with this one.
-    let begins = |begin: usize| {
+    // The oracle reports where the block starts that is wrong.
+    let starts = |start: usize| {
         let mut writer = BitWriter::default();
-        for at in 0..begin {
+        for at in 0..start {
             writer.bits(bit(at).unwrap().into(), 1);
         }
         writer.bits(0b111, 3);
         read(&writer.bytes()) == Err(Corrupt("a reserved block type"))
     };
-    let is_lone = |begin: usize| {
-        let mut at = begin + 1;
+    let is_lone = |start: usize| {
+        let mut at = start + 1;
         let mut number = |count: usize| {
             let mut number = 0;
             for place in 0..count {
@@ -252,7 +252,7 @@ fn has_lone_end(payload: &[u8], read: Read<'_>) -> bool {
         let used = lengths[..literals].iter().enumerate().filter_map(used);
         used.eq([(END_OF_BLOCK, 1)]).then_some(())
     };
-    (0..8 * payload.len()).any(|begin| is_lone(begin).is_some() && begins(begin))
+    (0..8 * payload.len()).any(|start| is_lone(start).is_some() && starts(start))
 }
 
 /// Feeds a connection on its own, or beside one that takes its inflater before each read.
@@ -269,8 +269,8 @@ fn fed(wire: &[u8], cuts: Cuts, ws: Connection, beside: Option<Connection>) -> R
     run
 }
 
-/// The messages one after the other, up to the first that ends the connection. Returns what had
-/// to come of each, and all that came but Pings.
+/// Sends the messages, up to the first that ends the connection. Returns what had
+/// to happen to each, and all events except Pings.
 pub(crate) fn attacked(
     (role, params, messages, max_size, seed): &Attack,
 ) -> (Vec<Verdict>, Vec<Event<'static>>) {
@@ -307,9 +307,9 @@ pub(crate) fn attacked(
         }
     }
 
-    // The inflater is at hand, made anew each time, taken away between any two reads.
+    // The inflater is kept, made anew each time, or taken away between any two reads.
     let states = [
-        (Cuts::Whole, 3, false),
+        (Cuts::AtOnce, 3, false),
         (Cuts::Bytes, 0, false),
         (Cuts::Random(*seed), 1, true),
     ];
@@ -356,7 +356,7 @@ proptest! {
     #![proptest_config(cases(1_000))]
 
     #[test]
-    fn exactly_the_legal_is_received_however_it_is_cut(attack in attacks()) {
+    fn exactly_the_legal_messages_are_received_however_they_are_cut(attack in attacks()) {
         attacked(&attack);
     }
 }
@@ -372,7 +372,7 @@ fn damaged(is_text: bool, damage: Damage) -> (Planned, Damage) {
     (planned, damage)
 }
 
-/// The message, and after it a legal one, which must be read the same whatever was before.
+/// The message, and a legal one after it, which must be received unchanged.
 fn what_comes_of(damage: Damage) -> (Vec<Verdict>, Vec<Event<'static>>) {
     let legal = write_message(&[(Block::Fixed(vec![Token::Literal(b'x'); 3]), false)]);
     let messages = vec![damaged(false, damage), damaged(true, Damage::Bytes(legal))];
@@ -399,7 +399,7 @@ fn the_tail_may_be_a_part_of_the_message() {
 /// literals, 15 of its ones are the end. What is left is padding after a final block, and the start
 /// of another block after others.
 #[test]
-fn the_tail_ends_no_block_within_an_byte_but_a_final_one() {
+fn the_tail_ends_a_block_inside_a_byte_only_if_it_is_final() {
     each_delivery(|| {
         for longest in 9..=15 {
             for bfinal in [false, true] {
@@ -412,7 +412,7 @@ fn the_tail_ends_no_block_within_an_byte_but_a_final_one() {
                 let Event::Binary(data) = &events[0] else {
                     panic!("{:?}", events[0]);
                 };
-                // Those before are padding of the header.
+                // The zeros before them are padding of the header.
                 assert!(data.len() >= 16 && data.iter().all(|&byte| byte == 0));
                 assert_eq!(events[1..], [text("xxx")]);
             }
@@ -421,9 +421,9 @@ fn the_tail_ends_no_block_within_an_byte_but_a_final_one() {
 }
 
 /// The tail ends the header of a block, and with 11 of its ones the block, which is empty. The
-/// other 5 are padding or a block, but not the begin of the next message.
+/// other 5 are padding, or the start of a block, never of the next message.
 #[test]
-fn the_tail_ends_no_header_and_its_block_within_an_byte_but_of_a_final_one() {
+fn the_tail_ends_a_header_and_its_block_inside_a_byte_only_if_it_is_final() {
     each_delivery(|| {
         for bfinal in 0..=1 {
             let mut writer = BitWriter::default();
@@ -463,7 +463,7 @@ fn the_tail_ends_no_header_and_its_block_within_an_byte_but_of_a_final_one() {
 }
 
 #[test]
-fn a_block_with_no_code_but_its_end_is_empty() {
+fn a_block_whose_only_code_is_its_end_is_empty() {
     each_delivery(|| {
         for bfinal in [false, true] {
             for distances in [&[0][..], &[1], &[1, 1]] {

@@ -1,6 +1,6 @@
-//! Streams that are cut or damaged, and text that is none.
+//! Streams that are cut or damaged, and text that is not UTF-8.
 //!
-//! Invariant: a stream that is not complete is never delivered, and each fault is found while the
+//! Invariant: an incomplete stream is never delivered, and each fault is found while the
 //! message comes in.
 
 use crate::runs::*;
@@ -29,7 +29,7 @@ fn legal() -> Vec<Vec<u8>> {
     ]
 }
 
-/// A message with this payload is what the reader by hand says that it is: delivered, or refused
+/// Asserts that the reader by hand judges a message with this payload in the same way: delivered, or refused
 /// with 1007. Returns whether it was delivered.
 fn judged_alike(bytes: &[u8]) -> bool {
     let wanted = Oracle::new(32_768).message(bytes, true);
@@ -59,8 +59,8 @@ fn judged_alike(bytes: &[u8]) -> bool {
 #[test]
 fn a_stream_that_is_cut_anywhere_is_not_delivered() {
     each_delivery(|| {
-        // Elsewhere what had come out of it so far was delivered as if it were complete.
-        // Without a checksum a few cuts leave a message by the letter of the RFC: after the header
+        // Elsewhere the part that had been inflated was delivered as if it were complete.
+        // There is no checksum, so a few cuts leave a valid message: after the header
         // of a stored block, which the tail then makes empty; and 4 bytes before its end, for which
         // the tail then stands.
         let left_by_cuts: [&[usize]; 5] = [&[1, 13], &[], &[], &[], &[7, 54]];
@@ -73,7 +73,7 @@ fn a_stream_that_is_cut_anywhere_is_not_delivered() {
 }
 
 #[test]
-fn a_stream_with_a_flipped_bit_is_judged_as_by_hand() {
+fn a_stream_with_a_flipped_bit_is_judged_as_the_reader_by_hand_does() {
     each_delivery(|| {
         for bytes in legal() {
             let mut delivered = 0;
@@ -82,17 +82,17 @@ fn a_stream_with_a_flipped_bit_is_judged_as_by_hand() {
                 damaged[bit / 8] ^= 1 << (bit % 8);
                 delivered += usize::from(judged_alike(&damaged));
             }
-            // There is no checksum: a changed literal is another message.
+            // There is no checksum: with another literal it is another message.
             assert!(delivered > 0 && delivered < 8 * bytes.len());
         }
     });
 }
 
 #[test]
-fn a_block_that_ends_inside_the_tail_is_judged_as_by_hand() {
+fn a_block_that_ends_inside_the_tail_is_judged_as_the_reader_by_hand_does() {
     each_delivery(|| {
         // The tail that is put back has 16 zeros, each a literal here, and 16 ones, of which some
-        // end the block: unless all of them do, the rest starts a block that is none.
+        // end the block: unless all of them do, the rest starts an invalid block.
         for end_len in 1..=15 {
             let mut lengths = [0; END_OF_BLOCK + 1];
             for length in 1..=end_len {
@@ -108,13 +108,13 @@ fn a_block_that_ends_inside_the_tail_is_judged_as_by_hand() {
             }
         }
         // A stored block that ends with the tail: by the letter of section 7.2.2 it is complete.
-        for begin in ["000400fbff", "000600f9ff6162", "010400fbff"] {
-            assert!(judged_alike(&unhex(begin)));
+        for start in ["000400fbff", "000600f9ff6162", "010400fbff"] {
+            assert!(judged_alike(&unhex(start)));
         }
     });
 }
 
-/// Payloads that are no DEFLATE data, each with what is wrong with it.
+/// Payloads that are not DEFLATE data, each with what is wrong with it.
 fn damaged() -> Vec<(&'static str, Vec<u8>)> {
     let mut all = Vec::new();
     let mut add = |name, write: &dyn Fn(&mut BitWriter)| {
@@ -146,7 +146,7 @@ fn damaged() -> Vec<(&'static str, Vec<u8>)> {
         });
     }
 
-    // Dynamic blocks: the lengths of all codes, and which of them are too many or too few.
+    // Dynamic blocks whose codes are too many or too few.
     let mut dynamic = |name, literals: &[(usize, u8)], literal_count, distances: &[u8]| {
         let mut lengths = vec![0; literal_count];
         for &(symbol, length) in literals {
@@ -261,7 +261,7 @@ fn damaged() -> Vec<(&'static str, Vec<u8>)> {
 #[test]
 fn a_damaged_stream_is_answered_with_1007() {
     each_delivery(|| {
-        // Elsewhere with 1000, with 1002, or with nothing but the end of the transport.
+        // Elsewhere it was 1000 or 1002, or the transport just ended.
         for (name, bytes) in damaged() {
             assert!(Oracle::new(32_768).message(&bytes, true).is_err(), "{name}");
             for role in ROLES {
@@ -302,7 +302,7 @@ fn damage_is_found_while_the_message_comes_in() {
 #[test]
 fn compressed_text_fails_at_its_first_wrong_byte() {
     each_delivery(|| {
-        // Elsewhere the end of the message was waited for, or compressed text was not checked.
+        // Elsewhere text was checked at the end of the message, or not at all if it was compressed.
         for role in ROLES {
             for (bad, at) in [
                 (&b"ab\xc0"[..], 3),
@@ -335,9 +335,9 @@ fn compressed_text_fails_at_its_first_wrong_byte() {
 }
 
 #[test]
-fn wrong_text_deep_in_a_bomb_is_found_on_the_way() {
+fn invalid_text_deep_in_a_bomb_is_found_before_its_end() {
     each_delivery(|| {
-        // At a step of the inflater, before and after it; the limit comes later.
+        // At a step of the inflater, before it and after it; the limit would be reached later.
         for len in [
             0, 1, 16_383, 16_384, 32_767, 32_768, 32_769, 65_535, 100_000,
         ] {
@@ -392,7 +392,7 @@ fn a_character_may_be_cut_between_compressed_fragments() {
                     assert_eq!(run.events, [text(words)]);
                 }
             }
-            // Flushed inside of each character, with other frames between.
+            // Flushed inside each character, with other frames in between.
             let mut wire = frame(role, 0x41, b"");
             for byte in words.bytes() {
                 wire.extend(frame(
@@ -421,7 +421,7 @@ fn compressed_text_that_ends_inside_a_character_is_not_delivered() {
                         assert_eq!(run.events.len(), 1);
                         has_failed(&mut run, ProtocolError::TextNotUtf8, 1007);
                     }
-                    // The bytes are none of the next message.
+                    // The bytes do not belong to the next message.
                     let mut run = plain(role);
                     run.feed(&frame(role, 0xc2, &bytes));
                     run.feed(&frame(role, 0xc1, &fixed(&literals(b"abc"))));
@@ -433,7 +433,7 @@ fn compressed_text_that_ends_inside_a_character_is_not_delivered() {
 }
 
 #[test]
-fn what_is_wrong_first_is_the_error() {
+fn the_first_fault_is_the_error() {
     each_delivery(|| {
         let damage = unhex("06");
         let wrong_text = payload(Block::Stored(b"\xff".to_vec()));
@@ -450,7 +450,7 @@ fn what_is_wrong_first_is_the_error() {
                     assert_eq!(run.events, failed(error));
                 }
             }
-            // The limit is met before the text after it is looked at.
+            // The limit is reached before the text after it is checked.
             let settings = at_most(4);
             let bytes = payload(Block::Stored(b"good\xff".to_vec()));
             let mut run = limited(role, settings);

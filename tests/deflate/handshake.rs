@@ -5,8 +5,8 @@ use crate::support::deflate::*;
 use crate::support::*;
 use bytes::BytesMut;
 use sansocket::{
-    Config, Deflate, Endpoint, Extension, HandshakeError, OriginPolicy, ProtocolError, Role,
-    Settings, SetupError,
+    Config, Deflate, Endpoint, Extension, FieldFault, HandshakeError, OriginPolicy, ParamFault,
+    ProtocolError, Role, Settings, SetupError,
 };
 use std::time::Duration;
 
@@ -36,12 +36,12 @@ fn with_extensions(head: &str, lines: &[&str]) -> String {
     })
 }
 
-/// The connection of an endpoint whose handshake is done.
+/// The connection of an endpoint whose handshake is complete.
 fn connection_of(endpoint: Endpoint) -> Run {
     Run::of(endpoint.into_connection().expect("it is open"))
 }
 
-/// A server's end after a request with these lines, and what it has answered.
+/// A server's end after a request with these lines, and its answer.
 fn served(config: &Config, lines: &[&str]) -> (Run, Option<String>) {
     let head = with_extensions(REQUEST, lines);
     let mut served = serve(head.as_bytes(), Cuts::Random(1), config);
@@ -52,13 +52,13 @@ fn served(config: &Config, lines: &[&str]) -> (Run, Option<String>) {
     (run, answer)
 }
 
-/// What a client makes of a response with these lines.
+/// A client's handshake with these lines in the response.
 fn asked(config: &Config, lines: &[&str]) -> Asked {
     let head = with_extensions(RESPONSE, lines);
     ask(&client_request(), &head, b"", Cuts::Random(1), config)
 }
 
-/// Whether the connection that has opened has it.
+/// Whether the open connection has permessage-deflate.
 fn has_deflate(asked: &Asked) -> bool {
     assert!(asked.endpoint.is_open());
     asked.endpoint.has_deflate()
@@ -78,7 +78,7 @@ fn opened(client: Option<Deflate>, server: Option<Deflate>) -> (Run, Run, Vec<Ex
     let mut served = serve(&request, Cuts::Bytes, &with(server));
     served.accept();
     let asked = receive_response(client, &[served.out.to_vec()]);
-    let extensions = asked.opened().extensions();
+    let extensions = asked.opened().extensions().collect();
     let (client, server) = (
         connection_of(asked.endpoint),
         connection_of(served.endpoint),
@@ -87,7 +87,7 @@ fn opened(client: Option<Deflate>, server: Option<Deflate>) -> (Run, Run, Vec<Ex
 }
 
 #[test]
-fn a_whole_handshake_agrees_on_it_if_both_ends_want() {
+fn a_handshake_agrees_on_it_if_both_ends_want_it() {
     each_delivery(|| {
         let long = words(2_000, 1);
         for (client, server) in [(true, true), (true, false), (false, true), (false, false)] {
@@ -137,7 +137,7 @@ fn each_setting_reaches_both_ends() {
                 let [of_client, of_server] = &both;
                 let open = || opened(Some(of_client.clone()), Some(of_server.clone()));
                 let (client, server, extensions) = open();
-                // Whoever asks for less gets it, in either direction.
+                // In either direction the smaller request counts.
                 let least = |a: Option<u8>, b: Option<u8>| match (a, b) {
                     (Some(a), Some(b)) => Some(a.min(b)),
                     (a, b) => a.or(b),
@@ -149,14 +149,14 @@ fn each_setting_reaches_both_ends() {
                         of_client.server_max_window_bits,
                         of_server.server_max_window_bits,
                     ),
-                    // The client's is a hint, which the server need not answer.
+                    // The client's value is a hint, which the server need not answer.
                     client_max_window_bits: of_server
                         .client_max_window_bits
                         .and_then(|bits| least(Some(bits), of_client.client_max_window_bits)),
                 };
                 assert_eq!(extensions, [agreed_on.extension()]);
 
-                // What each end sends, the other one can read; and it is as small as was asked for.
+                // Each end can read what the other one sends, within the agreed window.
                 for (mut from, mut to, takeover, window) in [
                     (
                         server,
@@ -190,7 +190,7 @@ fn each_setting_reaches_both_ends() {
 fn a_server_takes_the_first_offer_that_it_can() {
     each_delivery(|| {
         let plain = "permessage-deflate";
-        // What browsers send, and what has been misread elsewhere.
+        // What browsers send, and what was misread elsewhere.
         for (lines, answer) in [
             (
                 &["permessage-deflate; client_max_window_bits"][..],
@@ -221,7 +221,7 @@ fn a_server_takes_the_first_offer_that_it_can() {
                 &["permessage-deflate; unknown=1, permessage-deflate; unknown"],
                 None,
             ),
-            // Elsewhere a server's window that was asked for was ignored.
+            // Elsewhere the window that the client asked for was ignored.
             (
                 &["permessage-deflate; server_max_window_bits=8"],
                 Some("permessage-deflate; server_max_window_bits=8"),
@@ -255,14 +255,14 @@ fn a_server_takes_the_first_offer_that_it_can() {
                 &["permessage-deflate; client_max_window_bits=9; client_max_window_bits"],
                 None,
             ),
-            // A value that is missing, or one too many.
+            // A value is missing, or there is one too many.
             (&["permessage-deflate; server_max_window_bits"], None),
             (
                 &["permessage-deflate; server_no_context_takeover=true"],
                 None,
             ),
             (&["permessage-deflate; client_no_context_takeover=1"], None),
-            // Elsewhere the beginning of a name was enough.
+            // Elsewhere the first letters of a name were enough.
             (&["permessage-deflate-2"], None),
             (&["permessage-deflat"], None),
             (&["x-permessage-deflate"], None),
@@ -277,15 +277,15 @@ fn a_server_takes_the_first_offer_that_it_can() {
             run.feed(&frame(Role::Server, 0xc1, &fixed(&literals(b"abc"))));
             match answer {
                 Some(_) => assert_eq!(run.events, [text("abc")]),
-                None => has_failed(&mut run, ProtocolError::ReservedBit, 1002),
+                None => has_failed(&mut run, ProtocolError::ReservedBit { first: 0xc1 }, 1002),
             }
-            // A server that does not want it says nothing.
+            // A server that does not want it leaves the line out.
             assert_eq!(served(&with(None), lines).1, None);
         }
     });
 }
 
-/// What is no window size, though it was taken for one elsewhere.
+/// Values that are not window sizes, but were accepted elsewhere.
 const NO_WINDOW_BITS: [&str; 21] = [
     "7",
     "16",
@@ -313,7 +313,7 @@ const NO_WINDOW_BITS: [&str; 21] = [
 #[test]
 fn a_window_size_is_one_of_eight_words() {
     each_delivery(|| {
-        // Elsewhere `parseInt` was used, and a client crashed on what it gave.
+        // Elsewhere `parseInt` was used, and a client crashed on its result.
         let (server, client) = (
             with(Some(Deflate::default())),
             with(Some(Deflate::default())),
@@ -322,9 +322,12 @@ fn a_window_size_is_one_of_eight_words() {
             for name in ["server_max_window_bits", "client_max_window_bits"] {
                 let element = format!("permessage-deflate; {name}={bits}");
                 let asked = asked(&client, &[&element]);
-                assert_eq!(asked.error(), Some(HandshakeError::Extensions), "{element}");
+                assert!(
+                    matches!(asked.error(), Some(HandshakeError::Extensions(_))),
+                    "{element}"
+                );
                 assert!(asked.out.is_empty());
-                // Not a token at all, and so an error of the whole field.
+                // Not a token, so the entire field is invalid.
                 if matches!(bits, "٩" | "\"\"" | "\" 9\"") {
                     continue;
                 }
@@ -348,7 +351,7 @@ fn a_window_size_is_one_of_eight_words() {
 }
 
 #[test]
-fn a_server_asks_a_client_for_a_window_only_if_it_knows_how() {
+fn a_server_asks_for_a_clients_window_only_if_the_client_knows_the_parameter() {
     each_delivery(|| {
         // Elsewhere the answer had a parameter that the client had not offered.
         let config = with(Some(deflate(|c| c.client_max_window_bits = Some(10))));
@@ -369,7 +372,7 @@ fn a_server_asks_a_client_for_a_window_only_if_it_knows_how() {
         ] {
             let (mut run, answered) = served(&config, &[offer]);
             assert_eq!(answered.as_deref(), Some(answer));
-            // It then goes by what was agreed on, not by what it wanted.
+            // The server then follows what was agreed on, not what it wanted.
             let data = noise(3_000, 1);
             run.feed(&frame(Role::Server, 0xc2, &payload(Block::Stored(data))));
             run.feed(&frame(Role::Server, 0xc2, &fixed(&[back(2_000)])));
@@ -400,7 +403,7 @@ fn windows_that_are_too_small_are_not_agreed_on() {
                     "permessage-deflate"
                 }
             );
-            // It is what oneself compresses with that counts.
+            // Only the window that it compresses with itself counts.
             let element = format!("permessage-deflate; client_max_window_bits={bits}");
             assert!(served(&config, &[&element]).1.is_some());
             assert_eq!(asked(&config, &[&element]).error().is_none(), is_taken);
@@ -477,7 +480,7 @@ fn an_answer_that_breaks_a_rule_ends_the_handshake() {
             &["permessage-deflate; client_max_window_bits=9; client_max_window_bits=9"],
             false,
         ),
-        // Less than what was asked for.
+        // Less than the client asked for.
         (&asks_for_ten, &[&*exactly], true),
         (&asks_for_ten, &[&*nine], true),
         (&asks_for_ten, &[&*eleven], false),
@@ -497,9 +500,12 @@ fn an_answer_that_breaks_a_rule_ends_the_handshake() {
         let asked = asked(&with(Some(deflate.clone())), lines);
         if is_taken {
             assert_eq!(has_deflate(&asked), !lines.is_empty());
-            assert_eq!(asked.opened().extensions().len(), lines.len());
+            assert_eq!(asked.opened().extensions().count(), lines.len());
         } else {
-            assert_eq!(asked.error(), Some(HandshakeError::Extensions), "{lines:?}");
+            assert!(
+                matches!(asked.error(), Some(HandshakeError::Extensions(_))),
+                "{lines:?}"
+            );
         }
         assert!(asked.out.is_empty(), "nothing is sent in either case");
     }
@@ -538,23 +544,27 @@ fn an_answer_that_breaks_a_rule_ends_the_handshake() {
         assert!(asked.out.is_empty(), "nothing is sent");
     }
     // Offered without `client_max_window_bits`.
-    let list = |list: &str| Extension::parse_list([list]).unwrap();
+    let list = |list: &str| Vec::from_iter(Extension::parse_list([list]).unwrap());
     let (offer, answer) = (
         list("permessage-deflate"),
         list("permessage-deflate; client_max_window_bits=10"),
     );
-    let refused = Err(HandshakeError::Extensions);
-    assert_eq!(plain.agree(&offer, &answer), refused);
+    let refused = |fault| Err(HandshakeError::Extensions(fault));
+    let not_offered = FieldFault::Param {
+        param: "client_max_window_bits=10".into(),
+        fault: ParamFault::NotOffered,
+    };
+    assert_eq!(plain.agree(&offer, &answer), refused(not_offered));
     let agreed = Params::default().extension();
     assert_eq!(plain.agree(&offer, &offer), Ok(Some(agreed)));
     assert_eq!(plain.agree(&offer, &[]), Ok(None));
     let twice = [&offer[..], &offer].concat();
-    assert_eq!(plain.agree(&offer, &twice), refused);
+    assert_eq!(plain.agree(&offer, &twice), refused(FieldFault::Duplicate));
 }
 
-/// What no handshake agrees on.
+/// Elements that no handshake agrees on.
 #[test]
-fn a_connection_is_not_made_of_an_element_that_breaks_a_rule() {
+fn an_element_that_breaks_a_rule_makes_no_connection() {
     let none = Extension::new("permessage-bzip2").unwrap();
     let mut elements = vec![none, Extension::new("Permessage-Deflate").unwrap()];
     for (params, is_twice) in [
@@ -601,7 +611,7 @@ fn a_request_may_be_accepted_without_it() {
     each_delivery(|| {
         let config = with(Some(Deflate::default()));
         let head = with_extensions(REQUEST, &["permessage-deflate, x-other"]);
-        let served = || serve(head.as_bytes(), Cuts::Whole, &config);
+        let served = || serve(head.as_bytes(), Cuts::AtOnce, &config);
         let mut declined = served();
         declined.request_mut().decline_deflate();
         declined.accept();
@@ -611,9 +621,9 @@ fn a_request_may_be_accepted_without_it() {
         run.ws.send(&"x".repeat(1_000), &mut run.out).unwrap();
         assert_eq!(taken(&mut run)[0].0, 0x81);
         run.feed(&frame(Role::Server, 0xc1, b""));
-        has_failed(&mut run, ProtocolError::ReservedBit, 1002);
+        has_failed(&mut run, ProtocolError::ReservedBit { first: 0xc1 }, 1002);
 
-        // Beside extensions of the application; but what the crate does it does not do itself.
+        // An application may have extensions of its own, but not this one.
         let own = |name: &str| Extension::new(name).unwrap();
         let mut beside = served();
         let request = beside.request_mut();
@@ -639,15 +649,15 @@ fn a_request_may_be_accepted_without_it() {
 }
 
 #[test]
-fn a_client_that_needs_it_closes_without_it() {
+fn a_client_that_requires_it_closes_without_it() {
     let config = with(Some(Deflate::default()));
     let needs = client_request().extension(Extension::new(NAME).unwrap(), true);
     let accepted = with_extensions(RESPONSE, &["permessage-deflate"]);
-    let with_it = ask(&needs, &accepted, b"", Cuts::Whole, &config);
+    let with_it = ask(&needs, &accepted, b"", Cuts::AtOnce, &config);
     assert!(has_deflate(&with_it));
     assert!(with_it.out.is_empty());
-    let without = ask(&needs, RESPONSE, b"", Cuts::Whole, &config);
-    assert_eq!(without.opened().extensions(), []);
+    let without = ask(&needs, RESPONSE, b"", Cuts::AtOnce, &config);
+    assert_eq!(without.opened().extensions().next(), None);
     assert!(!without.endpoint.is_open(), "it is closing");
     let frames = raw_frames(&without.out, Role::Client);
     assert_eq!((frames.len(), frames[0].0), (1, 0x88));
@@ -655,9 +665,9 @@ fn a_client_that_needs_it_closes_without_it() {
 }
 
 #[test]
-fn what_comes_with_the_handshake_is_inflated() {
+fn a_message_in_the_same_read_as_the_handshake_is_inflated() {
     each_delivery(|| {
-        // Elsewhere bytes after the head got lost, and with them the first of the window.
+        // Elsewhere bytes after the head were lost, and with them the start of the window.
         let config = with(Some(Deflate::default()));
         let response = with_extensions(RESPONSE, &["permessage-deflate"]);
         let after = frames(

@@ -1,16 +1,17 @@
-//! RSV1, and compressed messages among others.
+//! RSV1, and compressed messages between others.
 
 use crate::runs::*;
 use crate::support::deflate::*;
 use crate::support::*;
-use sansocket::{CloseCode, End, Event, ProtocolError, Settings};
+use bytes::BytesMut;
+use sansocket::{CloseCode, End, Event, Input, ProtocolError, Settings};
 
 // ---- RSV1 (RFC 7692, sections 5.1, 6.1 and 6.2) ----
 
 #[test]
 fn rsv1_on_anything_but_the_first_frame_of_a_message_is_an_error() {
     each_delivery(|| {
-        // Elsewhere control frames with it were taken, or continuations.
+        // Elsewhere control frames or continuations with it were accepted.
         for role in ROLES {
             let bytes = payload(Block::Stored(b"x".to_vec()));
             let compressed = frame(role, 0x42, &bytes);
@@ -29,7 +30,7 @@ fn rsv1_on_anything_but_the_first_frame_of_a_message_is_an_error() {
                         run.feed_cut(before, cuts);
                         run.feed(&[first]);
                         assert_eq!(run.events.len(), 1, "{first:x}: from its first byte");
-                        has_failed(&mut run, ProtocolError::ReservedBit, 1002);
+                        has_failed(&mut run, ProtocolError::ReservedBit { first }, 1002);
                     }
                 }
             }
@@ -45,7 +46,7 @@ fn rsv1_without_the_extension_is_an_error() {
                 let mut run = Run::new(role);
                 assert!(!run.ws.has_deflate());
                 run.feed(&[first]);
-                has_failed(&mut run, ProtocolError::ReservedBit, 1002);
+                has_failed(&mut run, ProtocolError::ReservedBit { first }, 1002);
             }
         }
     });
@@ -54,7 +55,7 @@ fn rsv1_without_the_extension_is_an_error() {
 #[test]
 fn a_compressed_message_without_any_byte_is_empty() {
     each_delivery(|| {
-        // Elsewhere it was an error, or the inflater was fed with the tail alone and kept it.
+        // Elsewhere it was an error, or the inflater got the tail alone and kept it.
         for role in ROLES {
             for no_takeover in [false, true] {
                 for max_pooled in [0, 16] {
@@ -80,7 +81,7 @@ fn a_compressed_message_without_any_byte_is_empty() {
                     let wanted = [text(""), text("abcdef"), text(""), binary(b"")];
                     assert_eq!(run.events[..4], wanted);
                     assert_eq!(run.events[4..], [ping(), text(""), ping(), binary(b"")]);
-                    // The window is what it was.
+                    // The window is unchanged.
                     run.feed(&frame(role, 0xc1, &fixed(&[back(6)])));
                     match no_takeover {
                         false => assert_eq!(run.events.last(), Some(&text("abc"))),
@@ -93,7 +94,7 @@ fn a_compressed_message_without_any_byte_is_empty() {
 }
 
 #[test]
-fn empty_fragments_between_change_nothing() {
+fn empty_fragments_in_between_change_nothing() {
     each_delivery(|| {
         let bytes = write_message(&[
             (Block::Fixed(literals(b"abc")), true),
@@ -161,11 +162,11 @@ fn limits_set_inside_a_compressed_message_hold_from_the_next_one() {
         for role in ROLES {
             for payload in &bytes {
                 let wire = fragmented(role, 0xc2, payload, payload.len() / 3 + 1, true);
-                let (begun, rest) =
+                let (unfinished, rest) =
                     wire.split_at(frame_header(role, 0x42, payload.len() as u64).len());
                 for (first, then) in [(1_000, 10), (999, 100_000)] {
                     let mut run = limited(role, at_most(first));
-                    run.feed(begun);
+                    run.feed(unfinished);
                     run.ws.settings().max_message_size = then as u64;
                     run.ws.settings().max_fragments = 1;
                     run.feed(rest);
@@ -194,7 +195,7 @@ fn limits_set_inside_a_compressed_message_hold_from_the_next_one() {
 #[test]
 fn a_compressed_message_has_a_limit_of_bytes_on_the_wire() {
     each_delivery(|| {
-        // With room for what data that does not shrink needs, and for the flush at the end of each
+        // It leaves room for data that does not shrink, and for the flush at the end of each
         // fragment; and only where it is compressed.
         let (max, most) = (80, 80 + 80 / 8 + 64);
         for role in ROLES {
@@ -226,10 +227,10 @@ fn a_compressed_message_has_a_limit_of_bytes_on_the_wire() {
     });
 }
 
-// ---- compressed messages beside others ----
+// ---- compressed messages between others ----
 
 #[test]
-fn uncompressed_messages_received_between_leave_the_window_alone() {
+fn uncompressed_messages_received_in_between_leave_the_window_alone() {
     each_delivery(|| {
         for role in ROLES {
             for (bits, max_pooled) in [(15, 16), (15, 0), (8, 16)] {
@@ -278,7 +279,7 @@ fn uncompressed_messages_received_between_leave_the_window_alone() {
 }
 
 #[test]
-fn uncompressed_messages_sent_between_leave_the_window_alone() {
+fn uncompressed_messages_sent_in_between_leave_the_window_alone() {
     each_delivery(|| {
         for role in ROLES {
             let (mut run, mut oracle) = (plain(role), Oracle::new(32_768));
@@ -286,7 +287,7 @@ fn uncompressed_messages_sent_between_leave_the_window_alone() {
             run.ws.send(&long, &mut run.out).unwrap();
             assert_eq!(read(&mut oracle, &taken(&mut run), true), long);
             for round in 0..3 {
-                // Too short, compression off, off in fragments, control frames.
+                // Too short, compression off, off for fragments, control frames.
                 let other = noise(3_000, round);
                 run.ws.send("short", &mut run.out).unwrap();
                 run.ws.settings().compress = false;
@@ -313,6 +314,26 @@ fn uncompressed_messages_sent_between_leave_the_window_alone() {
     });
 }
 
+/// Noise, such as pictures, with text in between: elsewhere the windows of both sides got out of step.
+#[test]
+fn many_messages_that_do_not_shrink_keep_the_windows_in_step() {
+    for sender in ROLES {
+        let [mut from, mut to] =
+            [sender, other(sender)].map(|role| with_deflate(connection(role, Settings::default())));
+        let (mut out, mut answers) = (BytesMut::new(), BytesMut::new());
+        for number in 0..600 {
+            let payload = match number % 10 {
+                9 => b"the same words ".repeat(100),
+                _ => noise(1_000 + number as usize, number),
+            };
+            from.send(&payload, &mut out).unwrap();
+            let event = to.receive(&mut Input(&mut out), &mut answers);
+            assert_eq!(event, Some(binary(&payload)), "{number}");
+            out.clear();
+        }
+    }
+}
+
 #[test]
 fn a_close_stops_inflating() {
     each_delivery(|| {
@@ -331,7 +352,7 @@ fn a_close_stops_inflating() {
                 let (code, by_peer) = (CloseCode::NORMAL, true);
                 assert_eq!(run.eof(), End::Closed { code, by_peer });
             }
-            // Our own Close: what the peer had sent before it saw it is still delivered.
+            // Our own Close: what the peer sent before it saw that is still delivered.
             let mut run = plain(role);
             run.feed(&frame(role, 0xc1, &fixed(&literals(b"abc"))));
             run.ws.close(CloseCode::NORMAL, "", &mut run.out).unwrap();

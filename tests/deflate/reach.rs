@@ -1,4 +1,4 @@
-//! The strategies reach what they are for: otherwise the laws would hold for nothing.
+//! The strategies reach every kind of block: otherwise the laws would be tested with next to nothing.
 
 use crate::attacks::*;
 use crate::strategies::*;
@@ -18,7 +18,7 @@ fn add(sum: &mut Blocks, oracle: &Oracle) {
 }
 
 #[test]
-fn the_strategies_reach_what_they_are_for() {
+fn the_strategies_reach_every_kind_of_block() {
     let (mut sent, mut farthest) = (Blocks::default(), 0);
     for (deflate, agreed, steps, most) in samples(talks(), 150) {
         for oracle in talk([&deflate, &deflate], &agreed, &steps, most) {

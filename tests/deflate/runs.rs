@@ -1,4 +1,4 @@
-//! A connection with permessage-deflate and what it is fed with: blocks, bombs, words.
+//! A connection with permessage-deflate, and its input: blocks, bombs, words.
 //!
 //! Streams are written and read by hand, see `support/deflate.rs`.
 
@@ -40,7 +40,7 @@ pub(crate) fn close_code(run: &Run) -> Option<u16> {
     Some(u16::from_be_bytes(*code))
 }
 
-/// A message of such a type that inflates to these bytes.
+/// The event of a message of this type that inflates to these bytes.
 pub(crate) fn message(first: u8, bytes: &[u8]) -> Event<'static> {
     match first & 0x0f {
         1 => text(str::from_utf8(bytes).unwrap()),
@@ -52,7 +52,7 @@ pub(crate) fn failed(error: ProtocolError) -> [Event<'static>; 1] {
     [Event::Failed(error)]
 }
 
-/// Asserts that the failure is the last that came out of it, with the Close frame for it.
+/// Asserts that this failure is the last event, with the Close frame for it.
 pub(crate) fn has_failed(run: &mut Run, error: ProtocolError, code: u16) {
     assert_eq!(run.events.last(), Some(&Event::Failed(error)));
     assert_eq!(close_code(run), Some(code));
@@ -61,7 +61,7 @@ pub(crate) fn has_failed(run: &mut Run, error: ProtocolError, code: u16) {
     assert_eq!(run.eof(), End::Failed(error));
 }
 
-/// The failure of a message of more than `max` bytes, which is said to have at most `len`.
+/// Asserts that a message failed for having more than `max` bytes; the error says at most `len`.
 pub(crate) fn too_big(run: &Run, max: usize, len: usize) -> ProtocolError {
     let Some(Event::Failed(error)) = run.events.last() else {
         panic!("{:?} is no failure", run.events.last());
@@ -79,14 +79,14 @@ pub(crate) fn too_big(run: &Run, max: usize, len: usize) -> ProtocolError {
     *error
 }
 
-/// Asserts that nothing came out of it but that failure.
+/// Asserts that this failure is the only event.
 pub(crate) fn is_too_big(run: &mut Run, max: usize, len: usize) {
     let error = too_big(run, max, len);
     assert_eq!(run.events.len(), 1);
     has_failed(run, error, 1009);
 }
 
-/// The event, so many times.
+/// The event, repeated.
 pub(crate) fn times(count: usize, event: impl Fn() -> Event<'static>) -> Vec<Event<'static>> {
     (0..count).map(|_| event()).collect()
 }
@@ -111,7 +111,7 @@ pub(crate) fn fixed(tokens: &[Token]) -> Vec<u8> {
     payload(Block::Fixed(tokens.to_vec()))
 }
 
-/// `len` times the letter x in as few bytes as can be: each 258 of them take 2 bits.
+/// `len` times the letter x in the fewest bytes: each 258 of them take 2 bits.
 pub(crate) fn bomb_tokens(len: usize) -> Vec<Token> {
     let x = Token::Literal(b'x');
     let Some(rest) = len.checked_sub(1) else {
@@ -149,7 +149,7 @@ pub(crate) fn fragmented(role: Role, first: u8, payload: &[u8], len: usize, fin:
     wire
 }
 
-/// Bytes as applications send them: words that come again, near and far.
+/// Bytes as applications send them: words that repeat, near and far.
 pub(crate) fn words(len: usize, seed: u64) -> Vec<u8> {
     const WORDS: [&str; 6] = [
         "\"user\":",
@@ -172,7 +172,7 @@ pub(crate) fn words(len: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// What a payload ends with that goes on: it is left out of the last one only.
+/// The end of each payload of a message, which only the last one leaves out.
 pub(crate) const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// Payloads that inflate to `len` times the letter x, of each kind of block.

@@ -7,13 +7,13 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sansocket::{Data, Deflate, Event, Role};
 
-/// The same inputs on each run, to see that a strategy reaches what it is for.
+/// The same inputs on each run, to check that a strategy reaches enough.
 pub(crate) fn samples<S: Strategy>(strategy: S, count: usize) -> impl Iterator<Item = S::Value> {
     let mut runner = TestRunner::deterministic();
     (0..count).map(move |_| strategy.new_tree(&mut runner).unwrap().current())
 }
 
-/// Small ones more often: their ends are reached more often.
+/// Mostly small windows, whose ends are reached more often.
 pub(crate) fn windows() -> impl Strategy<Value = u8> {
     prop_oneof![8..=10_u8, 8..=15_u8]
 }

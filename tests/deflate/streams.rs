@@ -1,4 +1,4 @@
-//! All that a peer may send (RFC 7692, section 7.2.2; RFC 1951).
+//! Everything that a peer may send (RFC 7692, section 7.2.2; RFC 1951).
 //!
 //! Invariant: every legal stream is received, however its bytes are cut and whoever shares the
 //! `Deflate`.
@@ -13,7 +13,7 @@ use proptest::sample::{Index, select};
 use sansocket::{Role, Settings};
 use std::collections::VecDeque;
 
-/// A part of a block that is to be written where it stands.
+/// A part of a block, before it is known what it may refer to.
 #[derive(Clone, Debug)]
 pub(crate) enum Piece {
     Literal(u8),
@@ -32,7 +32,7 @@ pub(crate) enum Back {
     Farthest,
     /// Anywhere within the bytes that the receiver has, also beyond the window.
     Lenient(Index),
-    /// By so many bytes before the first that the receiver has, one at least.
+    /// This many bytes before the first that the receiver has, at least one.
     Beyond(usize),
 }
 
@@ -43,7 +43,7 @@ pub(crate) enum Kind {
     Dynamic,
 }
 
-/// A message that is to be written where it stands.
+/// A message, before it is known what it may refer to.
 #[derive(Clone, Debug)]
 pub(crate) struct Planned {
     pub(crate) is_text: bool,
@@ -120,7 +120,7 @@ impl History {
         }
     }
 
-    /// The blocks as planned, after what is remembered.
+    /// The planned blocks, after what is remembered.
     pub(crate) fn blocks(&self, planned: &Planned) -> Vec<(Block, bool)> {
         let mut before = self.bytes.len();
         let block = |(kind, pieces, bfinal): &(Kind, Vec<Piece>, bool)| {
@@ -136,7 +136,7 @@ impl History {
                         let here = before + expanded_len(&tokens);
                         let distance = match back {
                             Back::Beyond(more) => 32_768.min(here + 1 + more),
-                            // There is nothing to refer to.
+                            // Nothing exists to refer to.
                             _ if here == 0 => continue,
                             Back::Near(distance) => here.min(*distance),
                             Back::Any(index) => 1 + index.index(here.min(self.window)),
@@ -164,7 +164,7 @@ impl History {
         planned.blocks.iter().map(block).collect()
     }
 
-    /// What a legal message says, after what is remembered.
+    /// What a legal message inflates to, after what is remembered.
     pub(crate) fn expand(&self, blocks: &[(Block, bool)]) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         for (block, _) in blocks {
@@ -177,8 +177,8 @@ impl History {
         bytes.split_off(self.bytes.len())
     }
 
-    /// Reads a payload as a receiver may: of earlier messages no more than the window is there,
-    /// but of the message itself everything that the format reaches.
+    /// Reads a payload as a receiver may: of earlier messages it has at most the window,
+    /// but of the message itself everything that the format can refer to.
     pub(crate) fn reader(&self) -> impl Fn(&[u8]) -> Result<Vec<u8>, Corrupt> + use<> {
         let mut oracle = Oracle::new(32_768);
         let remembered = write_message(&[(Block::Stored(self.bytes.clone()), false)]);
@@ -198,7 +198,7 @@ pub(crate) fn expanded_len(tokens: &[Token]) -> usize {
     tokens.iter().map(len).sum()
 }
 
-/// Where the fragments of a payload end that is cut at these places.
+/// The ends of the fragments of a payload that is cut at these places.
 pub(crate) fn fragment_ends(payload: &[u8], places: &[Index]) -> Vec<usize> {
     let places = places.iter();
     let mut ends: Vec<_> = places.map(|p| p.index(payload.len() + 1)).collect();
@@ -214,22 +214,22 @@ pub(crate) fn message_frames(
     payload: &[u8],
     places: &[Index],
 ) -> Vec<u8> {
-    let (mut wire, mut begin, last) = (Vec::new(), 0, places.len());
+    let (mut wire, mut start, last) = (Vec::new(), 0, places.len());
     for (index, end) in fragment_ends(payload, places).into_iter().enumerate() {
         if index > 0 && index == last {
             wire.extend(frame(receiver, 0x89, b"between"));
         }
         let fin = u8::from(index == last) << 7;
         let first = if index == 0 { first } else { 0 };
-        wire.extend(frame(receiver, fin | first, &payload[begin..end]));
-        begin = end;
+        wire.extend(frame(receiver, fin | first, &payload[start..end]));
+        start = end;
     }
     wire
 }
 
 pub(crate) fn any_cuts() -> impl Strategy<Value = Cuts> {
     prop_oneof![
-        2 => Just(Cuts::Whole),
+        2 => Just(Cuts::AtOnce),
         1 => Just(Cuts::Bytes),
         4 => any::<u64>().prop_map(Cuts::Random),
     ]
@@ -238,7 +238,7 @@ pub(crate) fn any_cuts() -> impl Strategy<Value = Cuts> {
 /// What one connection is sent.
 pub(crate) type Stream = (Role, Params, Vec<Planned>, Cuts);
 
-/// Connections that share a `Deflate` with so many places, and in which order they read.
+/// Connections that share a `Deflate` with this many places, and the order in which they read.
 pub(crate) type Streams = (usize, Vec<Stream>, u64);
 
 pub(crate) fn streams() -> impl Strategy<Value = Streams> {
@@ -246,7 +246,7 @@ pub(crate) fn streams() -> impl Strategy<Value = Streams> {
     (0..=3_usize, vec(stream, 1..4), any::<u64>())
 }
 
-/// The messages as the writer writes them and the oracle reads them; with the oracle of each.
+/// The messages as the writer writes them and the oracle reads them, with the oracle of each.
 pub(crate) fn received((max_pooled, streams, order): &Streams) -> Vec<Oracle> {
     let deflate = pool_of(*max_pooled);
     let (mut runs, mut oracles) = (Vec::new(), Vec::new());
@@ -282,7 +282,7 @@ pub(crate) fn received((max_pooled, streams, order): &Streams) -> Vec<Oracle> {
     while runs.iter().any(|(_, pieces, _)| !pieces.is_empty()) {
         let next = order.below(runs.len());
         let (run, pieces, _) = &mut runs[next];
-        // A row of reads, so that a few connections with many do not keep the others out.
+        // A connection reads several times in sequence, so that a few with many reads do not keep the others out.
         for piece in pieces.drain(..pieces.len().min(1 + order.below(3))) {
             run.feed(&piece);
         }

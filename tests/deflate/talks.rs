@@ -15,11 +15,11 @@ use sansocket::{Deflate, Event, Role, SendError, Settings};
 pub(crate) enum Content {
     Bytes(Vec<u8>),
     Text(String),
-    /// Does not shrink, unless the same has been sent before.
+    /// Does not shrink, unless it was sent before.
     Noise(u64, usize),
-    /// Comes again at once: whether it shrinks depends on the window.
+    /// Repeats itself at some distance: whether it shrinks depends on the window.
     Twice(u64, usize),
-    /// Shrinks as most of what is sent: the same words, near and far.
+    /// Shrinks like most data: the same words, near and far.
     Words(u64, usize),
     Repeated(Vec<u8>, usize),
 }
@@ -79,20 +79,20 @@ fn contents() -> impl Strategy<Value = Content> {
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     /// A message, text or binary.
-    Whole(bool, Content),
-    /// A fragment: the first, or the next of the message that is under way.
+    Complete(bool, Content),
+    /// A fragment: the first, or the next of the message under way.
     Part(bool, Content),
     Last(Content),
     Compression(bool),
     Ping(Vec<u8>),
-    /// So many bytes of its output reach the peer.
+    /// This many bytes of its output reach the peer.
     Deliver(usize),
 }
 
 fn actions() -> impl Strategy<Value = Action> {
     let deliveries = prop_oneof![0..20_usize, 0..2_000_usize, Just(usize::MAX)];
     prop_oneof![
-        6 => (any::<bool>(), contents()).prop_map(|(text, content)| Action::Whole(text, content)),
+        6 => (any::<bool>(), contents()).prop_map(|(text, content)| Action::Complete(text, content)),
         4 => (any::<bool>(), contents()).prop_map(|(text, content)| Action::Part(text, content)),
         3 => contents().prop_map(Action::Last),
         1 => any::<bool>().prop_map(Action::Compression),
@@ -101,7 +101,7 @@ fn actions() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// Who acts: one of the pairs, its first end or not.
+/// Which end acts: the pair, and whether it is its first end.
 pub(crate) type Steps = Vec<(Index, bool, Action)>;
 
 pub(crate) fn steps(most: usize) -> impl Strategy<Value = Steps> {
@@ -114,7 +114,7 @@ struct Message {
     is_text: bool,
     bytes: Vec<u8>,
     is_whole: bool,
-    /// Whether the application wanted it to be compressed.
+    /// Whether the application wanted it compressed.
     wanted: bool,
 }
 
@@ -126,7 +126,7 @@ struct Side {
     wants: bool,
     under_way: Option<Message>,
     messages: Vec<Message>,
-    /// What the other end must see, but for Pongs.
+    /// What the other end must receive, except Pongs.
     events: Vec<Event<'static>>,
     wire: Vec<u8>,
 }
@@ -148,7 +148,7 @@ impl Side {
 
     fn act(&mut self, action: &Action) {
         match action {
-            Action::Whole(is_text, content) => self.whole(*is_text, content),
+            Action::Complete(is_text, content) => self.complete_message(*is_text, content),
             Action::Part(is_text, content) => self.part(*is_text, content, false),
             Action::Last(content) if self.under_way.is_some() => self.part(false, content, true),
             Action::Last(_) | Action::Deliver(_) => {}
@@ -163,7 +163,7 @@ impl Side {
         }
     }
 
-    fn whole(&mut self, is_text: bool, content: &Content) {
+    fn complete_message(&mut self, is_text: bool, content: &Content) {
         let message = Message {
             is_text,
             bytes: bytes_as(is_text, content),
@@ -212,13 +212,13 @@ impl Side {
         self.messages.push(message);
     }
 
-    /// Reads the wire as somebody else would: each message is there, compressed if it should be,
+    /// Reads the wire as another implementation would: each message is there, compressed if it should be,
     /// and refers back no further than agreed.
     fn judge(&self) -> Oracle {
         let (role, settings) = (self.run.ws.role(), &self.deflate);
         let (takeover, mut window) = terms(&self.params, role);
         if role == Role::Client {
-            // What it has announced in its offer binds a client, whatever the answer.
+            // A client keeps to what it announced in its offer, whatever the answer.
             window = window.min(window_of(settings.client_max_window_bits));
         }
         let mut oracle = Oracle::new(window);
@@ -245,7 +245,7 @@ impl Side {
             }
             let is_worth = !message.is_whole || message.bytes.len() >= settings.min_size;
             match message.wanted && is_worth {
-                // By itself it is sent as it is where that is not longer.
+                // Without context takeover it is sent uncompressed if that is not longer.
                 true if message.is_whole && !takeover => {
                     assert!(!is_compressed || payload.len() < message.bytes.len());
                 }
@@ -274,7 +274,7 @@ fn deliver(from: &mut Side, to: &mut Side, most: usize) {
 }
 
 /// Pairs of a server and a client that share the `Deflate` of their side do these steps, then
-/// all that is left is delivered in reads of `most` bytes. Returns what read the wires.
+/// everything that is left is delivered in reads of `most` bytes. Returns what read the wires.
 pub(crate) fn talk(
     [server, client]: [&Deflate; 2],
     agreed: &[Params],
@@ -323,7 +323,7 @@ pub(crate) fn talk(
     oracles
 }
 
-/// Settings, what each pair has agreed on, what they do, and the length of the last reads.
+/// The settings, the terms and the steps of each pair, and the length of the last reads.
 pub(crate) type Talk = (Deflate, Vec<Params>, Steps, usize);
 
 pub(crate) fn talks() -> impl Strategy<Value = Talk> {
@@ -335,7 +335,7 @@ proptest! {
     #![proptest_config(cases(150))]
 
     #[test]
-    fn what_is_sent_is_received_and_legal((deflate, agreed, steps, most) in talks()) {
+    fn everything_sent_is_legal_and_received((deflate, agreed, steps, most) in talks()) {
         talk([&deflate, &deflate], &agreed, &steps, most);
     }
 }

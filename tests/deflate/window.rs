@@ -1,6 +1,6 @@
 //! The window that was agreed on, matches before its start, and final blocks (RFC 7692, section 7).
 //!
-//! Invariant: neither side ever loses step with the other's window. Each test says what went wrong
+//! Invariant: the windows of both sides never get out of step. Each test says what went wrong
 //! elsewhere.
 
 use crate::runs::*;
@@ -10,11 +10,11 @@ use sansocket::{Deflate, Event, ProtocolError, Role, Settings};
 
 // ---- the window that was agreed on (RFC 7692, section 7.1.2) ----
 
-/// What is compressed with these settings inflates with a window of that many bits.
+/// What these settings compress inflates with a window of `bits` bits.
 fn keeps_to_its_window(bits: u8, level: u8, mem_level: u8) {
     let window = 1 << bits;
     let mut messages = vec![words(3_000, 1), vec![b'='; 2_000]];
-    // Bytes that come again after as much as the window, and after as far as zlib goes back.
+    // Bytes that repeat at the distance of the window, and at the distance that zlib uses.
     for period in [
         window / 2 - 20,
         window - 263,
@@ -47,15 +47,15 @@ fn keeps_to_its_window(bits: u8, level: u8, mem_level: u8) {
                 assert!(read(&mut oracle, &frames, !no_takeover) == *bytes);
             }
         }
-        // It could have gone wrong: the window is made use of.
+        // The test could have failed: the compressor uses the window.
         let largest = oracle.largest_distance();
         assert!(largest > window as usize / 3, "{largest} of {bits} bits");
     }
 }
 
 #[test]
-fn what_is_sent_fits_a_window_of_8_bits() {
-    // zlib takes 8 bits for 9, so that elsewhere a peer with 256 bytes could not follow.
+fn compressed_messages_fit_a_window_of_8_bits() {
+    // zlib turns 8 bits into 9, so elsewhere a peer with 256 bytes could not inflate.
     for level in 1..=9 {
         for mem_level in [1, 8, 9] {
             keeps_to_its_window(8, level, mem_level);
@@ -64,7 +64,7 @@ fn what_is_sent_fits_a_window_of_8_bits() {
 }
 
 #[test]
-fn what_is_sent_fits_the_window_that_was_agreed_on() {
+fn compressed_messages_fit_the_agreed_window() {
     for bits in 9..=15 {
         let levels: &[u8] = match bits {
             ..12 => &[1, 2, 4, 6, 9],
@@ -77,7 +77,7 @@ fn what_is_sent_fits_the_window_that_was_agreed_on() {
 }
 
 #[test]
-fn each_direction_keeps_to_terms_of_its_own() {
+fn each_direction_keeps_to_its_own_terms() {
     each_delivery(|| {
         // Elsewhere the two were mixed up, or one of them was ignored.
         let params = Params {
@@ -101,7 +101,7 @@ fn each_direction_keeps_to_terms_of_its_own() {
                 Role::Server => assert_eq!(lens, [2_000, 2_000], "not compressed at all"),
                 Role::Client => assert!(lens[0] < 1_100 && lens[1] < 500, "{lens:?}"),
             }
-            // What comes in keeps to the other direction's terms.
+            // Received messages keep to the terms of the other direction.
             let mut run = agreed(
                 other(role),
                 Settings::default(),
@@ -126,7 +126,7 @@ fn each_direction_keeps_to_terms_of_its_own() {
 #[test]
 fn a_client_keeps_to_the_window_that_it_has_announced() {
     each_delivery(|| {
-        // A server that knows of the hint may have made room for no more.
+        // A server that knows the hint may have made room for no more.
         let hinted = deflate(|c| c.client_max_window_bits = Some(9));
         for agreed_on in [None, Some(15), Some(8)] {
             let params = Params {
@@ -147,7 +147,7 @@ fn a_client_keeps_to_the_window_that_it_has_announced() {
 
 // ---- matches before the start of the window (RFC 1951, section 3.2.3) ----
 
-/// A pool in which an inflater lies that another connection has filled with its data.
+/// A pool with an inflater that another connection has filled with its data.
 fn used_pool(role: Role, max_pooled: usize) -> Deflate {
     let deflate = deflate(|c| c.max_pooled = max_pooled);
     let mut other = agreed(role, Settings::default(), &deflate, &Params::default());
@@ -218,8 +218,8 @@ fn a_match_before_a_message_without_takeover_is_an_error() {
 #[test]
 fn a_match_before_the_agreed_history_is_an_error() {
     each_delivery(|| {
-        // A longer distance inside the message asks for nothing that is not there; but of the
-        // messages before only as much is kept as was agreed on, whichever inflater comes next.
+        // A longer distance inside the message refers to existing bytes; but of the
+        // messages before only the agreed window is kept, whichever inflater is used next.
         for bits in 8..=15 {
             let window: usize = 1 << bits;
             let params = Params::both_ways(bits, false);
@@ -263,7 +263,7 @@ fn a_match_before_the_agreed_history_is_an_error() {
 #[test]
 fn connections_that_share_inflaters_see_nothing_of_each_other() {
     each_delivery(|| {
-        // Each message refers to all that its own connection has sent, and would show if the window
+        // Each message refers to everything that its own connection has sent, and would differ if the window
         // were another one's.
         for (bits, no_takeover) in [(15, false), (15, true), (8, false), (11, false)] {
             for max_pooled in [0, 1, 2, 16] {
@@ -284,9 +284,9 @@ fn connections_that_share_inflaters_see_nothing_of_each_other() {
                     let (sender, receiver) = &mut pairs[index];
                     sender.ws.send(&bytes, &mut sender.out).unwrap();
                     let wire = sender.out.split();
-                    // In the middle of the message another connection has its turn.
-                    let (begun, rest) = wire.split_at(wire.len() / 2);
-                    receiver.feed(begun);
+                    // In the middle of the message another connection inflates.
+                    let (unfinished, rest) = wire.split_at(wire.len() / 2);
+                    receiver.feed(unfinished);
                     let (sender, receiver) = &mut pairs[(index + 1) % 5];
                     let between = words(round, 77);
                     sender.ws.send(&between, &mut sender.out).unwrap();
@@ -305,7 +305,7 @@ fn connections_that_share_inflaters_see_nothing_of_each_other() {
 #[test]
 fn a_failed_connection_leaves_the_others_alone() {
     each_delivery(|| {
-        // What was being inflated, or has just failed, must not come back to somebody else.
+        // What was inflated halfway, or has failed, must not reach another connection.
         for role in ROLES {
             let deflate = deflate(|c| c.max_pooled = 1);
             let params = Params::default();
@@ -350,7 +350,7 @@ fn a_failed_connection_leaves_the_others_alone() {
 #[test]
 fn a_final_block_ends_neither_the_message_nor_the_window() {
     each_delivery(|| {
-        // Elsewhere all that came after a final block was empty, or an error, or never ended.
+        // Elsewhere everything after a final block was empty, an error, or an endless loop.
         let word = |letters: &[u8]| literals(letters);
         let blocks: [Vec<(Block, bool)>; 6] = [
             vec![(Block::Stored(b"abcdef".to_vec()), true)],
@@ -450,7 +450,7 @@ fn a_final_block_without_takeover_ends_neither() {
 #[test]
 fn a_final_block_may_be_the_last_byte_of_a_fragment() {
     each_delivery(|| {
-        // The example of section 7.2.3.4, cut after its block: what follows is one byte.
+        // The example of section 7.2.3.4, cut after its block: one byte follows.
         for role in ROLES {
             let wire = frames(
                 role,
@@ -478,19 +478,59 @@ fn a_final_block_may_be_the_last_byte_of_a_fragment() {
     });
 }
 
+/// An empty final block, two bytes, that made a receiver copy its window.
+const FINAL: &str = "0300";
+
 #[test]
-fn any_number_of_final_blocks_is_one_message() {
+fn a_connection_takes_a_number_of_final_blocks_at_once() {
     each_delivery(|| {
-        let mut bytes = write_message(&[(Block::Fixed(literals(b"abc")), true)]);
-        bytes.pop(); // what ends a message
-        bytes.extend(unhex("0300").repeat(10_000));
-        bytes.extend(unhex("010000ffff").repeat(1_000));
-        bytes.extend(fixed(&[back(3)]));
+        // 64 in advance, and two more for the bytes of these.
+        for (finals, is_taken) in [(66, true), (67, false)] {
+            let mut bytes = unhex(FINAL).repeat(finals);
+            bytes.push(0);
+            for role in ROLES {
+                for len in [1, 3, 1_000] {
+                    let mut run = plain(role);
+                    let wire = fragmented(role, 0xc1, &bytes, len, true);
+                    run.feed_cut(&wire, Cuts::Random(len as u64));
+                    match is_taken {
+                        true => assert_eq!(run.events, [text("")]),
+                        false => has_failed(&mut run, ProtocolError::TooManyFinalBlocks, 1008),
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn final_blocks_for_each_message_and_each_64_bytes_go_on_for_ever() {
+    each_delivery(|| {
+        let filled = |len: usize| {
+            let mut bytes = write_message(&[(Block::Fixed(literals(b"abc")), true)]);
+            bytes.pop(); // what ends a message
+            while bytes.len() < len {
+                bytes.extend(unhex("000000ffff"));
+            }
+            bytes
+        };
         for role in ROLES {
+            // Every message has one, as from a sender that ends its stream with each.
             let mut run = plain(role);
-            run.feed(&frame(role, 0xc1, &bytes));
-            run.feed(&fragmented(role, 0xc1, &bytes, 3, true));
-            assert_eq!(run.events, [text("abcabc"), text("abcabc")]);
+            let one = [filled(0), vec![0]].concat();
+            run.feed(&frame(role, 0xc1, &one).repeat(1_000));
+            assert_eq!(run.events, times(1_000, || text("abc")));
+            // Every fragment has one.
+            let mut run = plain(role);
+            run.feed(&frame(role, 0x41, b""));
+            run.feed(&frame(role, 0, &filled(64)).repeat(1_000));
+            run.feed(&frame(role, 0x80, b"\0"));
+            assert_eq!(run.events, [text(&"abc".repeat(1_000))]);
+            // Less than that has an end.
+            let mut run = plain(role);
+            run.feed(&frame(role, 0x41, b""));
+            run.feed(&frame(role, 0, &filled(50)).repeat(1_000));
+            has_failed(&mut run, ProtocolError::TooManyFinalBlocks, 1008);
         }
     });
 }

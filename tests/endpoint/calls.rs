@@ -22,18 +22,18 @@ use std::time::Duration;
 enum Step {
     Bytes(Vec<u8>),
     Answer(bool),
-    /// A message of ours, or our Close.
+    /// The application sends a message, or a Close.
     Say(bool),
     /// This part of the output is written.
     Wrote(f64),
     /// A layer below has written this much and holds more, or not.
     Flushed(usize, bool),
     Eof,
-    /// Nothing but the time that goes by.
+    /// Only time passes.
     Tick,
 }
 
-/// How a peer begins: well, mostly.
+/// The peer's head, mostly a valid one.
 fn head(role: Role) -> impl Strategy<Value = Vec<u8>> {
     let good = match role {
         Role::Server => REQUEST.to_owned(),
@@ -47,7 +47,7 @@ fn head(role: Role) -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![4 => Just(good), 1 => select(bad)].prop_map(String::into_bytes)
 }
 
-/// What it sends: of use, of none, complete and in part.
+/// What the peer sends: valid and invalid, complete and cut off.
 fn bytes(role: Role) -> impl Strategy<Value = Vec<u8>> {
     let firsts = select(vec![0x81, 0x82, 0x89, 0x8a]);
     let data = (firsts, vec(0x20..0x7f_u8, 0..9));
@@ -65,7 +65,7 @@ fn bytes(role: Role) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// What happens, and how many milliseconds after what was before. Mostly it begins well.
+/// What happens, and how many milliseconds after the step before. It mostly starts with a valid head.
 fn steps(role: Role) -> impl Strategy<Value = Vec<(u64, Step)>> {
     let step = prop_oneof![
         12 => bytes(role).prop_map(Step::Bytes),
@@ -78,15 +78,15 @@ fn steps(role: Role) -> impl Strategy<Value = Vec<(u64, Step)>> {
     ];
     let gap = prop_oneof![2 => Just(0), 8 => 0..20_u64, 1 => 0..150_u64];
     let answered = if role == Role::Server { 4 } else { 2_usize };
-    let begin = prop_oneof![1 => 0..=answered, 3 => Just(answered)];
-    (head(role), begin, vec((gap, step), 0..40)).prop_map(move |(head, begin, steps)| {
+    let start = prop_oneof![1 => 0..=answered, 3 => Just(answered)];
+    (head(role), start, vec((gap, step), 0..40)).prop_map(move |(head, start, steps)| {
         let (head, written) = (Step::Bytes(head), Step::Wrote(1.0));
         let opening = match role {
             Role::Server => vec![head, Step::Answer(true), written, Step::Tick],
             Role::Client => vec![written, head],
         };
-        let begin = opening.into_iter().map(|step| (1, step)).take(begin);
-        begin.chain(steps).collect()
+        let start = opening.into_iter().map(|step| (1, step)).take(start);
+        start.chain(steps).collect()
     })
 }
 
@@ -102,7 +102,7 @@ fn short_times(most: u64) -> impl Strategy<Value = Times> {
     })
 }
 
-/// All that an endpoint has said, and when it ended.
+/// Everything that an endpoint has reported, and when it ended.
 #[derive(Debug, Default, PartialEq)]
 struct Log {
     now: Duration,
@@ -116,7 +116,7 @@ struct Log {
 /// Does the steps. `ticks` is off where only what is received and sent matters.
 fn run(side: &mut Side, steps: &[(u64, Step)], ticks: bool) -> Log {
     let (mut log, mut unread, mut has_ended) = (Log::default(), Vec::new(), false);
-    // Whether a layer below has said, since the last tick, that it holds what was written.
+    // Whether a layer below has reported, since the last tick, that it holds what was written.
     let mut is_held = false;
     for (gap, step) in steps {
         log.now += ms(*gap);
@@ -181,10 +181,10 @@ fn run(side: &mut Side, steps: &[(u64, Step)], ticks: bool) -> Log {
     log
 }
 
-/// Its peer is silent from now on: it sends nothing, and takes everything or nothing. Returns when
+/// The peer is silent from now on: it sends nothing, and reads everything or nothing. Returns when
 /// that is over; `None` if it waits for the application.
 fn silence(side: &mut Side, mut now: Duration, answers: bool, takes: bool) -> Option<Duration> {
-    // Each time at most once: a Ping, its Pong, the handshake or the closing, and a write; and each
+    // Each time runs at most once: a Ping, its Pong, the handshake or the closing, and a write; and each
     // once more if the first tick is late. While something waits to leave, a tick asks for the next
     // one after the time that runs from then on, which may be a millisecond.
     for _ in 0..1_000 {
@@ -212,7 +212,7 @@ fn silence(side: &mut Side, mut now: Duration, answers: bool, takes: bool) -> Op
 proptest! {
     #![proptest_config(cases(500))]
 
-    /// An endpoint whose times are never over is its connection, byte for byte.
+    /// Without deadlines an endpoint does exactly what its connection does.
     #[test]
     fn an_endpoint_does_what_its_connection_does(
         (role, steps) in select(&ROLES[..]).prop_flat_map(|role| (Just(role), steps(role))),
@@ -242,7 +242,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_a_server_does_a_client_stands(
+    fn whatever_a_server_does_a_client_does_not_panic(
         times in short_times(100),
         steps in steps(Role::Client),
     ) {
@@ -254,7 +254,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_a_client_does_a_server_stands(
+    fn whatever_a_client_does_a_server_does_not_panic(
         times in short_times(100),
         steps in steps(Role::Server),
     ) {
@@ -304,13 +304,13 @@ proptest! {
             let log = run(&mut side, &steps, false);
             (log.seen, log.requests, log.out, side.done_after_eof(Duration::ZERO))
         };
-        let complete = cut(Cuts::Whole);
+        let complete = cut(Cuts::AtOnce);
         prop_assert_eq!(&cut(Cuts::Bytes), &complete);
         prop_assert_eq!(&cut(Cuts::Random(seed)), &complete);
     }
 }
 
-/// The strategies reach what they are for: otherwise the laws above would hold for nothing.
+/// Otherwise the laws above would be tested with steps that reach nothing.
 #[test]
 fn the_steps_reach_every_end() {
     use proptest::strategy::ValueTree;
@@ -330,7 +330,7 @@ fn the_steps_reach_every_end() {
         reached.insert(match side.endpoint.end() {
             None => "none".to_owned(),
             Some(End::Closed { code, by_peer }) => format!("Closed {} {by_peer}", code.0),
-            Some(End::Refused(HandshakeError::TransportEnded)) => "TransportEnded".into(),
+            Some(End::Refused(HandshakeError::TransportEnded { .. })) => "TransportEnded".into(),
             Some(End::Refused(_)) => "Refused".into(),
             Some(End::Failed(ProtocolError::TransportEnded)) => "Failed at the end".into(),
             Some(End::Failed(_)) => "Failed".into(),
@@ -361,7 +361,7 @@ fn the_steps_reach_every_end() {
 /// An end with its side of a link.
 struct Linked {
     side: Side,
-    /// What is on its way to it and when it is there; `None` is the end of the transport.
+    /// What is on its way to it, and when it arrives; `None` is the end of the transport.
     coming: VecDeque<(Duration, Option<Vec<u8>>)>,
     delay: Duration,
     wake: Option<Duration>,
@@ -383,14 +383,14 @@ impl Linked {
         }
     }
 
-    /// When it is to be looked at again.
+    /// When it has something to do next.
     fn next(&self) -> Option<Duration> {
         let arrival = self.coming.front().map(|(time, _)| *time);
         let wake = self.wake.filter(|_| self.end.is_none());
         arrival.into_iter().chain(wake).min()
     }
 
-    /// An adapter's turn. Returns what goes out.
+    /// A turn of the adapter's loop. Returns what it writes.
     fn turn(&mut self, now: Duration) -> Vec<Option<Vec<u8>>> {
         while self.coming.front().is_some_and(|(time, _)| *time <= now) {
             match self.coming.pop_front().unwrap().1 {
@@ -449,7 +449,7 @@ proptest! {
 
     /// The closing handshake and both ends of the transport take up to four delays: 5 s here.
     #[test]
-    fn two_ends_end_well_with_the_code_of_who_closes(
+    fn two_ends_close_with_the_code_of_the_one_that_closes_first(
         delays in [1..1_250_u64, 1..1_250_u64],
         says in vec((0..50_000_u64, 0..2_usize), 0..9),
         closes in 0..2_usize,
@@ -482,19 +482,19 @@ proptest! {
 }
 
 #[test]
-fn pieces_are_cut_off_by_nothing_but_the_transport() {
-    // Delivery is the connection's; that it goes through an endpoint is shown once.
+fn a_message_in_pieces_is_cut_off_only_by_the_transport() {
+    // The connection delivers; this shows once that it works through an endpoint.
     let settings = settings(|settings| settings.deliver = Deliver::Pieces);
     for role in ROLES {
         let mut side = Side::open_with(role, Times::default(), settings, Duration::ZERO);
         let mut joining = Joining::default();
-        let mut whole = Vec::new();
+        let mut full = Vec::new();
         for piece in frame(role, 0x81, b"in pieces").chunks(3) {
             for event in side.feed(piece, Duration::ZERO) {
-                whole.extend(joining.push(event));
+                full.extend(joining.push(event));
             }
         }
-        assert_eq!(whole, [text("in pieces")]);
+        assert_eq!(full, [text("in pieces")]);
     }
 }
 

@@ -10,7 +10,7 @@ use sansocket::{
 };
 use std::time::Duration;
 
-/// The status of a response, of which all is there and nothing else.
+/// The status of a response that is complete and followed by nothing.
 #[track_caller]
 pub(crate) fn status(response: &[u8]) -> u16 {
     let response = std::str::from_utf8(response).unwrap();
@@ -22,7 +22,7 @@ pub(crate) fn status(response: &[u8]) -> u16 {
     status[..3].parse().unwrap()
 }
 
-/// Whatever happens from here on, nothing is yielded and nothing is written.
+/// Whatever happens from now on, there is no event and no output.
 #[track_caller]
 pub(crate) fn stays_over(side: &mut Side, now: Duration, bytes: &[u8]) {
     assert!(side.out.is_empty());
@@ -40,7 +40,7 @@ pub(crate) fn stays_over(side: &mut Side, now: Duration, bytes: &[u8]) {
 // ---- a server that opens ----
 
 #[test]
-fn a_dribbled_request_gets_408_at_its_time_and_then_the_closing_time() {
+fn a_request_that_arrives_too_slowly_gets_408_and_then_the_closing_time() {
     let mut server = Side::server(Times::default());
     for time in (0..10_000).step_by(100).map(ms) {
         assert_eq!(server.feed(&REQUEST.as_bytes()[..1], time), []);
@@ -52,7 +52,7 @@ fn a_dribbled_request_gets_408_at_its_time_and_then_the_closing_time() {
     assert_eq!(status(&server.write_all(seconds(10))), 408);
     let shut_down = Tick::ShutDown(Some(seconds(15)));
     assert_eq!(server.tick(seconds(10)), shut_down);
-    // What it sends now does not prolong that.
+    // Sending more does not prolong that.
     for time in (10_000..15_000).step_by(100).map(ms) {
         stays_over(&mut server, time, REQUEST.as_bytes());
         assert_eq!(server.tick(time), shut_down);
@@ -62,7 +62,7 @@ fn a_dribbled_request_gets_408_at_its_time_and_then_the_closing_time() {
 }
 
 #[test]
-fn a_client_that_goes_after_its_408_changes_nothing() {
+fn a_client_that_leaves_after_its_408_changes_nothing() {
     let mut server = Side::server(Times::default());
     server.waits(Duration::ZERO, seconds(10));
     assert!(matches!(server.tick(seconds(10)), Tick::Wait(_)));
@@ -144,11 +144,11 @@ fn a_request_that_is_no_handshake_is_refused_when_it_is_accepted() {
 }
 
 #[test]
-fn a_client_that_is_rejected_has_the_closing_time() {
-    let mut begun = Side::server(Times::default());
-    begun.feed(b"GET /", Duration::ZERO);
+fn a_rejected_client_has_the_closing_time() {
+    let mut unfinished = Side::server(Times::default());
+    unfinished.feed(b"GET /", Duration::ZERO);
     let new = Side::server(Times::default());
-    for mut server in [Side::asked(Times::default()), begun, new] {
+    for mut server in [Side::asked(Times::default()), unfinished, new] {
         let busy = Response::new(503);
         assert_eq!(server.endpoint.respond(busy, &mut server.out), Ok(()));
         assert!(matches!(server.tick(seconds(9)), Tick::Wait(_)));
@@ -166,7 +166,7 @@ fn a_request_is_answered_once() {
     let late = seconds(11);
     for status in ["101", "404", "none"] {
         for second in ["accept", "respond"] {
-            // A request of another connection is the only one that is left to be accepted.
+            // Only the request of another connection is left to be accepted.
             let mut other = Side::asked(Times::default());
             let mut server = Side::asked(Times::default());
             match status {
@@ -196,7 +196,7 @@ fn a_request_is_answered_once() {
             match (status, server.tick(late)) {
                 ("101", Tick::Wait(wake)) => assert!(wake.is_some()),
                 ("404", Tick::ShutDown(wake)) => assert!(wake.is_some()),
-                ("none", Tick::Done(End::Refused(HandshakeError::TransportEnded))) => {}
+                ("none", Tick::Done(End::Refused(HandshakeError::TransportEnded { .. }))) => {}
                 tick => panic!("{tick:?}"),
             }
         }
@@ -211,7 +211,8 @@ fn nothing_is_written_after_the_end_of_the_transport() {
         assert!(matches!(server.tick(seconds(1)), Tick::Wait(_)));
         server.endpoint.receive_eof();
         for time in [2, 10, 99].map(seconds) {
-            let ended = End::Refused(HandshakeError::TransportEnded);
+            let received = bytes.len();
+            let ended = End::Refused(HandshakeError::TransportEnded { received });
             assert_eq!(server.tick(time), Tick::Done(ended), "all is over");
             if let Some(request) = server.request.take() {
                 let accepted = server.endpoint.accept(request, &mut server.out);
@@ -223,7 +224,7 @@ fn nothing_is_written_after_the_end_of_the_transport() {
 }
 
 #[test]
-fn what_follows_a_request_is_taken_when_that_is_accepted() {
+fn bytes_after_a_request_are_taken_once_it_is_accepted() {
     let frames = frames(Role::Server, &[(0x81, b"one"), (0x81, b"two")]);
     let mut server = Side::server(Times::default());
     let mut rest = [REQUEST.as_bytes(), &frames].concat();
@@ -240,7 +241,7 @@ fn what_follows_a_request_is_taken_when_that_is_accepted() {
 }
 
 #[test]
-fn a_request_may_be_accepted_while_what_follows_it_is_read() {
+fn a_request_may_be_accepted_while_bytes_after_it_are_read() {
     let mut server = Side::server(Times::default());
     let hello = frame(Role::Server, 0x81, b"hello");
     let mut bytes = [REQUEST.as_bytes(), &hello].concat();
@@ -278,7 +279,7 @@ fn a_server_closes_the_transport_first_after_the_peers_close() {
 // ---- a client that opens ----
 
 #[test]
-fn a_client_is_told_once_what_was_agreed_on() {
+fn a_client_gets_one_event_with_what_was_agreed_on() {
     let extension = Extension::new("x-own").unwrap();
     let request = client_request().extension(extension.clone(), false);
     let request = request.subprotocol("chat").unwrap();
@@ -300,7 +301,7 @@ fn a_client_is_told_once_what_was_agreed_on() {
     };
     assert!(events.is_empty(), "once");
     assert_eq!((opened.status, opened.subprotocol()), (101, Some("chat")));
-    assert_eq!(opened.extensions(), [extension]);
+    assert!(opened.extensions().eq([extension]));
     assert_eq!(opened.headers.get("set-cookie"), Some("a=b"));
     assert!(client.endpoint.is_open() && client.out.is_empty());
     client.waits(seconds(9), seconds(39));
@@ -324,7 +325,7 @@ fn a_response_that_does_not_open_is_a_failure_for_good() {
             }
             error => assert!(response == bad, "{error}"),
         }
-        // Nothing is left to be written or read.
+        // Nothing is left to write or read.
         let refused = End::Refused((**error).clone());
         assert_eq!(client.tick(seconds(2)), Tick::Done(refused.clone()));
         stays_refused(&mut client, &good, &refused);
@@ -343,7 +344,7 @@ fn stays_refused(client: &mut Side, response: &str, end: &End) {
     assert_eq!(client.tick(seconds(99)), Tick::Done(end.clone()));
 }
 
-/// What may be there of a response, and whether it is a refusal that the end of the transport
+/// Parts of responses, and whether each is a refusal that the end of the transport
 /// completes.
 const PARTS: [(&str, Option<bool>); 5] = [
     ("", None),
@@ -367,7 +368,7 @@ fn is_complete(end: &End) -> Option<bool> {
 }
 
 #[test]
-fn a_client_whose_transport_ends_is_refused_with_what_was_there() {
+fn a_client_whose_transport_ends_is_refused_with_what_has_arrived() {
     for (part, complete) in PARTS {
         let (mut client, good) = Side::client(Times::default());
         client.write_all(Duration::ZERO);
@@ -375,14 +376,14 @@ fn a_client_whose_transport_ends_is_refused_with_what_was_there() {
         client.waits(seconds(9), seconds(10));
         let end = client.done_after_eof(seconds(9));
         assert_eq!(is_complete(&end), complete, "{part}");
-        let ended = end == End::Refused(HandshakeError::TransportEnded);
+        let ended = matches!(end, End::Refused(HandshakeError::TransportEnded { .. }));
         assert_eq!(ended, complete.is_none(), "{part}");
         stays_refused(&mut client, &good, &end);
     }
 }
 
 #[test]
-fn a_client_whose_time_is_over_is_refused_and_a_refusal_is_not_complete() {
+fn a_client_whose_time_is_over_gets_an_incomplete_refusal() {
     for (part, complete) in PARTS {
         let (mut client, good) = Side::client(Times::default());
         client.write_all(Duration::ZERO);
@@ -399,7 +400,7 @@ fn a_client_whose_time_is_over_is_refused_and_a_refusal_is_not_complete() {
 }
 
 #[test]
-fn a_client_without_what_it_needs_opens_to_close() {
+fn a_client_without_a_required_extension_opens_and_closes_at_once() {
     let request = client_request().extension(Extension::new("needed").unwrap(), true);
     let (mut client, response) = Side::client_for(&request, Times::default());
     client.write_all(Duration::ZERO);

@@ -26,7 +26,7 @@ fn fails_each(ws: impl Fn() -> Connection, bytes: &[u8], error: ProtocolError, s
         let mut run = Run::of(ws());
         run.feed_cut(bytes, cuts);
         ends(&mut run, error, &End::Failed(error));
-        // What came before the fault may have been answered; the Close is the last.
+        // Frames before the fault may have been answered; the Close comes last.
         let close = run.sent().pop().unwrap();
         assert_eq!(close.close_code(), Some(error.close_code().0));
 
@@ -40,7 +40,7 @@ fn fails_each(ws: impl Fn() -> Connection, bytes: &[u8], error: ProtocolError, s
     }
 }
 
-/// One Close, one failure, and silence after it.
+/// One Close, one failure, and nothing after them.
 fn ends(run: &mut Run, error: ProtocolError, end: &End) {
     assert_eq!(run.events, [Event::Failed(error)]);
     assert!(!run.ws.is_open());
@@ -84,7 +84,7 @@ fn reserved_bit() {
     each_delivery(|| {
         // On data, on a continuation, on control frames; and before a reserved opcode.
         for first in [0xc1, 0xa1, 0x91, 0xf2, 0xc0, 0xc8, 0xa9, 0x9a, 0xc3, 0x41] {
-            both_fail(first, b"x", ProtocolError::ReservedBit, "5.2");
+            both_fail(first, b"x", ProtocolError::ReservedBit { first }, "5.2");
         }
     });
 }
@@ -93,8 +93,9 @@ fn reserved_bit() {
 fn reserved_opcode() {
     each_delivery(|| {
         for opcode in (3..8).chain(11..16) {
-            both_fail(0x80 | opcode, b"x", ProtocolError::ReservedOpcode, "5.2");
-            both_fail(opcode, b"", ProtocolError::ReservedOpcode, "5.2");
+            let error = ProtocolError::ReservedOpcode(opcode);
+            both_fail(0x80 | opcode, b"x", error, "5.2");
+            both_fail(opcode, b"", error, "5.2");
         }
     });
 }
@@ -279,7 +280,7 @@ fn compressed_fails(payload: &[u8], error: ProtocolError, section: &str) {
 fn compressed_data_invalid() {
     each_delivery(|| {
         for payload in [
-            "06",         // the reserved type of block
+            "06",         // the reserved block type
             "000500faf0", // lengths of a stored block that do not match
             "f200110000", // back to before the first byte
             "ffffffffff",
@@ -295,12 +296,22 @@ fn compressed_data_cut() {
     each_delivery(|| {
         for payload in [
             "f248cdc9",           // inside a block
-            "f248cdc9c907",       // a block, and no header of an empty one
+            "f248cdc9c907",       // a block without the header of the empty one after it
             "000500faff48656c6c", // inside a stored block
-            "f348cdc9c90700",     // nothing after a final block
+            "f348cdc9c90700",     // something after a final block
         ] {
             let error = ProtocolError::CompressedDataCut;
             compressed_fails(&unhex(payload), error, "7.2.1");
+        }
+    });
+}
+
+#[test]
+fn too_many_final_blocks() {
+    each_delivery(|| {
+        for block in ["0300", "010000ffff"] {
+            let error = ProtocolError::TooManyFinalBlocks;
+            compressed_fails(&unhex(block).repeat(80), error, "7.2.3.4");
         }
     });
 }
@@ -352,7 +363,7 @@ fn transport_ended() {
             assert_eq!(end.close_code(), error.close_code());
             assert_eq!(error.close_code(), CloseCode::ABNORMAL);
             assert!(error.to_string().ends_with("(RFC 6455, section 7.1.5)"));
-            // Nothing is sent to a transport that has ended, and nothing comes from it.
+            // Nothing is sent or received after the transport has ended.
             assert_eq!(run.ws.send("", &mut run.out), Err(SendError::Closed));
             run.feed(&frame(role, 0x89, b""));
             assert_eq!((run.events.len(), run.out.len()), (0, 0));

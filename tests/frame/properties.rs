@@ -28,20 +28,21 @@ proptest! {
     #![proptest_config(cases(500))]
 
     #[test]
-    fn a_header_that_is_written_is_read_back(header in headers(), behind: [u8; 3]) {
+    fn a_header_that_is_written_is_read_back(header in headers(), after: [u8; 3]) {
         let mut bytes = BytesMut::new();
         header.encode(&mut bytes);
         let receiver = if header.masking_key.is_some() { Role::Server } else { Role::Client };
         let len = bytes.len();
         prop_assert!(len <= Header::MAX_LEN);
-        bytes.extend_from_slice(&behind);
+        bytes.extend_from_slice(&after);
         prop_assert_eq!(Header::parse(&bytes, receiver, header.rsv1), Ok(Some((header, len))));
         for short in 0..len {
             prop_assert_eq!(Header::parse(&bytes[..short], receiver, header.rsv1), Ok(None));
         }
         prop_assert!(Header::parse(&bytes, other(receiver), true).is_err());
         if header.rsv1 {
-            let error = Err(ProtocolError::ReservedBit);
+            let first = bytes[0];
+            let error = Err(ProtocolError::ReservedBit { first });
             prop_assert_eq!(Header::parse(&bytes, receiver, false), error);
         }
     }
@@ -57,11 +58,11 @@ proptest! {
 
     #[test]
     fn a_verdict_on_a_header_never_changes(bytes: [u8; 14], role in roles()) {
-        let whole = Header::parse(&bytes, role, false);
+        let full = Header::parse(&bytes, role, false);
         for len in 0..=bytes.len() {
             match Header::parse(&bytes[..len], role, false) {
                 Ok(None) => {}
-                verdict => prop_assert_eq!(&verdict, &whole),
+                verdict => prop_assert_eq!(&verdict, &full),
             }
         }
     }

@@ -8,11 +8,10 @@ use bytes::BytesMut;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use sansocket::negotiation::accept_key;
 use sansocket::{Config, Endpoint, Event, Extension, HandshakeError, Input, Request, Response};
 use std::time::Duration;
 
-/// A good head in which some bytes were replaced, lines doubled, moved or left out.
+/// A valid head in which bytes are replaced, and lines doubled, moved or left out.
 fn heads(good: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let other_lines = vec![
         "Origin: http://example.com\r\n",
@@ -61,7 +60,7 @@ fn small_limits() -> Config {
     })
 }
 
-/// All that a request says.
+/// Everything that a request says.
 fn described(request: &Request) -> String {
     let headers: Vec<_> = request
         .headers()
@@ -75,14 +74,15 @@ fn described(request: &Request) -> String {
         request.query(),
     );
     let said = (request.host(), request.origin());
-    let offered = (request.subprotocols(), request.extensions());
+    let subprotocols: Vec<_> = request.subprotocols().collect();
+    let offered = (subprotocols, Vec::from_iter(request.extensions()));
     format!(
         "{line:?} {said:?} {offered:?} {:?} {headers:?}",
         request.error()
     )
 }
 
-/// What came of bytes that went to a server, which accepts every good request: its events, its
+/// What a server makes of these bytes, if it accepts every valid request: its events, its
 /// output, and what was left for the connection.
 fn served(pieces: &[Vec<u8>]) -> (Vec<String>, BytesMut, Vec<u8>) {
     let mut endpoint = Endpoint::server(&small_limits(), Duration::ZERO);
@@ -118,7 +118,7 @@ fn served(pieces: &[Vec<u8>]) -> (Vec<String>, BytesMut, Vec<u8>) {
     (seen, out, rest)
 }
 
-/// What came of bytes that went to a client, and of the end of its transport.
+/// What a client makes of these bytes, and of the end of its transport.
 fn asked(pieces: &[Vec<u8>]) -> (Result<Response, HandshakeError>, BytesMut, Vec<u8>) {
     let request = client_request().subprotocol("a").unwrap();
     let request = request.extension(Extension::new("x").unwrap(), false);
@@ -143,7 +143,7 @@ fn responses() -> impl Strategy<Value = Vec<u8>> {
     let (_, key) = client_handshake(&client_request(), &small_limits());
     let accept = accept_key(&key);
     let opening = heads(OPENING).prop_map(move |head| {
-        // A byte of the mark itself may have been replaced; then it is a wrong answer.
+        // A byte of the mark may have been replaced; then the answer is wrong.
         let mark = b"ACCEPT_OF_THE_SEED";
         match head.windows(mark.len()).position(|part| part == mark) {
             Some(at) => [&head[..at], accept.as_bytes(), &head[at + mark.len()..]].concat(),
@@ -163,27 +163,27 @@ proptest! {
 
     #[test]
     fn cuts_never_change_what_a_server_makes_of_a_request(head in heads(REQUEST), cuts in cuts()) {
-        let whole = served(std::slice::from_ref(&head));
-        prop_assert_eq!(whole, served(&cut(&head, &cuts)));
+        let full = served(std::slice::from_ref(&head));
+        prop_assert_eq!(full, served(&cut(&head, &cuts)));
     }
 
     #[test]
     fn cuts_never_change_what_a_client_makes_of_a_response(head in responses(), cuts in cuts()) {
-        let whole = asked(std::slice::from_ref(&head));
-        prop_assert_eq!(whole, asked(&cut(&head, &cuts)));
+        let full = asked(std::slice::from_ref(&head));
+        prop_assert_eq!(full, asked(&cut(&head, &cuts)));
     }
 
     #[test]
     fn arbitrary_heads_never_panic(bytes in vec(any::<u8>(), 0..300), cuts in cuts()) {
-        let whole = std::slice::from_ref(&bytes);
-        prop_assert_eq!(served(whole), served(&cut(&bytes, &cuts)));
-        prop_assert_eq!(asked(whole), asked(&cut(&bytes, &cuts)));
+        let full = std::slice::from_ref(&bytes);
+        prop_assert_eq!(served(full), served(&cut(&bytes, &cuts)));
+        prop_assert_eq!(asked(full), asked(&cut(&bytes, &cuts)));
     }
 }
 
-/// The strategies reach what they are for: otherwise the laws above would hold for nothing.
+/// Otherwise the laws above would be tested with bad heads only.
 #[test]
-fn the_good_heads_are_good() {
+fn the_valid_heads_are_accepted() {
     assert!(served(&[REQUEST.into()]).1.starts_with(b"HTTP/1.1 101 "));
     let (_, key) = client_handshake(&client_request(), &small_limits());
     let accept = accept_key(&key);

@@ -6,7 +6,8 @@
 use crate::support::handshake::Driven;
 use crate::support::*;
 use sansocket::{
-    ClientRequest, Config, Event, Extension, HandshakeError, ProtocolError, Response, Role,
+    ClientRequest, Config, Event, Extension, FieldFault, HandshakeError, LineFault, ProtocolError,
+    Response, Role,
 };
 
 fn offering() -> ClientRequest {
@@ -18,7 +19,7 @@ fn offering() -> ClientRequest {
     request.extension(Extension::new("x-a").unwrap(), false)
 }
 
-/// What a client that offers `chat`, `super` and `x-a` makes of the response.
+/// Why a client that offers `chat`, `super` and `x-a` rejects the response.
 fn response_error(response: &str) -> Option<HandshakeError> {
     let mut all = Cuts::ALL.map(|cuts| {
         let asked = ask(&offering(), response, b"", cuts, &Config::default());
@@ -32,52 +33,67 @@ fn response_error(response: &str) -> Option<HandshakeError> {
 
 #[test]
 fn a_bad_101_opens_nothing() {
-    // Elsewhere the client checked the status only, or not all of these.
+    // Elsewhere the client checked only the status, or not all of these.
+    use FieldFault::{Byte, Cut, Duplicate, Empty, Missing};
     use HandshakeError as E;
+    use LineFault::{BareLf, Control, Folded, SpaceBeforeColon};
+    const TWICE: FieldFault = FieldFault::Repeated(2);
+    let value = |value: &str| FieldFault::Value(value.into());
+    let malformed = |line, at, fault| E::Malformed { line, at, fault };
     for (from, to, error) in [
-        ("ACCEPT", "ACCEPTx", E::Accept),
-        ("ACCEPT", "", E::Accept),
-        ("ACCEPT", "ACCEPT, ACCEPT", E::Accept),
-        ("ACCEPT", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=", E::Accept),
+        ("ACCEPT", "", E::Accept(value(""))),
+        (
+            "ACCEPT",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            E::Accept(value("AAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
+        ),
         (
             "Accept: ACCEPT",
             "Accept: ACCEPT\r\nSec-WebSocket-Accept: ACCEPT",
-            E::Accept,
+            E::Accept(TWICE),
         ),
         (
             "Accept: ACCEPT",
             "Accept: ACCEPT\r\nsec-websocket-accept: x",
-            E::Accept,
+            E::Accept(TWICE),
         ),
-        ("Sec-WebSocket-Accept: ACCEPT\r\n", "", E::Accept),
-        ("Upgrade: websocket\r\n", "", E::Upgrade),
-        ("Upgrade: websocket", "Upgrade: h2c", E::Upgrade),
-        ("Upgrade: websocket", "Upgrade: websocket, h2c", E::Upgrade),
+        ("Sec-WebSocket-Accept: ACCEPT\r\n", "", E::Accept(Missing)),
+        ("Upgrade: websocket\r\n", "", E::Upgrade(Missing)),
+        (
+            "Upgrade: websocket",
+            "Upgrade: h2c",
+            E::Upgrade(value("h2c")),
+        ),
+        (
+            "Upgrade: websocket",
+            "Upgrade: websocket, h2c",
+            E::Upgrade(value("websocket, h2c")),
+        ),
         (
             "Upgrade: websocket",
             "Upgrade: websocket\r\nUpgrade: h2c",
-            E::Upgrade,
+            E::Upgrade(TWICE),
         ),
-        ("Connection: Upgrade\r\n", "", E::Connection),
+        ("Connection: Upgrade\r\n", "", E::Connection(Missing)),
         (
             "Connection: Upgrade",
             "Connection: NotUpgrade",
-            E::Connection,
+            E::Connection(value("NotUpgrade")),
         ),
         (
             "Connection: Upgrade",
             "Connection: keep-alive",
-            E::Connection,
+            E::Connection(value("keep-alive")),
         ),
         (
             "HTTP/1.1",
             "HTTP/1.0",
             E::HttpVersion { major: 1, minor: 0 },
         ),
-        ("\r\nUpgrade", "\r\n Upgrade", E::Malformed { line: 2 }),
-        ("Upgrade:", "Upgrade :", E::Malformed { line: 2 }),
-        ("\r\nUpgrade", "\nUpgrade", E::Malformed { line: 1 }),
-        ("websocket", "web\0socket", E::Malformed { line: 2 }),
+        ("\r\nUpgrade", "\r\n Upgrade", malformed(2, 0, Folded)),
+        ("Upgrade:", "Upgrade :", malformed(2, 7, SpaceBeforeColon)),
+        ("\r\nUpgrade", "\nUpgrade", malformed(1, 32, BareLf)),
+        ("websocket", "web\0socket", malformed(2, 12, Control(0))),
     ] {
         assert_eq!(
             response_error(&replaced(RESPONSE, from, to)),
@@ -85,13 +101,22 @@ fn a_bad_101_opens_nothing() {
             "{to}"
         );
     }
+    for wrong in ["ACCEPTx", "ACCEPT, ACCEPT"] {
+        let error = response_error(&replaced(RESPONSE, "ACCEPT", wrong));
+        assert!(
+            matches!(error, Some(E::Accept(FieldFault::Value(_)))),
+            "{error:?}"
+        );
+    }
     let not_offered = |name: &str| E::SubprotocolNotOffered(name.into());
     for (value, error) in [
         ("other", not_offered("other")),
         ("Chat", not_offered("Chat")),
-        ("", E::Subprotocol),
-        ("chat, super", E::Subprotocol),
-        ("chat\r\nSec-WebSocket-Protocol: chat", E::Subprotocol),
+        ("chat, super", E::Subprotocol(Byte { found: b',', at: 4 })),
+        (
+            "chat\r\nSec-WebSocket-Protocol: chat",
+            E::Subprotocol(TWICE),
+        ),
     ] {
         let line = format!("Sec-WebSocket-Protocol: {value}");
         let response = with_line(RESPONSE, &line);
@@ -100,11 +125,14 @@ fn a_bad_101_opens_nothing() {
     let not_offered = |name: &str| E::ExtensionNotOffered(name.into());
     for (value, error) in [
         ("x-b", not_offered("x-b")),
-        ("x-a, x-a", E::Extensions),
-        ("x-a\r\nSec-WebSocket-Extensions: x-a", E::Extensions),
+        ("x-a, x-a", E::Extensions(Duplicate)),
+        (
+            "x-a\r\nSec-WebSocket-Extensions: x-a",
+            E::Extensions(Duplicate),
+        ),
         ("permessage-deflate", not_offered("permessage-deflate")),
-        ("x-a;", E::Extensions),
-        ("", E::Extensions),
+        ("x-a;", E::Extensions(Cut)),
+        ("", E::Extensions(Empty)),
     ] {
         let line = format!("Sec-WebSocket-Extensions: {value}");
         let response = with_line(RESPONSE, &line);
@@ -135,16 +163,16 @@ fn honest_variations_of_a_response_are_accepted() {
 }
 
 #[test]
-fn a_required_subprotocol_or_extension_is_insisted_on() {
+fn a_required_subprotocol_or_extension_must_be_accepted() {
     let config = Config::default();
     let request = offering().require_subprotocol();
-    let asked = ask(&request, RESPONSE, b"", Cuts::Whole, &config);
+    let asked = ask(&request, RESPONSE, b"", Cuts::AtOnce, &config);
     assert_eq!(asked.error(), Some(HandshakeError::SubprotocolMissing));
 
     let long = "x".repeat(200);
     for name in ["x-b", &long] {
         let request = offering().extension(Extension::new(name).unwrap(), true);
-        let asked = ask(&request, RESPONSE, b"", Cuts::Whole, &config);
+        let asked = ask(&request, RESPONSE, b"", Cuts::AtOnce, &config);
         assert_eq!(asked.opened().status, 101);
         assert!(!asked.endpoint.is_open());
         let sent = sent_frames(&asked.out, Role::Client);
@@ -159,7 +187,7 @@ fn a_required_subprotocol_or_extension_is_insisted_on() {
 }
 
 #[test]
-fn what_comes_after_a_101_belongs_to_the_connection() {
+fn bytes_after_a_101_belong_to_the_connection() {
     // Elsewhere a message in the same read as the response was lost.
     let early = frames(Role::Client, &[(0x81, b"early"), (0x89, b"bird")]);
     for cuts in Cuts::ALL {
@@ -180,7 +208,7 @@ fn what_comes_after_a_101_belongs_to_the_connection() {
 #[test]
 fn a_masked_frame_right_after_the_101_fails() {
     let (masked, config) = (frame(Role::Server, 0x81, b"x"), Config::default());
-    let asked = ask(&client_request(), RESPONSE, &masked, Cuts::Whole, &config);
+    let asked = ask(&client_request(), RESPONSE, &masked, Cuts::AtOnce, &config);
     let mut driven = Driven::new(asked.endpoint);
     driven.feed(&asked.rest);
     assert_eq!(driven.events, [Event::Failed(ProtocolError::FrameMasked)]);
@@ -202,7 +230,7 @@ pub(crate) fn refusal(response: &str) -> Response {
 }
 
 #[test]
-fn a_redirect_is_told_and_not_followed() {
+fn a_redirect_is_reported_and_not_followed() {
     // Elsewhere it was followed, with the credentials, to whatever host it named.
     for status in [301, 302, 303, 307, 308] {
         let response = format!(
@@ -220,13 +248,13 @@ fn a_redirect_is_told_and_not_followed() {
     let no_redirect = refusal("HTTP/1.1 401 x\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n");
     let told = HandshakeError::Refused(no_redirect.into()).to_string();
     assert!(!told.contains("/x"), "{told}");
-    // Whoever logs the error logs no terminal commands.
+    // A log of the error has no terminal commands in it.
     let evil = "HTTP/1.1 302 x\r\nLocation: a\u{9b}2J\r\nContent-Length: 0\r\n\r\n";
     let mut asked = ask(
         &client_request(),
         evil,
         b"",
-        Cuts::Whole,
+        Cuts::AtOnce,
         &Config::default(),
     );
     assert!(!asked.eof().to_string().contains('\u{9b}'));
@@ -234,7 +262,7 @@ fn a_redirect_is_told_and_not_followed() {
 
 #[test]
 fn the_body_of_a_refusal_is_read_to_its_end() {
-    // Elsewhere it was what happened to have arrived with the head.
+    // Elsewhere the body ended with what had arrived together with the head.
     for (response, body, is_complete) in [
         ("Content-Length: 5\r\n\r\nHello", "Hello", true),
         ("Content-Length: 5\r\n\r\nHello World", "Hello", true),
@@ -300,8 +328,8 @@ fn the_body_of_a_refusal_is_read_to_its_end() {
 }
 
 #[test]
-fn a_refusal_is_known_once_its_body_is_there() {
-    // The server may keep the transport open: nobody waits for its end.
+fn a_refusal_is_reported_once_its_body_is_complete() {
+    // The server may keep the transport open: its end is not awaited.
     for response in [
         "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 404 x\r\nContent-Length: 2\r\n\r\nno",
@@ -322,11 +350,11 @@ fn a_refusal_is_known_once_its_body_is_there() {
 }
 
 #[test]
-fn an_endless_chunk_line_ends() {
-    // Elsewhere what is between the chunks was not measured.
+fn the_line_before_a_chunk_has_a_limit() {
+    // Elsewhere the bytes between chunks were not limited.
     for endless in [format!("5;{}", "x".repeat(100_000)), "0".repeat(100_000)] {
         let response = format!("HTTP/1.1 503 x\r\nTransfer-Encoding: chunked\r\n\r\n{endless}");
-        for cuts in [Cuts::Whole, Cuts::Bytes] {
+        for cuts in [Cuts::AtOnce, Cuts::Bytes] {
             let asked = ask(&client_request(), &response, b"", cuts, &Config::default());
             assert!(matches!(asked.error(), Some(HandshakeError::Refused(r)) if !r.is_complete));
         }
@@ -334,11 +362,11 @@ fn an_endless_chunk_line_ends() {
 }
 
 #[test]
-fn trailer_fields_are_not_waited_for() {
+fn trailer_fields_are_not_awaited() {
     // Each line is short, but there could always be one more.
     let response = "HTTP/1.1 503 x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n".to_owned()
         + &"X: y\r\n".repeat(50_000);
     let (request, config) = (client_request(), Config::default());
-    let asked = ask(&request, &response, b"", Cuts::Whole, &config);
+    let asked = ask(&request, &response, b"", Cuts::AtOnce, &config);
     assert!(matches!(asked.error(), Some(HandshakeError::Refused(r)) if r.is_complete));
 }

@@ -5,8 +5,10 @@
 use crate::support::errors::*;
 use crate::support::*;
 use SetupError as E;
+use bytes::BytesMut;
 use sansocket::{
-    ClientRequest, Config, Deflate, Extension, Headers, Response, Settings, SetupError, seed,
+    ClientRequest, Config, Deflate, Extension, Headers, Response, Settings, SetupError, Tunnel,
+    seed,
 };
 
 #[test]
@@ -27,7 +29,7 @@ fn fails_as_uri(error: SetupError, uris: &[&str]) {
 
 // ---- fields ----
 
-/// What the application fills in is refused, in each place where it can be.
+/// All of these calls fail with this error.
 fn fails(error: SetupError, results: impl IntoIterator<Item = Result<(), SetupError>>) {
     cites(&error);
     for (index, result) in results.into_iter().enumerate() {
@@ -35,9 +37,9 @@ fn fails(error: SetupError, results: impl IntoIterator<Item = Result<(), SetupEr
     }
 }
 
-/// A header in each of the three heads that are written.
+/// Adds a header to each of the three heads that are written.
 fn header(name: &str, value: &str) -> [Result<(), SetupError>; 3] {
-    let mut served = serve(REQUEST.as_bytes(), Cuts::Whole, &Config::default());
+    let mut served = serve(REQUEST.as_bytes(), Cuts::AtOnce, &Config::default());
     [
         client_request().header(name, value).map(drop),
         Response::new(401).header(name, value).map(drop),
@@ -47,18 +49,33 @@ fn header(name: &str, value: &str) -> [Result<(), SetupError>; 3] {
 
 #[test]
 fn name() {
-    for name in ["", "a b", "a:", "a\r\n", "é", "a\0"] {
-        fails(E::Name, header(name, "x"));
-        fails(E::Name, [Headers::new().push(name, "x")]);
+    for (name, at) in [
+        ("", 0),
+        ("a b", 1),
+        ("a:", 1),
+        ("aa\r\n", 2),
+        ("\u{e9}", 0),
+        ("a\0", 1),
+    ] {
+        fails(E::Name { at }, header(name, "x"));
+        fails(E::Name { at }, [Headers::new().push(name, "x")]);
     }
 }
 
 #[test]
 fn value() {
-    for value in ["\r\nX: y", "\n", "\r", "\0", "\x1b", "\x7f"] {
-        fails(E::Value, header("X", value));
-        fails(E::Value, [Headers::new().push("X", value)]);
-        fails(E::Value, [client_request().origin(value).map(drop)]);
+    for (value, found, at) in [
+        ("\r\nX: y", b'\r', 0),
+        ("token\n", b'\n', 5),
+        ("\u{e9}\r", b'\r', 2),
+        ("\t\0", 0, 1),
+        ("\x1b", 0x1b, 0),
+        ("\x7f", 0x7f, 0),
+    ] {
+        let error = E::Value { found, at };
+        fails(error, header("X", value));
+        fails(error, [Headers::new().push("X", value)]);
+        fails(error, [client_request().origin(value).map(drop)]);
     }
 }
 
@@ -101,7 +118,7 @@ fn extension() {
         ];
         fails(E::Extension, results);
     }
-    // What is no answer of permessage-deflate is not agreed on.
+    // Elements that are not answers of permessage-deflate.
     let agreed = |name| Extension::new(name).unwrap();
     for extension in [
         agreed("x-deflate"),
@@ -124,7 +141,7 @@ fn extension() {
 #[test]
 fn not_offered() {
     let head = with_line(REQUEST, "Sec-WebSocket-Extensions: a");
-    let mut served = serve(head.as_bytes(), Cuts::Whole, &Config::default());
+    let mut served = serve(head.as_bytes(), Cuts::AtOnce, &Config::default());
     let request = served.request_mut();
     let [a, b] = ["a", "b"].map(|name| Extension::new(name).unwrap());
     let other = request.select_extension(b);
@@ -182,8 +199,9 @@ fn character() {
     for (uri, found, at) in [
         ("ws://a/ b", ' ', 7),
         ("ws://a/\r\n", '\r', 7),
-        ("ws://a/%", '%', 7),
-        ("ws://a/%g0", '%', 7),
+        ("ws://a/{", '{', 7),
+        ("ws://a/^", '^', 7),
+        ("ws://a/\\", '\\', 7),
         ("ws://a/?\0", '\0', 8),
         ("ws://a/\t", '\t', 7),
         ("ws://user name@a/", ' ', 9),
@@ -196,8 +214,56 @@ fn character() {
 }
 
 #[test]
+fn credentials() {
+    let request = client_request;
+    for (user, password) in [("a:b", ""), ("a\r\nX: y", ""), ("a", "b\n"), ("", "\0")] {
+        let added = request().basic_auth(user, password).map(drop);
+        let mut out = BytesMut::new();
+        let both = Some((user, password));
+        let tunnel = Tunnel::new(&request(), both, &Config::default(), &mut out);
+        fails(E::Credentials, [added, tunnel.map(drop)]);
+        assert!(out.is_empty());
+    }
+    for token in ["", "=", "a b", "a=b", "a,b", "a\r\nX: y", "\u{e9}", "a\"b"] {
+        fails(E::Credentials, [request().bearer(token).map(drop)]);
+    }
+}
+
+#[test]
+fn not_redirect() {
+    let to = |status, locations: &[&str]| {
+        let mut response = Response::new(status);
+        for location in locations {
+            response.headers.push("Location", location).unwrap();
+        }
+        client_request().redirected(&response).map(drop)
+    };
+    for status in [200, 300, 304, 305, 306, 309, 401, 503] {
+        fails(E::NotRedirect, [to(status, &["/"])]);
+    }
+    for status in [301, 302, 303, 307, 308] {
+        assert_eq!(to(status, &["/"]), Ok(()));
+        fails(E::NotRedirect, [to(status, &[]), to(status, &["/", "/"])]);
+    }
+}
+
+#[test]
+fn insecure() {
+    let request = ClientRequest::new("wss://a.test/").unwrap();
+    for location in [
+        "ws://a.test/",
+        "http://a.test/",
+        "HTTP://b.test",
+        "ws://a.test:443/",
+    ] {
+        let response = Response::new(301).header("Location", location).unwrap();
+        fails(E::Insecure, [request.redirected(&response).map(drop)]);
+    }
+}
+
+#[test]
 fn entropy() {
     cites(&E::Entropy);
-    // The system of this test has some.
+    // The system that runs this test has entropy.
     assert_ne!(seed().unwrap(), seed().unwrap());
 }

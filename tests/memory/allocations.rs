@@ -1,4 +1,4 @@
-//! What is allocated, and what is held (RFC 6455, section 10.4).
+//! Allocations, and memory held (RFC 6455, section 10.4).
 //!
 //! Invariant: nothing is allocated for a message that is complete in a read, nothing is held while
 //! idle, and a message under way holds as much as has arrived, never as much as was announced.
@@ -11,7 +11,7 @@ use sansocket::{
 };
 use std::time::Duration;
 
-/// Feeds bytes and drops the events; returns how many there were.
+/// Feeds bytes and drops the events; returns their number.
 fn feed(ws: &mut Connection, bytes: &mut [u8], out: &mut BytesMut) -> usize {
     let (mut input, mut events) = (Input(bytes), 0);
     while let Some(event) = ws.receive(&mut input, out) {
@@ -93,11 +93,11 @@ fn failing_allocates_nothing() {
 
 #[test]
 fn an_idle_connection_holds_nothing() {
-    // Elsewhere each connection has a read buffer, or keeps the largest message it ever had.
+    // Elsewhere each connection has a read buffer, or keeps the buffer of its largest message.
     for role in ROLES {
         let mut out = warm();
         let mib = vec![b'x'; 1 << 20];
-        let whole = frame(role, 0x81, b"echo");
+        let full = frame(role, 0x81, b"echo");
         let fragments = [
             frame(role, 1, b"a"),
             frame(role, 0, b""),
@@ -110,7 +110,7 @@ fn an_idle_connection_holds_nothing() {
         let (mut ws, bytes) = held(|| connection(role, Settings::default()));
         assert_eq!(bytes, 0, "new");
         for (name, wire) in [
-            ("one frame", whole),
+            ("one frame", full),
             ("fragments", fragments.concat()),
             ("large message", large),
             ("control frame", ping),
@@ -118,7 +118,7 @@ fn an_idle_connection_holds_nothing() {
         ] {
             for piece_len in [1, 100, 4_096, usize::MAX] {
                 if piece_len == 1 && wire.len() > 1_000 {
-                    continue; // enough is cut that way
+                    continue; // the others cut enough
                 }
                 let mut bytes = wire.clone();
                 let (events, bytes) = held(|| {
@@ -142,11 +142,11 @@ fn an_idle_connection_holds_nothing() {
 fn a_connection_that_is_over_holds_nothing() {
     for role in ROLES {
         for end in [vec![0x83], frame(role, 0x88, b""), Vec::new()] {
-            let (mut begun, mut end) = (frame(role, 1, &[b'x'; 5_000]), end);
+            let (mut unfinished, mut end) = (frame(role, 1, &[b'x'; 5_000]), end);
             let mut out = warm();
             let (_ws, bytes) = held(|| {
                 let mut ws = connection(role, Settings::default());
-                feed(&mut ws, &mut begun, &mut out);
+                feed(&mut ws, &mut unfinished, &mut out);
                 let mut input = Input(&mut end);
                 if ws.receive(&mut input, &mut out).is_none() {
                     ws.receive_eof();
@@ -160,8 +160,8 @@ fn a_connection_that_is_over_holds_nothing() {
 }
 
 #[test]
-fn a_claim_holds_no_memory() {
-    // Elsewhere a header of 14 bytes made the peer allocate what it said.
+fn an_announced_length_holds_no_memory() {
+    // Elsewhere a header of 14 bytes made the receiver allocate the announced length.
     for role in ROLES {
         for first in [0x81, 0x82, 0x01, 0x02] {
             let mut out = warm();
@@ -177,14 +177,14 @@ fn a_claim_holds_no_memory() {
                 feed(&mut ws, &mut payload, &mut out);
             });
             assert!((10..=64 << 10).contains(&bytes), "{bytes} bytes for 10");
-            // Tighter than asked for, and what the code promises: 8 times ahead at most.
+            // The promise of the code: at most 8 times what has arrived.
             assert!(bytes <= 9 * 10, "{bytes} bytes for 10");
         }
     }
 }
 
 #[test]
-fn a_refused_claim_allocates_nothing() {
+fn a_rejected_length_allocates_nothing() {
     for role in ROLES {
         for claim in [(16 << 20) + 1, 1 << 62, (1 << 63) - 1] {
             let mut header = frame_header(role, 0x82, claim);
@@ -200,7 +200,7 @@ fn a_refused_claim_allocates_nothing() {
 }
 
 #[test]
-fn a_hundred_claims_hold_a_hundred_times_as_little() {
+fn a_hundred_announced_lengths_hold_next_to_nothing() {
     for role in ROLES {
         let mut connections = Vec::with_capacity(100);
         let mut out = warm();
@@ -250,7 +250,7 @@ fn a_message_under_way_holds_at_most_twice_what_arrived() {
 }
 
 #[test]
-fn empty_fragments_and_control_frames_between_cost_nothing() {
+fn empty_fragments_and_control_frames_in_between_cost_nothing() {
     // Elsewhere each fragment was an object in a list.
     let settings = settings(|s| s.max_fragments = u32::MAX);
     for role in ROLES {
@@ -287,7 +287,7 @@ fn small_fragments_cost_a_message_no_more_than_large_ones() {
 }
 
 #[test]
-fn neither_pieces_nor_messages_that_wait_in_the_input_are_allocated() {
+fn pieces_and_messages_that_wait_in_the_input_allocate_nothing() {
     for role in ROLES {
         for (deliver, first) in [
             (Deliver::Pieces, 0x81),
@@ -296,7 +296,7 @@ fn neither_pieces_nor_messages_that_wait_in_the_input_are_allocated() {
             (Deliver::InPlace, 0x82),
         ] {
             let mut ws = connection(role, settings(|s| s.deliver = deliver));
-            // A character that is cut by reads would be a piece of its own, put together.
+            // A character cut by reads would be put together and delivered as a piece of its own.
             let character = if deliver == Deliver::Pieces {
                 "e"
             } else {
@@ -307,11 +307,11 @@ fn neither_pieces_nor_messages_that_wait_in_the_input_are_allocated() {
                 let (mut bytes, mut out) = (wire.clone(), warm());
                 let mut ends = 0;
                 let ((), count) = allocations(|| {
-                    // What is left is read again with what follows it.
-                    let (mut begin, mut end) = (0, 0);
+                    // What is left is received again, with what follows it.
+                    let (mut start, mut end) = (0, 0);
                     while end < bytes.len() {
                         end = bytes.len().min(end.saturating_add(read_len));
-                        let mut input = Input(&mut bytes[begin..end]);
+                        let mut input = Input(&mut bytes[start..end]);
                         while let Some(event) = ws.receive(&mut input, &mut out) {
                             ends += match event {
                                 Event::Piece(piece) => usize::from(piece.is_last()),
@@ -319,9 +319,9 @@ fn neither_pieces_nor_messages_that_wait_in_the_input_are_allocated() {
                                 other => panic!("{other:?}"),
                             };
                         }
-                        begin = end - input.0.len();
+                        start = end - input.0.len();
                     }
-                    assert_eq!(begin, end);
+                    assert_eq!(start, end);
                 });
                 assert_eq!((ends, count), (1, 0), "{deliver:?} {first:x} {read_len}");
             }
@@ -329,7 +329,7 @@ fn neither_pieces_nor_messages_that_wait_in_the_input_are_allocated() {
     }
 }
 
-/// A server's or a client's endpoint that is open, with all that was said about it in `out`.
+/// An open endpoint, with the output of its opening handshake in `out`.
 fn open(role: Role, out: &mut BytesMut) -> Endpoint {
     let config = Config::default();
     match role {

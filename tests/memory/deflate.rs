@@ -21,15 +21,15 @@ const INFLATER: isize = 80 << 10;
 /// What a connection holds for each direction that has been used, beside codec and window.
 const STATE: isize = 128;
 
-/// What a `Deflate` holds, without the states that wait in it.
+/// What a `Deflate` holds, without its idle states.
 const SHARED: isize = 256;
 
-/// What a compressor holds: what zlib says of its own, and the table of hashes.
+/// What a compressor holds: the formula in zlib's manual, and the hash table.
 const fn compressor(window_bits: u8, mem_level: u8) -> isize {
     (1 << (window_bits + 2)) + (1 << (mem_level + 9)) + (136 << 10)
 }
 
-/// What a window of that many bits has room for.
+/// The size of a window of this many bits, in bytes.
 const fn window(window_bits: u8) -> isize {
     1 << window_bits
 }
@@ -38,7 +38,7 @@ fn pooling(max_pooled: usize) -> Deflate {
     deflate(|c| c.max_pooled = max_pooled)
 }
 
-/// All terms that make a difference.
+/// All terms that change the memory held.
 const TERMS: [(u8, bool); 6] = [
     (8, false),
     (8, true),
@@ -48,7 +48,7 @@ const TERMS: [(u8, bool); 6] = [
     (15, true),
 ];
 
-/// Feeds bytes, hands each event to `take`, and returns how many there were.
+/// Feeds bytes, hands each event to `take`, and returns their number.
 fn feed_to(
     ws: &mut Connection,
     bytes: &mut [u8],
@@ -63,13 +63,13 @@ fn feed_to(
     events
 }
 
-/// Feeds bytes which nothing is wrong with, and drops the events.
+/// Feeds valid bytes, drops the events, and returns their number.
 fn feed(ws: &mut Connection, bytes: &[u8], out: &mut BytesMut) -> usize {
     let not_failed = |event: Event<'_>| assert!(!matches!(event, Event::Failed(_)), "{event:?}");
     feed_to(ws, &mut bytes.to_vec(), out, not_failed)
 }
 
-/// The payload of a message of so many times the letter x, in as few bytes as can be.
+/// The payload of a message of `len` times the letter x, in the fewest bytes.
 fn bomb(len: usize) -> Vec<u8> {
     let x = Token::Literal(b'x');
     let mut tokens = vec![x; len.min(1)];
@@ -92,7 +92,7 @@ fn stored(len: usize) -> Vec<u8> {
     write_message(&[(Block::Stored(noise(len, len as u64)), false)])
 }
 
-/// Text that shrinks as JSON does.
+/// Text that compresses like JSON.
 fn text_of(len: usize) -> String {
     let mut random = Random(1);
     let mut text = String::new();
@@ -109,7 +109,7 @@ fn opened(deflate: &Deflate) -> [Connection; 2] {
     let config = config(|c| c.deflate = Some(deflate.clone()));
     let (mut out, now) = (BytesMut::new(), Duration::ZERO);
     let client = Endpoint::client(&client_request(), &config, [5; 32], now, &mut out);
-    let mut served = serve(&out, Cuts::Whole, &config);
+    let mut served = serve(&out, Cuts::AtOnce, &config);
     served.accept();
     let client = receive_response(client, &[served.out.to_vec()]);
     let both = [client.endpoint, served.endpoint].map(|end| end.into_connection().unwrap());
@@ -121,7 +121,7 @@ fn opened(deflate: &Deflate) -> [Connection; 2] {
 
 #[test]
 fn a_connection_that_has_not_compressed_yet_holds_nothing() {
-    // Elsewhere each connection has two windows and the tables from its beginning.
+    // Elsewhere each connection allocates two windows and their tables at its start.
     let (deflate, bytes) = held(Deflate::default);
     assert!((0..=SHARED).contains(&bytes), "{bytes} bytes shared");
     println!("a Deflate: {bytes} bytes");
@@ -135,7 +135,7 @@ fn a_connection_that_has_not_compressed_yet_holds_nothing() {
                 frame(role, 0x82, &large),
                 frames(role, &[(1, b"a"), (0x89, b"ping"), (0x80, b"b")]),
                 frame(role, 0x8a, b"pong"),
-                // Of a compressed message the header, or a part of it.
+                // The header of a compressed message, or a part of it.
                 frame_header(role, 0xc2, 16_000_000)[..1].to_vec(),
             ] {
                 for byte in wire.chunks(5_000) {
@@ -184,7 +184,7 @@ fn a_compressed_message_without_data_holds_no_inflater() {
             feed(&mut ws, &frame(role, 0x42, b""), &mut out);
             feed(&mut ws, &frame(role, 0x00, b"").repeat(100), &mut out);
             feed(&mut ws, &frame(role, 0x80, b""), &mut out);
-            // A claim is no data: elsewhere the room for it was made at once.
+            // An announced length is not data: elsewhere it was allocated at once.
             feed(&mut ws, &claim, &mut out);
         });
         assert!((0..=STATE).contains(&bytes), "{bytes} bytes");
@@ -193,13 +193,13 @@ fn a_compressed_message_without_data_holds_no_inflater() {
 
 // ---- what is held between messages ----
 
-/// What one end holds by itself: what it gives back when it goes.
+/// What one end holds alone: what is freed when it is dropped.
 fn held_by(ws: Connection) -> isize {
     -held(|| drop(ws)).1
 }
 
 #[test]
-fn between_messages_a_receiver_holds_its_window_and_no_more() {
+fn between_messages_a_receiver_holds_only_its_window() {
     for role in ROLES {
         for (bits, no_takeover) in TERMS {
             for max_pooled in [0, 1, 16] {
@@ -233,7 +233,7 @@ fn between_messages_a_receiver_holds_its_window_and_no_more() {
                         println!("{bits} bits, takeover {}: {bytes}", !no_takeover);
                     }
                 }
-                // What is shared stays, as many as may wait.
+                // The shared states stay, at most `max_pooled`.
                 let bytes = -held(|| drop(deflate)).1;
                 let pooled = max_pooled.min(1) as isize;
                 assert!(bytes <= SHARED + pooled * (INFLATER + 256), "{bytes} bytes");
@@ -289,12 +289,12 @@ fn ending() -> isize {
 
 #[test]
 fn a_connection_that_is_over_holds_nothing_for_it() {
-    // Elsewhere the codec stayed until the garbage collector came, or for ever.
+    // Elsewhere the codec stayed until a garbage collection, or for ever.
     let ending = ending();
     let text = text_of(50_000);
     for role in ROLES {
         for (bits, no_takeover) in TERMS {
-            for begun in [false, true] {
+            for unfinished in [false, true] {
                 for end in [
                     "close",
                     "peer",
@@ -313,12 +313,12 @@ fn a_connection_that_is_over_holds_nothing_for_it() {
                     // Used in both directions, and perhaps in the middle of a message.
                     feed(&mut ws, &frame(role, 0xc2, &stored(50_000)), &mut out);
                     ws.send(&text, &mut out).unwrap();
-                    if begun {
+                    if unfinished {
                         let bytes = stored(50_000);
                         feed(&mut ws, &frame(role, 0x42, &bytes[..40_000]), &mut out);
                         ws.send_piece(&text[..], false, &mut out).unwrap();
                     }
-                    let first = if begun { 0x80 } else { 0xc2 };
+                    let first = if unfinished { 0x80 } else { 0xc2 };
                     let fails = |bytes: &[u8], ws: &mut Connection, out: &mut BytesMut| {
                         let mut bytes = bytes.to_vec();
                         let mut input = Input(&mut bytes);
@@ -343,14 +343,14 @@ fn a_connection_that_is_over_holds_nothing_for_it() {
                     }
                     let bytes = held_by(ws);
                     if end != "drop" {
-                        assert_eq!(bytes, ending, "{end} {bits} {no_takeover} {begun}");
+                        assert_eq!(bytes, ending, "{end} {bits} {no_takeover} {unfinished}");
                     }
-                    // At most one of each kind is left, and waits for others.
+                    // At most one of each kind is left in the pool.
                     let waits = live() - ends_before;
                     let codec = compressor(bits.max(9), 8);
                     assert!(waits <= INFLATER + codec + 512, "{waits} bytes");
                     drop((deflate, out));
-                    assert_eq!(live(), before, "{end} {bits} {no_takeover} {begun}");
+                    assert_eq!(live(), before, "{end} {bits} {no_takeover} {unfinished}");
                 }
             }
         }
@@ -442,7 +442,7 @@ fn the_pool_keeps_no_more_compressors_than_it_may() {
 }
 
 #[test]
-fn whoever_gives_back_says_how_many_may_wait() {
+fn the_connection_that_gives_back_decides_how_many_may_wait() {
     // Clones share the pool, but each has settings of its own.
     let (text, bytes) = (text_of(1_000), stored(100));
     let params = Params::both_ways(15, true);
@@ -476,7 +476,7 @@ fn whoever_gives_back_says_how_many_may_wait() {
 
 #[test]
 fn without_takeover_many_connections_share_one_of_each() {
-    // One after the other: what one has given back the next one takes.
+    // One connection after the other uses the state that the last one gave back.
     let (deflate, mut out) = (Deflate::default(), warm());
     let params = Params::both_ways(15, true);
     let text = text_of(2_000);
@@ -508,13 +508,13 @@ fn a_received_message_is_one_allocation_of_its_own_size() {
             let (deflate, mut out) = (Deflate::default(), warm());
             let params = Params::both_ways(bits, no_takeover);
             let mut ws = params.agreed(connection(role, Settings::default()), &deflate);
-            // The window is full, and the inflater is there.
+            // The window is full, and the inflater exists.
             feed(&mut ws, &frame(role, 0xc2, &stored(40_000)), &mut out);
             for len in [0, 1, 100, 125, 1_000, 4_096, 16_000, 16_383, 16_384] {
                 for (first, payload) in [(0xc1, bomb(len)), (0xc2, bomb(len)), (0xc2, stored(len))]
                 {
                     if payload.len() > 16 << 10 {
-                        continue; // it is unmasked, and then inflated, in two steps
+                        continue; // it is unmasked and inflated in two steps
                     }
                     let mut wire = frame(role, first, &payload);
                     let mut kept = None;
@@ -585,7 +585,7 @@ fn sending_into_a_warm_output_allocates_nothing() {
             let (deflate, mut out) = (deflate(|c| c.min_size = 0), warm());
             let params = Params::both_ways(bits, no_takeover);
             let mut ws = params.agreed(connection(role, Settings::default()), &deflate);
-            ws.send(&text, &mut out).unwrap(); // the compressor is there
+            ws.send(&text, &mut out).unwrap(); // makes the compressor
             for len in [0, 1, 100, 1_000, 16_384, 40_000] {
                 let (result, count) = allocations(|| {
                     for _ in 0..2 {
@@ -614,13 +614,16 @@ fn blocks_and_fragments_without_data_cost_nothing() {
         let mut ws = params.agreed(connection(role, settings), &deflate);
         feed(&mut ws, &frame(role, 0xc2, &stored(40_000)), &mut out);
         feed(&mut ws, &frame(role, 0x42, &unhex("000000ffff")), &mut out);
+        // A final block for each 64 bytes is accepted.
+        let empty = unhex("000000ffff").repeat(13);
         let thousand = frames(
             role,
             &[
-                (0, &unhex("000000ffff")),
+                (0, &empty),
                 (0, b""),
                 (0, &unhex("0300")),
                 (0, &unhex("02000000ffff")),
+                (0, &empty),
                 (0, &unhex("010000ffff")),
             ],
         );
@@ -640,7 +643,7 @@ fn blocks_and_fragments_without_data_cost_nothing() {
 
 #[test]
 fn a_bomb_never_holds_more_than_the_limit_and_a_constant() {
-    // Elsewhere all was inflated first, and then looked at.
+    // Elsewhere everything was inflated before it was checked.
     let bomb = bomb(64 << 20);
     assert!((64 << 20) / bomb.len() > 1_000);
     let (mut most_fresh, mut most_used) = (0, 0);
@@ -650,9 +653,9 @@ fn a_bomb_never_holds_more_than_the_limit_and_a_constant() {
             for (role, first) in [(Role::Server, 0xc1), (Role::Client, 0xc2)] {
                 for is_used in [false, true] {
                     if is_used && limit < 40_000 {
-                        continue; // as much as fills the window is too much
+                        continue; // filling the window exceeds the limit
                     }
-                    // One frame, fragments, dribbled; as much of it as there is room for.
+                    // In one frame, in fragments, byte by byte; as much of it as the limit allows.
                     let enough = &bomb[..bomb.len().min(limit + limit / 8 + 64)];
                     let one = frame(role, first, enough);
                     let few = (0..enough.len()).step_by(1_000).flat_map(|at| {
@@ -693,7 +696,7 @@ fn a_bomb_never_holds_more_than_the_limit_and_a_constant() {
                         };
                         assert_eq!(max, limit as u64);
                         assert!((max + 1..=64 << 20).contains(&len), "{len} of {limit}");
-                        // The window of the messages before is held besides.
+                        // The window of the messages before is held as well.
                         let history = if is_used { window(15) } else { 0 };
                         let constant = INFLATER + 2 * STATE + history;
                         let over = between + peak - limit as isize;

@@ -1,4 +1,4 @@
-//! What is allocated, and what is held.
+//! Allocations, and memory held.
 
 #[path = "../support/allocator.rs"]
 mod allocator;
@@ -7,4 +7,5 @@ mod support;
 
 mod allocations;
 mod deflate;
+mod heads;
 mod table;

@@ -1,4 +1,4 @@
-//! The table of the memory that permessage-deflate takes, in the docs of `Deflate`, measured.
+//! Measures the table of permessage-deflate's memory in the docs of `Deflate`.
 //!
 //! Invariant: the docs say what this prints.
 //!
@@ -41,7 +41,7 @@ fn receive(ws: &mut Connection, mut bytes: Vec<u8>) {
     assert!(ws.is_open());
 }
 
-/// What the connection alone holds, beside the `Connection` itself: what goes when it does, while
+/// What the connection alone holds, beside the `Connection` itself: what is freed with it, while
 /// the states that it shares stay.
 fn held(ws: Connection) -> isize {
     let before = live();
@@ -82,9 +82,9 @@ fn table() -> String {
             let receiving = {
                 let mut ws = server(&shared, &params);
                 receive(&mut ws, compressed(&params));
-                let mut begun = compressed(&params);
-                begun.truncate(30); // a message of 8 KiB, hardly begun
-                receive(&mut ws, begun);
+                let mut unfinished = compressed(&params);
+                unfinished.truncate(30); // the start of a message of 8 KiB
+                receive(&mut ws, unfinished);
                 held(ws)
             };
             writeln!(

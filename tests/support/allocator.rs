@@ -1,4 +1,4 @@
-//! An allocator that counts. A test file that includes it has it for all its tests.
+//! An allocator that counts. A test binary that includes this file uses it for all its tests.
 //!
 //! Invariant: each thread, and so each test, counts its own allocations only.
 #![allow(
@@ -22,7 +22,7 @@ struct Counting;
 static COUNTING: Counting = Counting;
 
 fn count(allocations: usize, bytes: isize) {
-    // The thread may be at its end already; then nothing is counted any more.
+    // A thread that is ending counts nothing.
     let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + allocations));
     let live = LIVE.try_with(|n| {
         n.set(n.get() + bytes);
@@ -31,7 +31,7 @@ fn count(allocations: usize, bytes: isize) {
     let _ = PEAK.try_with(|n| n.set(n.get().max(live.unwrap_or(0))));
 }
 
-// SAFETY: all is left to the system's allocator; the counters allocate nothing.
+// SAFETY: the system's allocator does everything; the counters allocate nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(1, layout.size() as isize);
@@ -59,26 +59,26 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// How many bytes are allocated.
+/// The number of bytes that are allocated.
 pub fn live() -> isize {
     LIVE.get()
 }
 
-/// How often `run` allocates.
+/// The number of allocations of `run`.
 pub fn allocations<T>(run: impl FnOnce() -> T) -> (T, usize) {
     let before = ALLOCATIONS.get();
     let result = run();
     (result, ALLOCATIONS.get() - before)
 }
 
-/// How many bytes `run` allocates and does not free.
+/// The number of bytes that `run` allocates and does not free.
 pub fn held<T>(run: impl FnOnce() -> T) -> (T, isize) {
     let before = LIVE.get();
     let result = run();
     (result, LIVE.get() - before)
 }
 
-/// How many bytes `run` has at most at any time, beyond those before it.
+/// The most bytes that `run` has at any time, beyond those before it.
 pub fn peak<T>(run: impl FnOnce() -> T) -> (T, isize) {
     let before = LIVE.get();
     PEAK.set(before);

@@ -1,6 +1,6 @@
-//! Settings and payloads by chance, and both ways to receive.
+//! Random settings and payloads, and both ways to receive.
 //!
-//! Invariant: the same number gives the same run.
+//! Invariant: the same seed gives the same run.
 #![allow(unreachable_pub, reason = "a module of tests")]
 
 use super::support::{Random, settings};
@@ -8,14 +8,14 @@ use bytes::BytesMut;
 use sansocket::{Connection, Deliver, Event, Input, Settings};
 use std::ops::Range;
 
-/// So many rounds, or what the environment says: `SANSOCKET_ROUNDS`, from `SANSOCKET_SEED` on.
+/// The seeds of `default` rounds, or what the environment says: `SANSOCKET_ROUNDS`, from `SANSOCKET_SEED` on.
 pub fn rounds(default: u64) -> Range<u64> {
     let named = |name| std::env::var(name).ok().and_then(|n| n.parse().ok());
     let first: u64 = named("SANSOCKET_SEED").unwrap_or(0);
     first..first + named("SANSOCKET_ROUNDS").unwrap_or(default)
 }
 
-/// Settings by chance; with `limits`, some are near what messages have.
+/// Random settings; with `limits`, some limits are near the sizes of messages.
 pub fn any_settings(random: &mut Random, limits: bool) -> Settings {
     settings(|s| {
         s.deliver = [Deliver::Complete, Deliver::InPlace, Deliver::Pieces][random.below(3)];
@@ -29,7 +29,7 @@ pub fn any_settings(random: &mut Random, limits: bool) -> Settings {
     })
 }
 
-/// A payload by chance, seldom a long one.
+/// A random payload, seldom a long one.
 pub fn payload(random: &mut Random, is_text: bool) -> Vec<u8> {
     const PARTS: [&str; 6] = ["a", "seven b", "ß", "€", "𝄞", "日本語 and some more"];
     let len = match random.below(40) {
@@ -49,7 +49,7 @@ pub fn payload(random: &mut Random, is_text: bool) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The next event, by either way to receive; what was taken leaves the buffer.
+/// The next event, by either way to receive; taken bytes leave the buffer.
 pub fn receive_either(
     ws: &mut Connection,
     random: &mut Random,

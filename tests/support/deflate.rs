@@ -1,5 +1,5 @@
 //! Compressed messages (RFC 1951; RFC 7692, section 7.2), read and written by hand: neither by
-//! the crate nor by a compression library; and what is agreed on for a connection.
+//! the crate nor by a compression library; and the terms of a connection.
 //!
 //! Invariant: obviously right, never fast. Section numbers without a name are those of RFC 1951.
 
@@ -17,7 +17,7 @@ pub fn deflate(change: impl FnOnce(&mut Deflate)) -> Deflate {
     deflate
 }
 
-/// What two ends have agreed on (RFC 7692, section 7.1).
+/// The terms of two ends (RFC 7692, section 7.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Params {
     pub server_no_context_takeover: bool,
@@ -38,7 +38,7 @@ impl Params {
         }
     }
 
-    /// The element of a response that says so.
+    /// The element of a response with these terms.
     pub fn extension(&self) -> Extension {
         let bits = |bits: Option<u8>| bits.map(|bits| Some(bits.to_string()));
         let flag = |is_there: bool| is_there.then_some(None);
@@ -69,20 +69,20 @@ impl Params {
     }
 }
 
-/// How far back a window of that many bits reaches, in bytes; 15 without a number.
+/// The size of a window of this many bits, in bytes; 15 bits without a number.
 pub fn window_of(bits: Option<u8>) -> usize {
     1 << bits.unwrap_or(15)
 }
 
 // ---- the reader ----
 
-/// What every payload goes without: the end of an empty stored block (RFC 7692, section 7.2.2).
+/// The bytes that every payload leaves out: the end of an empty stored block (RFC 7692, section 7.2.2).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// The symbol that ends a block (section 3.2.5).
 pub const END_OF_BLOCK: usize = 256;
 
-/// The least length of each length symbol from 257 on, and its extra bits (section 3.2.5).
+/// The shortest length of each length symbol from 257 on, and its extra bits (section 3.2.5).
 #[rustfmt::skip]
 const LENGTHS: [(u16, u32); 29] = [
     (3, 0), (4, 0), (5, 0), (6, 0), (7, 0), (8, 0), (9, 0), (10, 0), (11, 1), (13, 1), (15, 1),
@@ -112,18 +112,18 @@ pub fn fixed_literals() -> Vec<u8> {
     [vec![8; 144], vec![9; 112], vec![7; 24], vec![8; 8]].concat()
 }
 
-/// Repeats `length` bytes from `distance` bytes back, among them perhaps the new ones.
+/// Repeats `length` bytes from `distance` bytes back, which may include the new ones.
 fn repeat(bytes: &mut Vec<u8>, length: usize, distance: usize) {
     for _ in 0..length {
         bytes.push(bytes[bytes.len() - distance]);
     }
 }
 
-/// Why a payload is no compressed message.
+/// Why a payload is not a compressed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corrupt(pub &'static str);
 
-/// How many blocks of each kind were read.
+/// The number of blocks read, of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Blocks {
     /// Stored blocks of one byte or more.
@@ -307,7 +307,7 @@ fn dynamic_sets(bits: &mut Bits<'_>) -> Result<(CodeSet, CodeSet), Corrupt> {
 struct Bits<'a>(&'a [u8], usize);
 
 impl Bits<'_> {
-    /// A number of `count` bits, its least first.
+    /// A number of `count` bits, the lowest first.
     fn number(&mut self, count: u32) -> Result<usize, Corrupt> {
         let mut number = 0;
         for place in 0..count {
@@ -328,7 +328,7 @@ impl Bits<'_> {
 struct CodeSet(Vec<(usize, Vec<usize>)>);
 
 impl CodeSet {
-    /// The set in which each symbol has a code of that many bits, or none if that is 0. Codes
+    /// The set in which each symbol has a code of this length in bits, or none if that is 0. Codes
     /// must fill their space; but distances may have no code at all, or one, of one bit.
     fn new(lengths: &[u8], for_distances: bool) -> Result<Self, Corrupt> {
         let mut rows = vec![(0, Vec::new())];
@@ -366,7 +366,7 @@ impl CodeSet {
 
 // ---- the writer ----
 
-/// A literal byte, or a repetition of what came before.
+/// A literal byte, or a repetition of earlier bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
     /// A byte.
@@ -407,7 +407,7 @@ pub fn expand(history: &[u8], tokens: &[Token]) -> Vec<u8> {
     bytes.split_off(history.len())
 }
 
-/// A code and the count of its bits.
+/// A code and its length in bits.
 pub type Code = (u32, u32);
 
 /// The codes of the symbols that have these lengths (section 3.2.2), legal or not.
@@ -424,16 +424,16 @@ pub fn codes(lengths: &[u8]) -> Vec<Code> {
     codes
 }
 
-/// Writes bits: whole blocks, and parts of blocks that may be illegal.
+/// Writes bits: complete blocks, and parts of blocks that may be illegal.
 #[derive(Clone, Debug, Default)]
 pub struct BitWriter {
     bytes: Vec<u8>,
-    /// How many bits of the last byte are not yet written.
+    /// The number of bits of the last byte that are not written yet.
     free: u32,
 }
 
 impl BitWriter {
-    /// A number of `count` bits, its least first.
+    /// A number of `count` bits, the lowest first.
     pub fn bits(&mut self, value: u32, count: u32) {
         for place in 0..count {
             if self.free == 0 {
@@ -459,7 +459,7 @@ impl BitWriter {
         self.free = 0;
     }
 
-    /// What was written, to the next byte.
+    /// What was written, padded to the next byte.
     pub fn bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -511,7 +511,7 @@ impl BitWriter {
     pub fn dynamic_header(&mut self, literals: &[u8], distances: &[u8]) {
         let runs = runs(&[literals, distances].concat());
         let mut frequencies = [0; ORDER.len()];
-        frequencies[0] = 1; // So that there are two codes, even where the lengths are all 0.
+        frequencies[0] = 1; // so that there are two codes, even if all lengths are 0
         for &(symbol, ..) in &runs {
             frequencies[symbol] += 1;
         }
@@ -579,7 +579,7 @@ pub fn lengths_for(tokens: &[Token]) -> (Vec<u8>, Vec<u8>) {
     (literals, distances)
 }
 
-/// How many lengths there are without the zeros at the end.
+/// The number of lengths without the zeros at the end.
 fn used(lengths: &[u8]) -> usize {
     let last = lengths.iter().rposition(|&length| length != 0);
     last.map_or(0, |last| last + 1)
@@ -598,7 +598,7 @@ fn huffman_lengths(frequencies: &[u64], limit: u32) -> Vec<u8> {
         row = packed.chain(single.iter().cloned()).collect();
         row.sort();
     }
-    // One symbol alone has one bit.
+    // A single symbol has a code of one bit.
     row.truncate((2 * single.len()).saturating_sub(2).max(1));
     let mut lengths = vec![0; frequencies.len()];
     for symbol in row.into_iter().flat_map(|(_, symbols)| symbols) {

@@ -10,7 +10,6 @@
 
 use super::*;
 use bytes::BytesMut;
-use sansocket::negotiation::accept_key;
 use sansocket::{
     ClientRequest, CloseCode, Config, End, Endpoint, Event, Expired, Input, ProtocolError, Request,
     Role, Settings, Tick, Times,
@@ -95,10 +94,7 @@ impl Side {
         let mut out = BytesMut::new();
         let (config, now) = (config_of(times), Duration::ZERO);
         let endpoint = Endpoint::client(request, &config, [9; 32], now, &mut out);
-        let head = std::str::from_utf8(&out).unwrap();
-        let key = head.split("Sec-WebSocket-Key: ").nth(1).unwrap();
-        let key = key.split("\r\n").next().unwrap();
-        let response = RESPONSE.replace("ACCEPT", &accept_key(key));
+        let response = RESPONSE.replace("ACCEPT", &accept_key(&key_in(&out)));
         (Self::of(endpoint, Role::Client, out), response)
     }
 

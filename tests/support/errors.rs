@@ -1,4 +1,4 @@
-//! What each test of an error asserts: its variant has a test, and its text cites its rule.
+//! Assertions for errors: each variant has a test, and each text cites its rule.
 //!
 //! Invariant: no variant of an error is forgotten.
 #![allow(
@@ -12,7 +12,7 @@ use sansocket::{CloseCode, Prepared, SendError, Session};
 
 pub type Action = fn(&mut Session, &mut BytesMut) -> Result<(), SendError>;
 
-/// All that can be sent; complete messages first.
+/// Every way to send; complete messages first.
 pub const SENDS: [Action; 9] = [
     |ws, out| ws.send("x", out),
     |ws, out| ws.send(b"x", out),

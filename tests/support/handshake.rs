@@ -1,4 +1,4 @@
-//! Opening handshakes driven as a transport drives them, and what comes after them.
+//! Opening handshakes driven as a transport drives them, and the connections after them.
 //!
 //! Invariant: no byte is lost between the opening handshake and the connection.
 #![allow(
@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use sansocket::{Config, Endpoint, Event, HandshakeError, Input};
 use std::time::Duration;
 
-/// An endpoint with all that came out of it.
+/// An endpoint with its events and output.
 #[derive(Debug)]
 pub struct Driven {
     pub endpoint: Endpoint,
@@ -20,7 +20,7 @@ pub struct Driven {
     /// Messages that came in pieces are joined. Requests are not among them: they are accepted.
     pub events: Vec<Event<'static>>,
     joining: Joining,
-    /// What was not taken.
+    /// Bytes that were not taken.
     left: Vec<u8>,
 }
 
@@ -35,7 +35,7 @@ impl Driven {
         }
     }
 
-    /// Hands bytes to it, after those that it has not taken.
+    /// Feeds bytes, after those that were not taken.
     pub fn feed(&mut self, bytes: &[u8]) -> &mut Self {
         self.left.extend_from_slice(bytes);
         let (mut input, out) = (Input(&mut self.left), &mut self.out);
@@ -50,7 +50,7 @@ impl Driven {
         self
     }
 
-    /// The frames in the output, which has nothing else.
+    /// The frames in the output, which holds nothing else.
     pub fn sent(&self) -> Vec<Sent> {
         sent_frames(&self.out, self.endpoint.role())
     }
@@ -63,11 +63,11 @@ pub enum Kind {
     Request,
     /// It is HTTP, and the application may answer it.
     Http,
-    /// It is no HTTP that this server reads. The answer is written.
+    /// It is not HTTP that this server can read. The answer is written.
     Refused,
 }
 
-/// How a server hands over what is in these bytes, and what it has written by then.
+/// How a server hands over the request in these bytes, and what it has written by then.
 #[track_caller]
 pub fn handed_over(bytes: &[u8], config: &Config) -> (Kind, Option<HandshakeError>, BytesMut) {
     let mut endpoint = Endpoint::server(config, Duration::ZERO);

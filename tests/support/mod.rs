@@ -16,8 +16,9 @@ pub mod errors;
 pub mod handshake;
 pub mod strategies;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
-use sansocket::negotiation::accept_key;
 use sansocket::{
     Binary, ClientRequest, CloseCode, Config, Connection, Deflate, Deliver, End, Endpoint, Event,
     Extension, HandshakeError, Input, Request, Response, Role, SendError, Settings, Text, Tick,
@@ -179,32 +180,42 @@ pub fn sent_frames(bytes: &[u8], sender: Role) -> Vec<Sent> {
     sent.collect()
 }
 
-/// As [`sent_frames`], whatever the reserved bits: the first byte of each frame, and its payload.
-pub fn raw_frames(mut bytes: &[u8], sender: Role) -> Vec<(u8, Vec<u8>)> {
+/// The first byte of a frame, and its payload.
+pub type RawFrame = (u8, Vec<u8>);
+
+/// As [`sent_frames`], whatever the reserved bits.
+pub fn raw_frames(mut bytes: &[u8], sender: Role) -> Vec<RawFrame> {
     let mut frames = Vec::new();
-    while let [first, len, ..] = *bytes {
-        let is_masked = len & 0x80 != 0;
-        assert_eq!(is_masked, sender == Role::Client, "masked by clients only");
-        let (len, at) = match len & 0x7f {
-            126 => (
-                u16::from_be_bytes(bytes[2..4].try_into().unwrap()) as usize,
-                4,
-            ),
-            127 => (
-                u64::from_be_bytes(bytes[2..10].try_into().unwrap()) as usize,
-                10,
-            ),
-            len => (usize::from(len), 2),
-        };
-        let (key, at) = match sender {
-            Role::Client => (bytes[at..at + 4].try_into().unwrap(), at + 4),
-            Role::Server => ([0; 4], at),
-        };
-        frames.push((first, xor(&bytes[at..at + len], key)));
-        bytes = &bytes[at + len..];
+    while let Some((frame, rest)) = next_frame(bytes, sender) {
+        frames.push(frame);
+        bytes = rest;
     }
     assert!(bytes.is_empty(), "complete frames");
     frames
+}
+
+/// The first frame as in [`raw_frames`], and the bytes after it; `None` if it is not complete.
+pub fn next_frame(bytes: &[u8], sender: Role) -> Option<(RawFrame, &[u8])> {
+    let ([first, len], rest) = bytes.split_first_chunk()?;
+    let is_masked = len & 0x80 != 0;
+    assert_eq!(is_masked, sender == Role::Client, "masked by clients only");
+    let (len, rest) = match len & 0x7f {
+        126 => {
+            let (len, rest) = rest.split_first_chunk()?;
+            (u16::from_be_bytes(*len).into(), rest)
+        }
+        127 => {
+            let (len, rest) = rest.split_first_chunk()?;
+            (u64::from_be_bytes(*len) as usize, rest)
+        }
+        len => (len.into(), rest),
+    };
+    let (key, rest) = match sender {
+        Role::Client => rest.split_first_chunk()?,
+        Role::Server => (&[0; 4], rest),
+    };
+    let (payload, rest) = rest.split_at_checked(len)?;
+    Some(((*first, xor(payload, *key)), rest))
 }
 
 /// The bytes as if the client had used [`KEY`] for each frame.
@@ -218,14 +229,14 @@ pub fn with_fixed_key(bytes: &[u8], sender: Role) -> Vec<u8> {
 /// How the input is cut.
 #[derive(Clone, Copy, Debug)]
 pub enum Cuts {
-    Whole,
+    AtOnce,
     Bytes,
     Random(u64),
 }
 
 impl Cuts {
     pub const ALL: [Self; 6] = [
-        Self::Whole,
+        Self::AtOnce,
         Self::Bytes,
         Self::Random(1),
         Self::Random(2),
@@ -235,7 +246,7 @@ impl Cuts {
 
     pub fn cut(self, bytes: &[u8]) -> Vec<Vec<u8>> {
         match self {
-            Self::Whole => vec![bytes.to_vec()],
+            Self::AtOnce => vec![bytes.to_vec()],
             Self::Bytes => bytes.chunks(1).map(<[u8]>::to_vec).collect(),
             Self::Random(seed) => {
                 let mut random = Random(seed);
@@ -316,23 +327,23 @@ impl Joining {
             "only the last is empty"
         );
         assert_eq!(piece.is_first(), self.0.is_none(), "one message at a time");
-        let (begun_as_text, mut begun) = self.0.take().unwrap_or((is_text, Vec::new()));
-        assert_eq!(is_text, begun_as_text, "a message of one type");
+        let (was_text, mut unfinished) = self.0.take().unwrap_or((is_text, Vec::new()));
+        assert_eq!(is_text, was_text, "a message of one type");
         assert!(piece.as_text().is_none_or(|text| text.as_bytes() == bytes));
-        begun.extend_from_slice(bytes);
+        unfinished.extend_from_slice(bytes);
         if !piece.is_last() {
-            self.0 = Some((is_text, begun));
+            self.0 = Some((is_text, unfinished));
             return None;
         }
         Some(match is_text {
-            true => text(std::str::from_utf8(&begun).unwrap()),
-            false => binary(&begun),
+            true => text(std::str::from_utf8(&unfinished).unwrap()),
+            false => binary(&unfinished),
         })
     }
 
     /// What has come of the message under way.
-    pub fn begun(&self) -> Option<&[u8]> {
-        self.0.as_ref().map(|(_, begun)| &begun[..])
+    pub fn unfinished(&self) -> Option<&[u8]> {
+        self.0.as_ref().map(|(_, unfinished)| &unfinished[..])
     }
 }
 
@@ -459,21 +470,27 @@ impl Run {
     }
 }
 
+/// The answer to a key, as RFC 6455, section 4.2.2, writes it.
+pub fn accept_key(key: &str) -> String {
+    let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    STANDARD.encode(sha1_smol::Sha1::from(text).digest().bytes())
+}
+
 /// A client's endpoint whose request has gone out, and its key.
 pub fn client_handshake(request: &ClientRequest, config: &Config) -> (Endpoint, String) {
     let mut out = BytesMut::new();
     let mut endpoint = Endpoint::client(request, config, [9; 32], Duration::ZERO, &mut out);
-    let text = String::from_utf8(out.to_vec()).unwrap();
-    let all = endpoint.wrote(out.len(), Duration::ZERO, &mut out);
-    assert!(all == 0 && out.is_empty(), "all of it is drained");
-    let key = text
-        .split("Sec-WebSocket-Key: ")
-        .nth(1)
-        .unwrap()
-        .split("\r\n")
-        .next()
-        .unwrap();
-    (endpoint, key.into())
+    let key = key_in(&out);
+    let left = endpoint.wrote(out.len(), Duration::ZERO, &mut out);
+    assert!(left == 0 && out.is_empty(), "all of it is drained");
+    (endpoint, key)
+}
+
+/// The key in a client's request.
+pub fn key_in(request: &[u8]) -> String {
+    let text = std::str::from_utf8(request).unwrap();
+    let (_, after) = text.split_once("Sec-WebSocket-Key: ").unwrap();
+    after.split_once("\r\n").unwrap().0.into()
 }
 
 /// The last event there can be is a Close or a failure: whether this is one.

@@ -6,7 +6,7 @@
 use super::support::xor;
 use sansocket::{CloseCode, ProtocolError as Error, Role, Settings};
 
-/// What comes of the bytes, however they are cut and delivered.
+/// The events of the bytes, however they are cut and delivered.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
     Message(bool, Vec<u8>),
@@ -16,7 +16,7 @@ pub enum Told {
     Failed(Error),
 }
 
-/// The settings after so many events: for a message that starts, or a control frame that comes.
+/// The settings after this many events, for the next message or control frame.
 pub type Plan = dyn Fn(usize) -> Settings;
 
 /// The frames of a peer, read from first to last as RFC 6455, section 5, says.
@@ -25,12 +25,12 @@ pub struct Model {
     pub sent: Vec<(u8, Vec<u8>)>,
     /// Where each message's first header ends, and the message.
     pub spans: Vec<(usize, usize)>,
-    /// The bytes break off in a message of text which is wrong already: in place that shows later.
+    /// The bytes break off in invalid text: a message that waits in place is not judged by then.
     pub is_wrong_text_cut: bool,
 }
 
 impl Model {
-    /// What comes of these bytes, for an endpoint in this role.
+    /// The events of these bytes, for an endpoint in this role.
     pub fn of(role: Role, bytes: &[u8], plan: &Plan) -> Self {
         let mut model = Self {
             told: Vec::new(),
@@ -62,10 +62,10 @@ impl Model {
             let (opcode, fin) = (first & 15, first & 0x80 != 0);
             let is_control = opcode & 8 != 0;
             if first & 0x70 != 0 {
-                return Err(Error::ReservedBit);
+                return Err(Error::ReservedBit { first });
             }
             if !matches!(opcode, 0..=2 | 8..=10) {
-                return Err(Error::ReservedOpcode);
+                return Err(Error::ReservedOpcode(opcode));
             }
             if is_control && !fin {
                 return Err(Error::ControlFrameFragmented);

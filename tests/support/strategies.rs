@@ -1,4 +1,4 @@
-//! What laws for all inputs have in common: how often they run, and how their bytes are cut.
+//! What property tests share: the number of cases, and how bytes are cut.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -12,7 +12,7 @@ use proptest::sample::select;
 use proptest::test_runner::FileFailurePersistence;
 use sansocket::Role;
 
-/// A property with this number of cases. Inputs on which it has failed once are kept in a file beside
+/// A property with this number of cases. Inputs on which it has failed are kept in a file beside
 /// its test, `NAME.regressions`, and are tried first: commit them.
 pub fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig {

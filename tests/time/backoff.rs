@@ -20,7 +20,7 @@ const FIRST: Duration = Duration::from_secs(5);
 const MAX: Duration = Duration::from_secs(300);
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// A seed that is as bad as seeds may be: 24 of its bytes are zero.
+/// A seed as bad as seeds may be: 24 of its bytes are zero.
 fn seed(number: u64) -> [u8; 32] {
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&number.to_le_bytes());
@@ -49,7 +49,7 @@ impl Delays {
     }
 }
 
-/// How a try ends in which the server sends these bytes and ends the transport.
+/// The end of a try in which the server sends these bytes and ends the transport.
 fn end_of(bytes: &[u8]) -> End {
     let (mut client, _) = Side::client(Times::default());
     client.write_all(Duration::ZERO);
@@ -57,7 +57,7 @@ fn end_of(bytes: &[u8]) -> End {
     client.done_after_eof(Duration::ZERO)
 }
 
-/// A refusal, as a client makes one of this response.
+/// The end of a client that got this response.
 fn refused(status: u16, fields: &[(&str, &[u8])]) -> End {
     let mut bytes = format!("HTTP/1.1 {status} X\r\n").into_bytes();
     for (name, value) in fields {
@@ -92,7 +92,7 @@ fn closed_with(code: Option<u16>) -> End {
     end
 }
 
-/// Whether this is as it was: its next delays are those of the other one.
+/// Whether both are in the same state: their next delays are equal.
 fn is_same(one: &Backoff, other: &Backoff) -> bool {
     let (mut one, mut other) = (one.clone(), other.clone());
     (0..10).all(|_| one.after_failure() == other.after_failure())
@@ -100,7 +100,7 @@ fn is_same(one: &Backoff, other: &Backoff) -> bool {
 
 // ---- how long ----
 
-/// How long the delay after so many others is at least and at most.
+/// The shortest and the longest delay after `tries` others.
 fn bounds(config: &Delays, tries: u32) -> (Duration, Duration) {
     let mut most = config.first.min(config.max);
     for _ in 0..tries {
@@ -124,7 +124,7 @@ fn delays_grow_as_the_rfc_says() {
 }
 
 #[test]
-fn delays_stay_at_the_longest_however_often_it_fails() {
+fn delays_stay_at_the_longest_however_often_a_try_fails() {
     let mut backoff = backoff(1);
     let delays: Vec<_> = (0..100_000).map(|_| backoff.after_failure()).collect();
     assert!(
@@ -187,7 +187,7 @@ proptest! {
             let mut backoff = config.backoff(seed);
             let delay = |(outcome, lasted): &(u8, Duration)| match outcome {
                 0 => Some(backoff.after_failure()),
-                1 => backoff.after(&End::Refused(HandshakeError::TransportEnded), *lasted),
+                1 => backoff.after(&End::Refused(HandshakeError::TransportEnded { received: 0 }), *lasted),
                 2 => backoff.after(&refused(429, &[("Retry-After", b"7")]), *lasted),
                 3 => backoff.after(&closed_with(Some(1001)), *lasted),
                 _ => backoff.after(&End::Expired(Expired::Pong), *lasted),
@@ -200,7 +200,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_server_asks_for_is_kept_up_to_the_limit_and_spread(
+    fn a_servers_delay_is_obeyed_up_to_the_limit_and_spread(
         config in delays(),
         seed: u64,
         tries in 0..10_u32,
@@ -221,7 +221,7 @@ proptest! {
 
 // ---- many clients ----
 
-/// How many of the values are in each part of this length, from `least` on.
+/// The number of values in each part of this length, from `least` on.
 fn parts(delays: &[Duration], least: Duration, len: Duration) -> Vec<usize> {
     let mut parts = Vec::new();
     for delay in delays {
@@ -234,7 +234,7 @@ fn parts(delays: &[Duration], least: Duration, len: Duration) -> Vec<usize> {
     parts
 }
 
-/// About as many in each of 50 parts: with 200 clients in a part, chance alone makes it 200 give
+/// About equally many in each of 50 parts: with 200 clients in a part, chance alone makes it 200 give
 /// or take 14, so 100 to 300 says that it is even and nothing more.
 #[track_caller]
 fn are_spread(delays: &[Duration], least: Duration, most: Duration) {
@@ -248,7 +248,7 @@ fn are_spread(delays: &[Duration], least: Duration, most: Duration) {
 }
 
 #[test]
-fn clients_with_different_seeds_do_not_come_at_once() {
+fn clients_with_different_seeds_do_not_come_back_at_once() {
     // Seeds as bad as they may be; each part of one counts.
     let at = |place: usize, number: u64| {
         let mut seed = [0; 32];
@@ -271,12 +271,12 @@ fn clients_with_different_seeds_do_not_come_at_once() {
 }
 
 #[test]
-fn clients_that_are_sent_away_at_once_do_not_come_back_at_once() {
+fn clients_that_were_refused_at_once_do_not_come_back_at_once() {
     let end = refused(503, &[("Retry-After", b"600")]);
     let delay = |seed| backoff(seed).after(&end, Duration::ZERO).unwrap();
     let delays: Vec<_> = (0..10_000).map(delay).collect();
     are_spread(&delays, seconds(600), seconds(600) + FIRST);
-    // The limit, too, is none that all would reach together.
+    // Nor do they come back together at the limit.
     let end = refused(503, &[("Retry-After", b"600000")]);
     let delay = |seed| backoff(seed).after(&end, Duration::ZERO).unwrap();
     let delays: Vec<_> = (0..10_000).map(delay).collect();
@@ -284,7 +284,7 @@ fn clients_that_are_sent_away_at_once_do_not_come_back_at_once() {
 }
 
 #[test]
-fn the_delays_of_one_client_say_nothing_of_its_next_ones() {
+fn the_delays_of_a_client_do_not_depend_on_its_earlier_ones() {
     let mut backoff = backoff(0);
     let delays: Vec<_> = (0..10_010)
         .map(|_| backoff.after_failure())
@@ -304,7 +304,7 @@ fn the_delays_of_one_client_say_nothing_of_its_next_ones() {
 // ---- a handshake that failed ----
 
 #[test]
-fn a_status_is_worth_another_try_if_it_means_another_time() {
+fn a_status_that_may_be_temporary_is_worth_another_try() {
     const WORTH: [u16; 7] = [408, 425, 429, 500, 502, 503, 504];
     for status in 200..=999 {
         let mut backoff = backoff(3);
@@ -323,7 +323,7 @@ fn a_status_is_worth_another_try_if_it_means_another_time() {
     }
 }
 
-/// Each other way in which an opening handshake fails, by a response that does it.
+/// Every other error of an opening handshake, each made by a response.
 fn other_failures() -> Vec<(HandshakeError, bool)> {
     let mut failures = Vec::new();
     for (response, is_worth) in [
@@ -355,7 +355,7 @@ fn other_failures() -> Vec<(HandshakeError, bool)> {
         // The transport ends in the head, and before it.
         (RESPONSE[..50].to_owned(), true),
         (String::new(), true),
-        // A refusal that was cut off is one.
+        // A refusal that was cut off counts as a refusal.
         (
             "HTTP/1.1 503 X\r\nContent-Length: 9\r\n\r\ncut".to_owned(),
             true,
@@ -380,17 +380,13 @@ fn other_failures() -> Vec<(HandshakeError, bool)> {
 }
 
 #[test]
-fn a_response_that_is_no_answer_is_not_worth_another_try() {
+fn a_response_that_breaks_the_rules_is_not_worth_another_try() {
     let failures = other_failures();
     let kinds: BTreeSet<_> = failures
         .iter()
         .map(|(error, _)| error.to_string())
         .collect();
-    assert_eq!(
-        kinds.len(),
-        failures.len() - 1,
-        "the end of the transport is there twice"
-    );
+    assert_eq!(kinds.len(), failures.len(), "each kind is there once");
     for (error, is_worth) in failures {
         let mut backoff = backoff(3);
         let before = backoff.clone();
@@ -416,7 +412,7 @@ fn handshakes_that_fail_make_the_delays_grow() {
             1 => end_of(b""),
             _ => End::Expired(Expired::Handshake),
         };
-        // No handshake that failed was a success, however long it took.
+        // A failed handshake is no success, however long it took.
         let delay = backoff.after(&end, HOUR).unwrap();
         assert!(delay <= seconds(most) && (tries == 0 || delay >= seconds(most / 2)));
     }
@@ -424,7 +420,7 @@ fn handshakes_that_fail_make_the_delays_grow() {
 
 // ---- Retry-After ----
 
-/// One with which a delay is what the server asks for, and nothing else.
+/// A backoff whose delay is exactly what the server asks for.
 fn exact() -> Backoff {
     let mut backoff = backoff(0);
     backoff.first = Duration::ZERO;
@@ -437,7 +433,7 @@ fn asked(fields: &[(&str, &[u8])]) -> Duration {
     exact().after(&refused(429, fields), HOUR).unwrap()
 }
 
-/// The seconds since 1970 that this date means, if it means anything but its beginning.
+/// The seconds since 1970 of this date.
 fn since_1970(date: &[u8]) -> Duration {
     asked(&[
         ("Retry-After", date),
@@ -471,7 +467,7 @@ fn retry_after_in_seconds_is_waited_for() {
 }
 
 #[test]
-fn retry_after_that_is_nothing_is_as_if_it_was_not_there() {
+fn an_invalid_retry_after_is_ignored() {
     let date: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
     let later = "Sun, 06 Nov 1994 08:59:37 GMT";
     assert_eq!(
@@ -530,7 +526,7 @@ fn retry_after_as_a_date_needs_the_date_of_the_response() {
     assert_eq!(asked(&[("Date", date), ("Retry-After", later)]), seconds(5));
     assert_eq!(asked(&[("Retry-After", later)]), Duration::ZERO);
     assert_eq!(asked(&[("Date", date)]), Duration::ZERO);
-    // A time that has been is no time to wait for.
+    // A date in the past means no delay.
     assert_eq!(
         asked(&[("Retry-After", date), ("Date", later)]),
         Duration::ZERO
@@ -539,7 +535,7 @@ fn retry_after_as_a_date_needs_the_date_of_the_response() {
         asked(&[("Retry-After", date), ("Date", date)]),
         Duration::ZERO
     );
-    // It matters for nothing else.
+    // The date matters for nothing else.
     assert_eq!(asked(&[("Retry-After", b"7"), ("Date", b"x")]), seconds(7));
 }
 
@@ -572,6 +568,20 @@ fn retry_after_is_capped_and_never_shortens_a_delay() {
         delay, plain,
         "a delay that is longer than what was asked for"
     );
+}
+
+/// What the application fails to answer is still the server's word.
+#[test]
+fn a_close_that_nobody_answered_is_judged_by_its_code() {
+    let settings = settings(|s| s.answer_close = false);
+    for (code, is_worth_it) in [(1000_u16, false), (1012, true)] {
+        let now = Duration::ZERO;
+        let mut client = Side::open_with(Role::Client, Times::default(), settings, now);
+        client.frame(0x88, &code.to_be_bytes(), now);
+        let end = client.done_in(now, seconds(10));
+        assert_eq!(end, closed(code, true));
+        assert_eq!(backoff(1).after(&end, now).is_some(), is_worth_it, "{code}");
+    }
 }
 
 // ---- dates ----
@@ -649,7 +659,7 @@ fn dates_mean_what_other_programs_say() {
 }
 
 #[test]
-fn every_month_of_centuries_begins_and_ends_when_it_should() {
+fn every_month_of_centuries_starts_and_ends_when_it_should() {
     let mut calendar = Calendar {
         year: 1970,
         month: 0,
@@ -720,7 +730,7 @@ proptest! {
     }
 }
 
-/// The strategy reaches what it is for: otherwise the law above would hold for nothing.
+/// Otherwise the law above would be tested with no dates at all.
 #[test]
 fn some_of_the_almost_dates_are_dates() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
@@ -789,9 +799,12 @@ fn a_server_that_breaks_the_protocol_is_worth_another_try() {
     for (bytes, error) in [
         (
             frame(Role::Client, 0x83, b""),
-            ProtocolError::ReservedOpcode,
+            ProtocolError::ReservedOpcode(3),
         ),
-        (frame(Role::Client, 0xf1, b""), ProtocolError::ReservedBit),
+        (
+            frame(Role::Client, 0xf1, b""),
+            ProtocolError::ReservedBit { first: 0xf1 },
+        ),
         (
             frame(Role::Client, 0x81, b"\xff"),
             ProtocolError::TextNotUtf8,
@@ -805,7 +818,7 @@ fn a_server_that_breaks_the_protocol_is_worth_another_try() {
             frame_header(Role::Client, 0x82, len),
             ProtocolError::MessageTooBig { len, max },
         ),
-        // Codes that may not be on the wire, also such as are worth nothing on it.
+        // Codes that may not be on the wire, also those after which a valid Close would forbid another try.
         (
             frame(Role::Client, 0x88, &[3]),
             ProtocolError::CloseBodyTooShort,
@@ -861,7 +874,7 @@ fn an_end_that_the_client_wants_is_not_worth_another_try() {
 }
 
 #[test]
-fn an_end_that_the_client_wants_stays_one_when_the_server_then_breaks_the_protocol() {
+fn an_end_that_the_client_wants_stays_one_if_the_server_then_breaks_the_protocol() {
     let mut client = Side::open(Role::Client, Times::default());
     let close = client
         .endpoint
@@ -869,7 +882,7 @@ fn an_end_that_the_client_wants_stays_one_when_the_server_then_breaks_the_protoc
     assert_eq!(close, Ok(()));
     client.write_all(Duration::ZERO);
     let events = client.feed(&frame(Role::Client, 0x83, b""), Duration::ZERO);
-    assert_eq!(events, [Event::Failed(ProtocolError::ReservedOpcode)]);
+    assert_eq!(events, [Event::Failed(ProtocolError::ReservedOpcode(3))]);
     let end = client.done_after_eof(Duration::ZERO);
     assert_eq!(backoff(0).after(&end, HOUR), None, "{end:?}");
 }
@@ -923,7 +936,7 @@ fn a_server_that_takes_clients_and_drops_them_is_not_flooded() {
 }
 
 #[test]
-fn what_took_too_long_is_worth_another_try_though_the_close_was_ours() {
+fn a_peer_that_took_too_long_is_worth_another_try_although_the_close_was_ours() {
     let mut client = Side::open(Role::Client, Times::default());
     client.pings(seconds(30));
     let end = client.done_in(seconds(30), seconds(99));

@@ -1,4 +1,4 @@
-//! The deadlines of an endpoint, each at its very time (RFC 6455, sections 5.5.2, 7.1.1 and 10.4).
+//! The deadlines of an endpoint, each at its exact time (RFC 6455, sections 5.5.2, 7.1.1 and 10.4).
 //!
 //! Invariant: time is a number here; nothing waits and nothing has a clock.
 
@@ -10,7 +10,7 @@ use sansocket::{
 use std::time::Duration;
 
 #[test]
-fn what_expired_says_what_it_was() {
+fn each_expired_has_a_text_of_its_own() {
     let all = [
         Expired::Handshake,
         Expired::Pong,
@@ -27,12 +27,12 @@ fn what_expired_says_what_it_was() {
 }
 
 #[test]
-fn a_handshake_ends_at_its_time_however_it_dribbles() {
+fn a_handshake_ends_at_its_time_however_slowly_it_arrives() {
     for role in ROLES {
         let (mut side, head) = opening(role, Times::default());
         side.write_all(Duration::ZERO);
-        let begin = head.split_inclusive('\n').next().unwrap();
-        side.feed([begin, "X: "].concat().as_bytes(), Duration::ZERO);
+        let start = head.split_inclusive('\n').next().unwrap();
+        side.feed([start, "X: "].concat().as_bytes(), Duration::ZERO);
         for time in (0..10_000).map(ms) {
             side.feed(b"x", time);
             side.waits(time, seconds(10));
@@ -54,7 +54,7 @@ fn a_handshake_ends_at_its_time_however_it_dribbles() {
     }
 }
 
-/// An end whose transport is there at time zero, and the head that opens it.
+/// An end whose transport exists from time zero, and the head that opens it.
 pub(crate) fn opening(role: Role, times: Times) -> (Side, String) {
     match role {
         Role::Server => (Side::server(times), REQUEST.to_owned()),
@@ -63,16 +63,16 @@ pub(crate) fn opening(role: Role, times: Times) -> (Side, String) {
 }
 
 #[test]
-fn a_handshake_begins_when_the_transport_is_there() {
-    let (config, begin) = (config_of(Times::default()), seconds(100));
-    let server = Endpoint::server(&config, begin);
+fn the_time_of_a_handshake_starts_with_the_transport() {
+    let (config, start) = (config_of(Times::default()), seconds(100));
+    let server = Endpoint::server(&config, start);
     let mut server = Side::of(server, Role::Server, bytes::BytesMut::new());
     server.waits(seconds(105), seconds(110));
     server.waits(seconds(110) - NANO, seconds(110));
     assert!(matches!(server.tick(seconds(110)), Tick::Wait(_)));
     assert!(server.out.starts_with(b"HTTP/1.1 408 "));
     let mut out = bytes::BytesMut::new();
-    let client = Endpoint::client(&client_request(), &config, [9; 32], begin, &mut out);
+    let client = Endpoint::client(&client_request(), &config, [9; 32], start, &mut out);
     let mut client = Side::of(client, Role::Client, out);
     client.write_all(seconds(105));
     client.waits(seconds(105), seconds(110));
@@ -80,7 +80,7 @@ fn a_handshake_begins_when_the_transport_is_there() {
 }
 
 #[test]
-fn a_handshake_that_is_done_has_no_deadline_any_more() {
+fn a_complete_handshake_has_no_deadline() {
     for (role, done) in ROLES.into_iter().zip([ms(9_999), seconds(10)]) {
         let (mut side, head) = opening(role, Times::default());
         side.write_all(Duration::ZERO);
@@ -96,7 +96,7 @@ fn a_handshake_that_is_done_has_no_deadline_any_more() {
                 seconds(1_000)
             }
         };
-        // Silence counts from here on, not from the last byte of the handshake.
+        // Silence counts from now on, not from the last byte of the handshake.
         assert!(matches!(side.tick(opened), Tick::Wait(_)));
         side.write_all(opened);
         side.waits(opened, opened + seconds(30));
@@ -118,7 +118,7 @@ fn silence_gets_a_ping_then_1011_then_the_end() {
 }
 
 #[test]
-fn no_message_gets_1001_whatever_else_comes() {
+fn a_peer_without_a_message_gets_1001_whatever_else_it_sends() {
     let mut times = nothing();
     times.idle = Some(seconds(60));
     times.close = seconds(5);
@@ -138,7 +138,7 @@ fn no_message_gets_1001_whatever_else_comes() {
 }
 
 #[test]
-fn each_message_moves_the_idle_time_on() {
+fn each_message_restarts_the_idle_time() {
     let mut times = nothing();
     times.idle = Some(seconds(60));
     let mut side = Side::open(Role::Server, times);
@@ -150,13 +150,13 @@ fn each_message_moves_the_idle_time_on() {
 }
 
 #[test]
-fn each_piece_moves_the_idle_time_on() {
+fn each_piece_restarts_the_idle_time() {
     let mut times = nothing();
     times.idle = Some(seconds(60));
     let settings = settings(|settings| settings.deliver = Deliver::Pieces);
     for role in ROLES {
         let mut side = Side::open_with(role, times, settings, Duration::ZERO);
-        // Header, and a piece of it; the rest of it, and none; a fragment.
+        // Each piece restarts it, also the first of a fragment; a header alone and a Pong do not.
         let first = frame(role, 0x02, b"abcd");
         let (header, payload) = first.split_at(first.len() - 4);
         side.feed(header, seconds(10));
@@ -174,7 +174,7 @@ fn each_piece_moves_the_idle_time_on() {
 }
 
 #[test]
-fn an_idle_time_begins_again_when_what_we_have_written_has_drained() {
+fn the_idle_time_restarts_when_our_output_has_drained() {
     let mut times = nothing();
     times.idle = Some(seconds(60));
     for role in ROLES {
@@ -182,7 +182,7 @@ fn an_idle_time_begins_again_when_what_we_have_written_has_drained() {
         side.send(1_000);
         assert!(matches!(side.tick(seconds(10)), Tick::Wait(_)));
         side.wrote(500, seconds(10));
-        // The peer may have to read all that before it can say anything.
+        // The peer may have to read all of it before it can answer.
         for time in (11..500).map(seconds) {
             assert!(matches!(side.tick(time), Tick::Wait(_)));
             side.wrote(1, time);
@@ -195,7 +195,7 @@ fn an_idle_time_begins_again_when_what_we_have_written_has_drained() {
 }
 
 #[test]
-fn what_we_send_to_an_idle_peer_without_a_stall_does_not_prolong_its_time() {
+fn sending_to_an_idle_peer_without_a_stall_does_not_prolong_its_time() {
     let times = times(|times| {
         times.idle = Some(seconds(95));
         times.keepalive = Some(seconds(10));
@@ -214,7 +214,7 @@ fn what_we_send_to_an_idle_peer_without_a_stall_does_not_prolong_its_time() {
     }
 }
 
-/// A way to begin the closing handshake, and how it ends if the transport does not.
+/// A way to start the closing handshake, and how it ends if the transport does not.
 pub(crate) type Closing = (&'static str, fn(&mut Side, Duration), fn() -> End);
 
 pub(crate) const CLOSINGS: [Closing; 4] = [
@@ -231,7 +231,7 @@ pub(crate) const CLOSINGS: [Closing; 4] = [
     (
         "a failure",
         |side, now| _ = side.frame(0x83, b"", now),
-        || failed(ProtocolError::ReservedOpcode),
+        || failed(ProtocolError::ReservedOpcode(3)),
     ),
     (
         "no sign of life",
@@ -250,7 +250,7 @@ pub(crate) fn wake(side: &mut Side, now: Duration) -> Option<Duration> {
 }
 
 #[test]
-fn a_closing_handshake_ends_at_its_time_however_it_dribbles() {
+fn a_closing_handshake_ends_at_its_time_however_slowly_it_goes() {
     for (how, close, end) in CLOSINGS {
         for role in ROLES {
             let mut side = Side::open(role, Times::default());
@@ -273,7 +273,7 @@ fn a_closing_handshake_ends_at_its_time_however_it_dribbles() {
 }
 
 #[test]
-fn a_closing_handshake_begins_when_the_close_has_left() {
+fn the_closing_time_starts_when_the_close_has_left() {
     for (how, close, end) in CLOSINGS {
         for role in ROLES {
             let mut side = Side::open(role, times(|times| times.min_rate = 0));
@@ -311,7 +311,7 @@ fn a_closing_handshake_begins_when_the_close_has_left() {
 }
 
 #[test]
-fn the_answer_to_our_close_does_not_begin_the_closing_time_again() {
+fn the_answer_to_our_close_does_not_restart_the_closing_time() {
     let mut side = Side::open(Role::Client, Times::default());
     side.close(CloseCode::NORMAL);
     side.waits_at_most(seconds(1), seconds(31));
@@ -336,7 +336,7 @@ fn a_connection_that_is_closing_when_it_opens_has_the_closing_time() {
     assert!(client.out.is_empty());
 }
 
-/// A peer may answer our Close with Pings, whose Pongs it takes slowly.
+/// A peer may answer our Close with Pings, and read the Pongs slowly.
 #[test]
 fn a_closing_handshake_does_not_wait_for_what_follows_the_close() {
     for role in ROLES {
@@ -371,8 +371,8 @@ fn the_end_of_the_transport_is_the_end() {
 }
 
 #[test]
-fn what_is_due_first_is_what_is_said() {
-    // The times of Pong (after the Ping at once), idle and write, and what comes of them. What is
+fn the_deadline_that_is_over_first_is_reported() {
+    // The times for a Pong (its Ping is sent at once), a message and a write, and how each ends. What is
     // unwritten keeps the idle time from running.
     let never = 1_000;
     for (pong, idle, write, first) in [
@@ -402,7 +402,7 @@ fn what_is_due_first_is_what_is_said() {
             let mut now = Duration::ZERO;
             if late > 0 {
                 now = seconds(late);
-                side.waits(now, now + seconds(1)); // one more turn for all that is over
+                side.waits(now, now + seconds(1)); // everything that is over runs once more
             }
             now += seconds(1);
             let tick = side.tick(now);

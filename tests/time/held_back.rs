@@ -8,13 +8,13 @@ use sansocket::{CloseCode, Expired, Role, Times};
 use std::time::Duration;
 
 #[test]
-fn neither_ping_nor_pong_nor_idle_while_held_back() {
+fn no_ping_is_sent_and_no_answer_awaited_while_reading_is_held_back() {
     let times = times(|times| times.idle = Some(seconds(40)));
     for role in ROLES {
         for held_from in [Duration::ZERO, seconds(29), seconds(30), seconds(39)] {
             let mut side = Side::open(role, times);
             if held_from >= seconds(30) {
-                side.pings(seconds(30)); // its Pong will lie behind a message
+                side.pings(seconds(30)); // its Pong will come after a message
             }
             side.endpoint.hold_back(true, held_from);
             for time in [held_from, seconds(50), seconds(100), seconds(1_000_000)] {
@@ -26,7 +26,7 @@ fn neither_ping_nor_pong_nor_idle_while_held_back() {
 }
 
 #[test]
-fn the_peer_has_its_full_time_after_it() {
+fn the_peer_has_its_full_time_when_reading_resumes() {
     let times = times(|times| times.idle = Some(seconds(100)));
     for role in ROLES {
         let mut side = Side::open(role, times);
@@ -58,7 +58,7 @@ fn the_peer_has_its_full_time_after_it() {
 }
 
 #[test]
-fn saying_it_again_changes_nothing() {
+fn holding_back_twice_changes_nothing() {
     for role in ROLES {
         let mut side = Side::open(role, Times::default());
         for second in 0..30 {
@@ -74,7 +74,7 @@ fn saying_it_again_changes_nothing() {
 
 /// An attack: a peer that makes the application hold back reading, and then takes nothing.
 #[test]
-fn a_peer_that_takes_nothing_is_given_up_all_the_same() {
+fn a_peer_that_takes_nothing_is_given_up_while_reading_is_held_back() {
     for role in ROLES {
         let mut side = Side::open(role, Times::default());
         side.endpoint.hold_back(true, Duration::ZERO);
@@ -85,7 +85,7 @@ fn a_peer_that_takes_nothing_is_given_up_all_the_same() {
 }
 
 #[test]
-fn a_closing_handshake_ends_all_the_same() {
+fn a_closing_handshake_ends_while_reading_is_held_back() {
     for role in ROLES {
         let mut side = Side::open(role, Times::default());
         side.endpoint.hold_back(true, Duration::ZERO);

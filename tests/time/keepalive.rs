@@ -14,7 +14,7 @@ use std::time::Duration;
 fn a_ping_comes_after_silence_only() {
     for role in ROLES {
         let mut side = Side::open(role, Times::default());
-        // Any byte, also one of the inside of a frame.
+        // Any byte counts, also one inside a frame.
         for (index, byte) in frame(role, 0x82, &[0; 20]).into_iter().enumerate() {
             let time = seconds(30 * index as u64) + ms(29_999);
             side.feed(&[byte], time);
@@ -31,16 +31,16 @@ fn there_is_one_ping_for_each_silence() {
         let mut side = Side::open(role, Times::default());
         let mut payloads = Vec::new();
         for silence in 0..5 {
-            let begin = seconds(45 * silence);
-            side.waits(begin, begin + seconds(30));
-            assert!(matches!(side.tick(begin + seconds(30)), Tick::Wait(_)));
-            payloads.extend(side.sent(begin + seconds(30)));
+            let start = seconds(45 * silence);
+            side.waits(start, start + seconds(30));
+            assert!(matches!(side.tick(start + seconds(30)), Tick::Wait(_)));
+            payloads.extend(side.sent(start + seconds(30)));
             for later in 30..45 {
-                side.waits(begin + seconds(later), begin + seconds(50));
+                side.waits(start + seconds(later), start + seconds(50));
             }
             assert!(side.out.is_empty());
-            side.feed(&frame(role, 0x8a, b"")[..1], begin + seconds(45));
-            side.feed(&frame(role, 0x8a, b"")[1..], begin + seconds(45));
+            side.feed(&frame(role, 0x8a, b"")[..1], start + seconds(45));
+            side.feed(&frame(role, 0x8a, b"")[1..], start + seconds(45));
         }
         assert_eq!(payloads.len(), 5, "no second one before a byte has come");
         for (number, ping) in (1_u32..).zip(payloads) {
@@ -108,12 +108,12 @@ fn there_is_no_ping_while_opening_or_closing() {
 }
 
 #[test]
-fn the_time_for_a_pong_begins_when_the_ping_has_left() {
+fn the_time_for_a_pong_starts_when_the_ping_has_left() {
     for role in ROLES {
         let mut side = Side::open(role, Times::default());
         side.waits(seconds(1), seconds(30));
         assert!(matches!(side.tick(seconds(30)), Tick::Wait(_)));
-        // Nothing is written yet: there is the time for a write, and no other.
+        // Nothing is written yet, so only the time for a write runs.
         side.waits_at_most(seconds(30), seconds(60));
         side.waits_at_most(seconds(50), seconds(60));
         side.waits_at_most(seconds(55), seconds(60));
@@ -122,10 +122,10 @@ fn the_time_for_a_pong_begins_when_the_ping_has_left() {
         side.send(100);
         side.wrote(ping - 1, seconds(55));
         side.waits_at_most(seconds(55), seconds(85));
-        // Its last byte, and what follows it is still there.
+        // The last byte of the Ping leaves, but not what follows it.
         side.wrote(1, seconds(56));
         assert_eq!(side.out.len(), 100);
-        // That was progress after a stall, which is life, so there is nothing to be answered.
+        // Progress after a stall is a sign of life, so no Pong is awaited.
         side.waits(seconds(56), seconds(86));
         side.write_all(seconds(57));
         side.pings(seconds(87));
@@ -146,7 +146,7 @@ fn a_ping_that_is_written_late_at_once_is_no_sign_of_life() {
 }
 
 #[test]
-fn what_is_sent_after_a_ping_does_not_hide_that_it_has_left() {
+fn output_after_a_ping_does_not_hide_that_the_ping_has_left() {
     for role in ROLES {
         let mut side = Side::open(role, Times::default());
         side.waits(seconds(1), seconds(30));
@@ -188,7 +188,7 @@ fn the_pong_of_the_last_ping_says_how_long_it_took() {
             let now = seconds(65);
             assert_eq!(latency(&mut side, frame, payload, now), is, "{what}");
         }
-        // Other bytes came first; it is its answer all the same.
+        // Other bytes came first, but it still answers the Ping.
         let is = Some(ms(7_876));
         assert_eq!(latency(&mut side, 0x8a, &second, seconds(68)), is);
         assert_eq!(latency(&mut side, 0x8a, &second, seconds(69)), is, "again");
@@ -216,7 +216,7 @@ fn a_pong_that_comes_after_our_close_still_says_how_long_it_took() {
 }
 
 #[test]
-fn a_round_trip_begins_when_the_ping_has_left() {
+fn a_round_trip_starts_when_the_ping_has_left() {
     let mut side = Side::open(Role::Server, Times::default());
     side.waits(seconds(1), seconds(30));
     assert!(matches!(side.tick(seconds(30)), Tick::Wait(_)));

@@ -8,10 +8,10 @@ use crate::support::*;
 use sansocket::{CloseCode, End, Expired, Response, Role, Tick, Times};
 use std::time::Duration;
 
-/// How much later a tick may be than the time that the last one asked for, and be on time.
+/// A tick is on time if it is at most this much later than the time that the last one asked for.
 const TOLERANCE: Duration = Duration::from_millis(100);
 
-/// A deadline that is about to be over: an end and the time of the deadline, how long it is, and how
+/// A deadline that is about to be over: an end and the time of the deadline, how long it runs, and how
 /// it ends.
 type Deadline = (
     &'static str,
@@ -134,9 +134,9 @@ fn is_judged(side: &mut Side, now: Duration, end: &End) -> bool {
 
 #[test]
 fn a_tick_within_the_tolerance_judges() {
-    for (what, begin, _, end) in deadlines() {
+    for (what, start, _, end) in deadlines() {
         for late in [Duration::ZERO, NANO, ms(50), TOLERANCE] {
-            let (mut side, time) = begin();
+            let (mut side, time) = start();
             assert_eq!(wake(&mut side, time - NANO), Some(time), "{what}");
             assert!(
                 is_judged(&mut side, time + late, &end()),
@@ -147,18 +147,18 @@ fn a_tick_within_the_tolerance_judges() {
 }
 
 #[test]
-fn a_tick_that_is_late_gives_the_time_once_more() {
-    for (what, begin, again, end) in deadlines() {
+fn a_late_tick_restarts_the_time_once() {
+    for (what, start, again, end) in deadlines() {
         for late in [TOLERANCE + NANO, seconds(1), seconds(100_000)] {
-            let (mut side, time) = begin();
+            let (mut side, time) = start();
             assert_eq!(wake(&mut side, time - NANO), Some(time), "{what}");
             let (now, len) = (time + late, side.out.len());
             let asked = now + again;
             assert_eq!(wake(&mut side, now), Some(asked), "{what}: {late:?}");
             assert_eq!(side.out.len(), len, "{what}");
-            // Only once, whether it is late then or not.
+            // Only once, whether the next tick is late or not.
             for late in [Duration::ZERO, TOLERANCE + NANO, seconds(100_000)] {
-                let (mut side, time) = begin();
+                let (mut side, time) = start();
                 wake(&mut side, time - NANO);
                 assert_eq!(wake(&mut side, now), Some(asked), "{what}");
                 assert_eq!(wake(&mut side, asked - NANO), Some(asked), "{what}");
@@ -173,7 +173,7 @@ fn a_tick_that_is_late_gives_the_time_once_more() {
 
 #[test]
 fn a_rate_that_is_judged_late_gets_another_window() {
-    let begin = || {
+    let start = || {
         let times = times(|times| times.keepalive = None);
         let mut side = Side::open(Role::Server, times);
         side.send(10_000);
@@ -187,10 +187,10 @@ fn a_rate_that_is_judged_late_gets_another_window() {
     };
     for late in [Duration::ZERO, TOLERANCE] {
         let expired = End::Expired(Expired::Write);
-        assert_eq!(begin().tick(seconds(60) + late), Tick::Done(expired));
+        assert_eq!(start().tick(seconds(60) + late), Tick::Done(expired));
     }
     for late in [TOLERANCE + NANO, seconds(1), seconds(28)] {
-        let (mut side, now) = (begin(), seconds(60) + late);
+        let (mut side, now) = (start(), seconds(60) + late);
         side.waits_at_most(now, now + seconds(30));
         for time in [20, 40, 59].map(seconds) {
             side.wrote(1, now + time);
@@ -201,10 +201,10 @@ fn a_rate_that_is_judged_late_gets_another_window() {
 }
 
 #[test]
-fn a_late_tick_without_a_deadline_that_is_over_uses_nothing_up() {
+fn a_late_tick_before_any_deadline_is_over_does_not_count() {
     let mut side = Side::open(Role::Server, Times::default());
     side.waits(Duration::ZERO, seconds(30));
-    // A Ping is no deadline.
+    // A Ping that is sent late uses up nothing.
     assert!(matches!(side.tick(seconds(40)), Tick::Wait(_)));
     assert_eq!(side.sent(seconds(40))[0].opcode, 9);
     side.waits(seconds(40), seconds(60));
@@ -213,7 +213,7 @@ fn a_late_tick_without_a_deadline_that_is_over_uses_nothing_up() {
 }
 
 #[test]
-fn life_after_a_late_tick_makes_the_next_late_tick_the_first_one() {
+fn after_a_sign_of_life_the_next_late_tick_counts_as_the_first() {
     for role in ROLES {
         let mut side = Side::open(role, Times::default());
         let mut now = Duration::ZERO;
@@ -239,12 +239,12 @@ fn life_after_a_late_tick_makes_the_next_late_tick_the_first_one() {
 
 /// A container is stopped, a computer sleeps, a debugger looks, and the Pong waits in its socket.
 #[test]
-fn a_pong_that_waits_to_be_read_is_not_missed() {
+fn a_pong_that_waits_to_be_read_keeps_the_peer() {
     for role in ROLES {
         let mut side = Side::open(role, Times::default());
         let ping = side.pings(seconds(30));
         side.waits(seconds(30), seconds(50));
-        // Woken up hours later, it looks at the clock before it reads.
+        // The process wakes up hours later, and ticks before it reads.
         let now = seconds(100_000);
         side.waits(now, now + seconds(20));
         assert!(side.endpoint.is_open() && side.out.is_empty());

@@ -1,24 +1,20 @@
-//! An endpoint over a simulated link with a rate, pauses, a kernel's buffer and late calls, and a
-//! peer that reads and answers, or does not.
+//! A simulated link: an endpoint, its adapter, a kernel's buffer, and a peer that reads at some rate, with pauses, and
+//! answers or does not.
 //!
-//! Invariant: time is a number here. The link and the peer are simulated, and know nothing of
-//! deadlines.
+//! Invariant: time is a number here, and nothing but the endpoint knows of deadlines.
 
 use crate::support::endpoint::*;
-use crate::support::strategies::*;
 use crate::support::*;
-use proptest::prelude::*;
-use proptest::sample::select;
-use sansocket::{CloseCode, End, Expired, Role, Tick, Times};
+use sansocket::{CloseCode, End, Role, Tick, Times};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The link moves bytes so often, and so often an adapter may see what has happened.
+/// How often the link moves bytes, and the adapter looks at what has happened.
 const STEP: Duration = Duration::from_millis(20);
 
 /// How the adapter drives its endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Adapter {
+pub(crate) enum Adapter {
     /// A thread: ticks, then writes, and reads only when everything is written.
     Blocking,
     /// A reactor: writes and reads what it can, then ticks.
@@ -27,7 +23,7 @@ enum Adapter {
 
 /// What the peer does with what it gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answers {
+pub(crate) enum Answers {
     /// It answers each Ping and the Close.
     All,
     /// It never says anything.
@@ -36,65 +32,63 @@ enum Answers {
 
 /// A link and both its ends, at rest.
 #[derive(Clone, Debug)]
-struct Setup {
-    role: Role,
-    times: Times,
-    adapter: Adapter,
-    /// The room of a layer below the output, such as TLS.
-    layer: Option<usize>,
-    /// What the kernel holds of what the peer has not read.
-    kernel: usize,
-    /// The bytes that the peer reads in a second while it reads, for how long it reads, and for how
-    /// long it does not.
-    rate: usize,
-    reads: Duration,
-    pauses: Duration,
-    /// What takes this long each way.
-    delay: Duration,
-    answers: Answers,
-    /// The messages that we send, and when.
-    sends: Vec<(Duration, usize)>,
-    closes: Option<Duration>,
-    /// When the process has run for this long, it stands still until it is this much too late for what
-    /// the last tick has asked for; and again.
-    stands_still: Vec<(Duration, Duration)>,
+pub(crate) struct Setup {
+    pub(crate) role: Role,
+    pub(crate) times: Times,
+    pub(crate) adapter: Adapter,
+    /// The most bytes that a layer below the output holds, such as TLS; `None` if there is no such layer.
+    pub(crate) layer: Option<usize>,
+    /// The most bytes that the kernel holds for the peer.
+    pub(crate) kernel: usize,
+    /// The peer reads for `reads`, this many bytes a second, and then nothing for `pauses`, in turns.
+    pub(crate) rate: usize,
+    pub(crate) reads: Duration,
+    pub(crate) pauses: Duration,
+    /// How long bytes are on their way, in each direction.
+    pub(crate) delay: Duration,
+    pub(crate) answers: Answers,
+    /// When we send messages, and their lengths.
+    pub(crate) sends: Vec<(Duration, usize)>,
+    pub(crate) closes: Option<Duration>,
+    /// In turns: for how long the process runs, and how late it is then for what the last tick has asked for.
+    pub(crate) stands_still: Vec<(Duration, Duration)>,
 }
 
 /// The peer's end.
 #[derive(Debug, Default)]
-struct Peer {
+pub(crate) struct Peer {
     credit: f64,
-    /// What it has read and not understood yet.
+    /// Read, but not a complete frame yet.
     read: Vec<u8>,
-    messages: Vec<Vec<u8>>,
-    pings: usize,
+    pub(crate) messages: Vec<Vec<u8>>,
+    pub(crate) pings: usize,
     has_closed: bool,
 }
 
 #[derive(Debug)]
-struct Link {
+pub(crate) struct Link {
     setup: Setup,
-    side: Side,
-    peer: Peer,
-    now: Duration,
+    pub(crate) side: Side,
+    pub(crate) peer: Peer,
+    pub(crate) now: Duration,
     layer: VecDeque<u8>,
     kernel: VecDeque<u8>,
-    /// What is on its way to us, and when it is there; `None` is the end of the transport.
+    /// What is on its way to us, and when it arrives; `None` is the end of the transport.
     coming: VecDeque<(Duration, Option<Vec<u8>>)>,
     wake: Option<Duration>,
     has_shut_down: bool,
-    /// Until when the process stands still.
+    /// When the process runs on.
     awake: Duration,
-    sent: Vec<Vec<u8>>,
+    pub(crate) sent: Vec<Vec<u8>>,
     /// What is still to be done of the setup.
     sends: VecDeque<(Duration, usize)>,
-    stands_still: VecDeque<(Duration, Duration)>,
+    pub(crate) stands_still: VecDeque<(Duration, Duration)>,
     closes: Option<Duration>,
-    end: Option<End>,
+    pub(crate) end: Option<End>,
 }
 
 impl Link {
-    fn new(setup: &Setup) -> Self {
+    pub(crate) fn new(setup: &Setup) -> Self {
         let mut side = Side::open(setup.role, setup.times);
         if setup.layer.is_some() {
             side.endpoint.flushed(0, false, Duration::ZERO);
@@ -118,8 +112,8 @@ impl Link {
         }
     }
 
-    /// Runs until it is over, but not longer than to this time. Returns when it was over.
-    fn run(&mut self, until: Duration) -> Option<Duration> {
+    /// Runs to the end of the connection, or until this time. Returns when the connection ended.
+    pub(crate) fn run(&mut self, until: Duration) -> Option<Duration> {
         while self.now <= until {
             self.peer_reads();
             if self.awake <= self.now && self.has_reason() {
@@ -143,7 +137,7 @@ impl Link {
             self.peer.credit += setup.rate as f64 * STEP.as_secs_f64();
         }
         let n = self.kernel.len().min(self.peer.credit as usize);
-        // It does not save up what it does not need.
+        // A peer that has read everything does not read faster later.
         self.peer.credit = (self.peer.credit - n as f64).min(self.setup.rate as f64 * 0.1 + 1.0);
         self.peer.read.extend(self.kernel.drain(..n));
         let there = self.now + self.setup.delay * 2;
@@ -174,11 +168,11 @@ impl Link {
 
     // ---- our adapter ----
 
-    fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         self.setup.kernel - self.kernel.len()
     }
 
-    /// Whether the adapter has something to do now.
+    /// Whether the adapter is woken now.
     fn has_reason(&self) -> bool {
         let is_due = |time: Option<Duration>| time.is_some_and(|time| time <= self.now);
         let may_write = !self.side.out.is_empty() || !self.layer.is_empty();
@@ -203,7 +197,7 @@ impl Link {
                 self.application();
                 if !self.side.out.is_empty() || !self.layer.is_empty() {
                     if !self.write() {
-                        return self.tick(); // it waits for room
+                        return self.tick(); // until there is room
                     }
                 } else if !self.read() {
                     return;
@@ -232,7 +226,7 @@ impl Link {
             }
         }
         if self.closes.take_if(|time| *time <= self.now).is_some() {
-            // It may be too late: the peer was given up.
+            // Fails if the connection has ended already.
             let _ = (self.side.endpoint).close(CloseCode::NORMAL, "", &mut self.side.out);
         }
     }
@@ -300,7 +294,7 @@ impl Link {
     }
 }
 
-/// The first of these, if its time has come.
+/// Takes the first entry of the queue, if its time has come.
 fn due<T>(queue: &mut VecDeque<(Duration, T)>, now: Duration) -> Option<(Duration, T)> {
     let is_due = queue.front().is_some_and(|(time, _)| *time <= now);
     is_due.then(|| queue.pop_front())?
@@ -309,33 +303,16 @@ fn due<T>(queue: &mut VecDeque<(Duration, T)>, now: Duration) -> Option<(Duratio
 impl Peer {
     /// The next frame that it has read completely: its first byte and its payload.
     fn next_frame(&mut self, sender: Role) -> Option<(u8, Vec<u8>)> {
-        let (first, len) = (*self.read.first()?, *self.read.get(1)? & 0x7f);
-        let (len, at) = match len {
-            126 => (be(self.read.get(2..4)?), 4),
-            127 => (be(self.read.get(2..10)?), 10),
-            len => (usize::from(len), 2),
-        };
-        let at = at + if sender == Role::Client { 4 } else { 0 };
-        if self.read.len() < at + len {
-            return None;
-        }
-        let frame: Vec<u8> = self.read.drain(..at + len).collect();
-        let [(_, payload)] = &raw_frames(&frame, sender)[..] else {
-            panic!("one frame");
-        };
-        Some((first, payload.clone()))
+        let (frame, rest) = next_frame(&self.read, sender)?;
+        let taken = self.read.len() - rest.len();
+        self.read.drain(..taken);
+        Some(frame)
     }
 }
 
-fn be(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .fold(0, |number, byte| number << 8 | usize::from(*byte))
-}
-
 impl Setup {
-    /// A link on which nothing waits.
-    fn fast() -> Self {
+    /// A link on which nothing has to wait.
+    pub(crate) fn fast() -> Self {
         Self {
             role: Role::Server,
             times: Times::default(),
@@ -353,15 +330,15 @@ impl Setup {
         }
     }
 
-    /// How long the peer takes at most to read this much, from any time on.
-    fn reading(&self, len: usize) -> Duration {
+    /// The longest time in which the peer reads `len` bytes, whenever it starts.
+    pub(crate) fn reading(&self, len: usize) -> Duration {
         let in_a_cycle = self.rate as f64 * self.reads.as_secs_f64();
         let cycles = (len as f64 / in_a_cycle).ceil().max(1.0);
         (self.reads + self.pauses).mul_f64(cycles) + self.pauses + 2 * STEP
     }
 
-    /// The bytes that the peer reads at least in this time, from any time on.
-    fn read_in(&self, time: Duration) -> f64 {
+    /// The fewest bytes that the peer reads in this time, whenever it starts.
+    pub(crate) fn read_in(&self, time: Duration) -> f64 {
         let cycle = self.reads + self.pauses;
         let cycles = time.as_nanos() / cycle.as_nanos();
         let rest = time - cycle * cycles as u32;
@@ -370,299 +347,8 @@ impl Setup {
         self.rate as f64 * reads.as_secs_f64()
     }
 
-    fn len(&self) -> usize {
+    /// The most bytes that our messages take.
+    pub(crate) fn len(&self) -> usize {
         self.sends.iter().map(|(_, len)| len + 14).sum()
     }
-}
-
-/// What the peer has read is what was sent, all of it and in order.
-fn assert_all_arrived(link: &Link) {
-    assert_eq!(link.peer.messages.len(), link.sent.len());
-    assert!(link.peer.messages == link.sent);
-}
-
-// ---- what was seen in the field ----
-
-#[test]
-fn what_was_sent_before_the_close_arrives_however_long_it_takes() {
-    for role in ROLES {
-        for adapter in [Adapter::Blocking, Adapter::Reactor] {
-            for layer in [None, Some(16 << 10)] {
-                // 300 kB at 10 kB/s are six times the time for the closing handshake.
-                let setup = Setup {
-                    role,
-                    adapter,
-                    layer,
-                    kernel: 20_000,
-                    rate: 10_000,
-                    sends: vec![(Duration::ZERO, 300_000)],
-                    closes: Some(Duration::ZERO),
-                    ..Setup::fast()
-                };
-                let mut link = Link::new(&setup);
-                let over = link.run(seconds(60));
-                assert!(over.is_some_and(|over| over > seconds(25)), "{over:?}");
-                assert_eq!(link.end, Some(closed(1000, false)));
-                assert_all_arrived(&link);
-            }
-        }
-    }
-}
-
-#[test]
-fn a_peer_that_takes_bytes_all_the_time_and_answers_late_is_kept() {
-    // Its Pong comes when it has read what was before the Ping: 60 s after we have sent that.
-    let setup = Setup {
-        kernel: 4_000,
-        rate: 1_000,
-        sends: vec![(seconds(1), 60_000), (seconds(100), 60_000)],
-        closes: Some(seconds(200)),
-        ..Setup::fast()
-    };
-    let mut link = Link::new(&setup);
-    link.run(seconds(300));
-    assert_eq!(link.end, Some(closed(1000, false)));
-    assert_all_arrived(&link);
-    assert!(link.peer.pings > 0);
-}
-
-#[test]
-fn a_peer_that_takes_a_byte_now_and_then_is_dropped() {
-    let setup = Setup {
-        kernel: 1,
-        rate: 1,
-        reads: seconds(1),
-        pauses: seconds(28),
-        sends: vec![(Duration::ZERO, 10_000)],
-        ..Setup::fast()
-    };
-    let over = Link::new(&setup).run(seconds(1_000));
-    // A minute, and one tick that asks for another.
-    assert!(over.is_some_and(|over| over <= seconds(95)), "{over:?}");
-}
-
-#[test]
-fn a_peer_that_reads_everything_and_answers_nothing_is_dropped_though_we_send_for_ever() {
-    for role in ROLES {
-        for adapter in [Adapter::Blocking, Adapter::Reactor] {
-            for layer in [None, Some(16 << 10)] {
-                let setup = Setup {
-                    role,
-                    adapter,
-                    layer,
-                    answers: Answers::Nothing,
-                    sends: (0..1_000).map(|index| (index * ms(300), 100)).collect(),
-                    ..Setup::fast()
-                };
-                let mut link = Link::new(&setup);
-                let over = link.run(seconds(300));
-                assert_eq!(link.end, Some(End::Expired(Expired::Pong)));
-                // A Ping after 30 s, 20 s for its Pong, and 5 s for a Close.
-                assert!(over.is_some_and(|over| over <= seconds(56)), "{over:?}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_process_that_stands_still_again_and_again_keeps_its_peers() {
-    for role in ROLES {
-        for adapter in [Adapter::Blocking, Adapter::Reactor] {
-            let setup = Setup {
-                role,
-                adapter,
-                stands_still: vec![(seconds(60), seconds(3_600)); 20],
-                closes: Some(seconds(80_000)),
-                ..Setup::fast()
-            };
-            let mut link = Link::new(&setup);
-            link.run(seconds(90_000));
-            assert_eq!(link.end, Some(closed(1000, false)));
-            assert!(link.peer.pings >= 20);
-        }
-    }
-}
-
-// ---- the laws ----
-
-fn millis(least: u64, most: u64) -> impl Strategy<Value = Duration> {
-    (least..most).prop_map(ms)
-}
-
-/// How the links differ, and what is sent over them.
-fn setups(answers: Answers) -> impl Strategy<Value = Setup> {
-    let ends = (
-        select(&ROLES[..]),
-        select(vec![Adapter::Blocking, Adapter::Reactor]),
-        prop::option::of(100..20_000_usize),
-    );
-    let peer = (
-        1..8_000_usize,
-        100..20_000_usize,
-        millis(100, 3_000),
-        prop_oneof![1 => Just(Duration::ZERO), 2 => millis(0, 3_000)],
-        millis(0, 500),
-    );
-    let sends = prop::collection::vec((millis(0, 60_000), 0..20_000_usize), 0..12);
-    let closes = millis(0, 90_000);
-    (ends, peer, sends, closes).prop_map(move |(ends, peer, mut sends, closes)| {
-        let (role, adapter, layer) = ends;
-        let (kernel, rate, reads, pauses, delay) = peer;
-        sends.sort();
-        sends.retain(|(time, _)| *time <= closes);
-        Setup {
-            role,
-            adapter,
-            layer,
-            // It is never what makes the link slow.
-            kernel: kernel.max(rate / 20 + 1),
-            rate,
-            reads,
-            pauses,
-            delay,
-            answers,
-            sends,
-            closes: Some(closes),
-            ..Setup::fast()
-        }
-    })
-}
-
-/// Times that an honest peer on this link keeps, with nothing to spare but this: a round trip of what
-/// the kernel holds, a pause in each write, and a part of the rate at which it reads in twice the
-/// time of a write, of which the process may stand still.
-fn fit(setup: &mut Setup, keepalive: Duration, stands_still: bool, part: f64) {
-    let spare = ms(200);
-    let answer = setup.reading(setup.kernel + 1) + 2 * setup.delay + spare;
-    setup.times = times(|times| {
-        times.keepalive = Some(keepalive);
-        (times.pong, times.close) = (answer, answer + 2 * setup.delay);
-        times.write = setup.reading(1) + spare;
-        let write = times.write;
-        let counts = 2 * write - if stands_still { write } else { Duration::ZERO };
-        let rate = setup.read_in(counts) / (2 * write).as_secs_f64();
-        times.min_rate = (rate * part) as u32;
-    });
-}
-
-/// Late by more than the tolerance, and between that as long as it takes to hear of the peer.
-fn standstills(setup: &Setup, times: Vec<(f64, Duration)>) -> Vec<(Duration, Duration)> {
-    let apart = setup.reading(setup.kernel + 1) + 3 * setup.times.write + setup.times.close;
-    let times = times.into_iter();
-    times
-        .map(|(part, late)| (apart.mul_f64(1.0 + part), late + ms(101)))
-        .collect()
-}
-
-/// How long all that is sent may take at most, with what follows it.
-fn longest(setup: &Setup) -> Duration {
-    let late: Duration = setup.stands_still.iter().map(|(_, late)| *late).sum();
-    let times = &setup.times;
-    let round = times.write + times.pong + times.close + times.keepalive.unwrap();
-    let count = setup.stands_still.len() as u32 + 2;
-    setup.closes.unwrap() + setup.reading(setup.len()) + late + 3 * count * round
-}
-
-proptest! {
-    #![proptest_config(cases(400))]
-
-    /// Whoever reads above the least rate and answers is kept until we close, and has everything then.
-    #[test]
-    fn a_peer_that_reads_and_answers_is_never_dropped_and_misses_nothing(
-        mut setup in setups(Answers::All),
-        keepalive in millis(100, 10_000),
-        part in 0.0..0.9_f64,
-    ) {
-        fit(&mut setup, keepalive, false, part);
-        let mut link = Link::new(&setup);
-        link.run(longest(&setup));
-        prop_assert_eq!(link.end.clone(), Some(closed(1000, false)));
-        prop_assert_eq!(link.sent.len(), setup.sends.len());
-        assert_all_arrived(&link);
-    }
-
-    /// The same where ticks are late by anything from 100 ms to hours, now and then.
-    #[test]
-    fn a_process_that_stands_still_now_and_then_drops_nobody(
-        mut setup in setups(Answers::All),
-        keepalive in millis(100, 10_000),
-        part in 0.0..0.9_f64,
-        late in prop::collection::vec((0.0..3.0_f64, prop_oneof![millis(0, 100), millis(0, 1_000_000)]), 0..6),
-    ) {
-        fit(&mut setup, keepalive, true, part);
-        setup.stands_still = standstills(&setup, late);
-        let mut link = Link::new(&setup);
-        link.run(longest(&setup));
-        prop_assert_eq!(link.end.clone(), Some(closed(1000, false)));
-        prop_assert_eq!(link.sent.len(), setup.sends.len());
-        assert_all_arrived(&link);
-    }
-
-    /// A peer that says nothing is dropped, whether it reads slowly, fast, in parts or not at all.
-    #[test]
-    fn a_peer_that_never_answers_is_dropped_in_time(
-        mut setup in setups(Answers::Nothing),
-        reads in any::<bool>(),
-        closes in any::<bool>(),
-        limits in [millis(100, 10_000), millis(100, 10_000), millis(100, 10_000), millis(100, 10_000)],
-        min_rate in 100..2_000_u32,
-        late in prop::collection::vec((millis(0, 100_000), millis(101, 20_000)), 0..4),
-    ) {
-        let [keepalive, pong, close, write] = limits;
-        setup.times = times(|times| {
-            (times.keepalive, times.pong) = (Some(keepalive), pong);
-            (times.close, times.write, times.min_rate) = (close, write, min_rate);
-        });
-        if !reads {
-            setup.rate = 0;
-        }
-        if !closes {
-            setup.closes = None;
-        }
-        setup.stands_still = late;
-        // All that is sent drains at the least rate, in windows that end with a tick up to a write
-        // later; or it stalls. Then there is a Ping, no Pong, and a Close. Each time may be given once
-        // more for each time that the process stands still.
-        let last = setup.sends.last().map_or(Duration::ZERO, |(time, _)| *time);
-        let window = 3 * write;
-        let in_a_window = min_rate as f64 * (2 * write).as_secs_f64();
-        let windows = (setup.len() as f64 / in_a_window).ceil() as u32 + 1;
-        let bound = window * windows + keepalive + pong + close + 3 * write;
-        let late: Duration = setup.stands_still.iter().map(|(_, late)| *late).sum();
-        let count = setup.stands_still.len() as u32;
-        let bound = last + bound + late + count * (keepalive + pong + close + window) + seconds(1);
-        let mut link = Link::new(&setup);
-        let over = link.run(bound);
-        prop_assert!(over.is_some(), "not over by {bound:?}");
-        prop_assert!(matches!(
-            link.end,
-            Some(End::Expired(Expired::Pong | Expired::Write | Expired::Close))
-        ));
-    }
-}
-
-/// The links reach what they are for: otherwise the laws above would hold for nothing.
-#[test]
-fn the_links_stall_and_ping() {
-    use proptest::strategy::ValueTree;
-    use proptest::test_runner::TestRunner;
-    let mut runner = TestRunner::deterministic();
-    let (mut pings, mut stalls, mut late) = (0, 0, 0);
-    for _ in 0..100 {
-        let strategy = (setups(Answers::All), millis(100, 10_000));
-        let (mut setup, keepalive) = strategy.new_tree(&mut runner).unwrap().current();
-        fit(&mut setup, keepalive, true, 0.9);
-        setup.stands_still = standstills(&setup, vec![(1.0, ms(500)); 3]);
-        let mut link = Link::new(&setup);
-        while link.end.is_none() {
-            link.run(link.now);
-            stalls += u32::from(!link.side.out.is_empty() && link.room() == 0);
-        }
-        pings += link.peer.pings;
-        late += 3 - link.stands_still.len();
-    }
-    assert!(
-        pings > 500 && stalls > 10_000 && late > 50,
-        "{pings} {stalls} {late}"
-    );
 }

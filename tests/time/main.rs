@@ -5,6 +5,7 @@ mod support;
 
 mod backoff;
 mod deadlines;
+mod drops;
 mod held_back;
 mod keepalive;
 mod late;

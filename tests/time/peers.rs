@@ -1,8 +1,9 @@
-//! Deadlines with a peer that answers for a while, and with two ends.
+//! Deadlines with a peer that falls silent after a while, and with two ends.
 //!
 //! Invariant: time is a number here; nothing waits and nothing has a clock.
 
 use crate::schedules::*;
+use crate::support::REQUEST;
 use crate::support::endpoint::*;
 use crate::support::strategies::*;
 use proptest::collection::vec;
@@ -12,14 +13,14 @@ use sansocket::{End, Event, Expired, HandshakeError, Role, Settings, Tick, Times
 use std::collections::VecDeque;
 use std::time::Duration;
 
-// ---- a peer that speaks and then does not ----
+// ---- a peer that falls silent ----
 
-/// Larger times than those above, in which nobody calls at each millisecond.
+/// Times that are too long to call at each millisecond.
 fn hours() -> impl Strategy<Value = Duration> {
     prop_oneof![1..100_u64, 1..10_000_u64, 1..10_000_000_u64].prop_map(ms)
 }
 
-/// The bound for the end of a connection whose peer says nothing from `silent` on, if it began at
+/// The bound for the end of a connection whose peer is silent from `silent` on, if it started at
 /// zero and everything is written at once: the opening handshake is over, or a Ping comes and
 /// nothing after it; then the closing handshake is over.
 fn bound(times: &Times, silent: Duration) -> Duration {
@@ -27,7 +28,7 @@ fn bound(times: &Times, silent: Duration) -> Duration {
     times.handshake.max(pinged + times.pong) + times.close
 }
 
-/// What a peer does that is there: some part of its time later it sends this.
+/// What a live peer does: after this part of its time it sends this.
 fn signs_of_life() -> impl Strategy<Value = Vec<(f64, Step)>> {
     let step = prop_oneof![
         3 => Just(Step::Byte),
@@ -61,7 +62,7 @@ proptest! {
     #![proptest_config(cases(1_000))]
 
     #[test]
-    fn who_speaks_is_kept_and_who_falls_silent_is_not(
+    fn a_peer_is_kept_until_it_falls_silent(
         role in roles(),
         limits in [hours(), hours(), hours(), hours()],
         opens_after in prop_oneof![Just(None), (0.0..1.0).prop_map(Some)],
@@ -99,7 +100,7 @@ proptest! {
         }
         let mut last = bound(&limits, now);
         if stalls {
-            // It does not hold on to a connection by not reading, either.
+            // Nor can it keep the connection by not reading.
             last += 3 * limits.write;
             if watched.side.endpoint.is_open() {
                 watched.side.send(1_000);
@@ -118,7 +119,7 @@ struct Pair {
     ends: [Watched; 2],
     delay: Duration,
     cut: Duration,
-    /// What is on its way to each end, and when it is there.
+    /// What is on its way to each end, and when it arrives.
     coming: [VecDeque<(Duration, Vec<u8>)>; 2],
     ended: [Option<(Duration, End)>; 2],
     latencies: [Vec<Duration>; 2],
@@ -212,7 +213,7 @@ impl Pair {
 proptest! {
     #![proptest_config(cases(500))]
 
-    /// Neither end ever gives up the other while the link is there, Pings and Pongs being all that
+    /// Neither end gives up the other while the link exists, even if Pings and Pongs are all that
     /// is said at times, and both do soon after it is cut.
     #[test]
     fn two_ends_keep_each_other_until_the_link_is_cut(
@@ -238,7 +239,7 @@ proptest! {
             pair.say(who, now);
         }
         pair.run(cut);
-        // What was cut off may be missed from one keepalive and one Pong before the cut on.
+        // What was lost may be missed from one keepalive and one Pong before the cut on.
         prop_assert_eq!(&pair.ended, &[None, None]);
         for latency in pair.latencies.iter().flatten() {
             prop_assert_eq!(*latency, 2 * delay);
@@ -251,7 +252,7 @@ proptest! {
                 prop_assert_eq!(end, End::Expired(Expired::Pong));
                 prop_assert!(cut < time && time <= bound);
             } else {
-                // It has heard every Ping of the other one and asks nothing itself.
+                // It has received every Ping of the other one, so it sends none itself.
                 prop_assert_eq!(&pair.ended[index], &None);
             }
         }
@@ -259,8 +260,8 @@ proptest! {
 }
 
 #[test]
-fn bytes_are_a_sign_of_life_whatever_their_event_is() {
-    // What counts is that bytes came, not what they are; none are none.
+fn any_bytes_are_a_sign_of_life() {
+    // What counts is that bytes arrived, not what they are; an empty read does not count.
     let mut side = Side::open_with(
         Role::Server,
         Times::default(),
@@ -278,6 +279,7 @@ fn a_transport_that_ends_while_the_application_decides_is_the_end() {
     let mut server = Side::asked(Times::default());
     server.waits(seconds(1_000), None);
     server.endpoint.receive_eof();
-    let ended = End::Refused(HandshakeError::TransportEnded);
+    let received = REQUEST.len();
+    let ended = End::Refused(HandshakeError::TransportEnded { received });
     assert_eq!(server.tick(seconds(2_000)), Tick::Done(ended));
 }

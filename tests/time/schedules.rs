@@ -17,7 +17,7 @@ use sansocket::{
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Limits in milliseconds up to this, 0 among them. There is no least rate: its windows are
+/// Limits of at most this many milliseconds, 0 among them. There is no least rate: its windows are
 /// another matter.
 pub(crate) fn limits(most: u64) -> impl Strategy<Value = Times> {
     let time = move || prop_oneof![1 => Just(0), 3 => 0..10_u64, 6 => 0..most].prop_map(ms);
@@ -36,7 +36,7 @@ pub(crate) fn limits(most: u64) -> impl Strategy<Value = Times> {
 /// What happens at one end.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// The peer's head is there.
+    /// The peer's head arrives.
     Head,
     /// A server accepts it.
     Accept,
@@ -55,7 +55,7 @@ pub(crate) enum Step {
     Wrote(f64),
 }
 
-/// Steps and how long after one another they come.
+/// Steps, and how long after the one before each comes.
 pub(crate) fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     let step = prop_oneof![
         6 => Just(Step::Byte),
@@ -81,7 +81,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     })
 }
 
-/// What has happened, as the caller sees it.
+/// What happened, as the caller sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Seen {
     /// The peer's head has come.
@@ -93,7 +93,7 @@ pub(crate) enum Seen {
     WeClosed,
     PeerClosed,
     PeerFailed,
-    /// Bytes are in the output that were not, and the frames that they are.
+    /// New bytes in the output, and their frames.
     Queued(usize, Vec<Sent>),
     Wrote(usize),
     TransportEnded,
@@ -105,11 +105,11 @@ pub(crate) enum Seen {
 /// When a caller calls `tick`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// At every millisecond, and after everything that happens.
+    /// Every millisecond, and after everything that happens.
     Always,
-    /// At the times that come back, and after everything that happens.
+    /// At the times that ticks return, and after everything that happens.
     WhenTold,
-    /// At the times that come back. When only bytes have come it leaves the timer as it is.
+    /// At the times that ticks return. If only bytes have come, the timer stays as it is.
     Timer,
 }
 
@@ -119,7 +119,7 @@ pub(crate) struct Watched {
     pub(crate) seen: Vec<(Duration, Seen)>,
     /// The rest of the head.
     pub(crate) head: VecDeque<u8>,
-    /// The rest of the frame in which the peer is.
+    /// The rest of the frame that the peer is sending.
     pub(crate) unfinished: VecDeque<u8>,
     pub(crate) latency: Option<Duration>,
     pub(crate) wake: Option<Duration>,
@@ -155,7 +155,7 @@ impl Watched {
         self.seen.push((now, seen));
     }
 
-    /// The output was this long before.
+    /// Records what was appended since the output was `before` bytes long.
     pub(crate) fn see_queued(&mut self, before: usize, now: Duration) {
         let (bytes, role) = (&self.side.out[before..], self.side.role);
         if !bytes.is_empty() {
@@ -223,14 +223,14 @@ impl Watched {
         }
     }
 
-    /// The rest of the frame in which the peer is, and one more frame.
+    /// The rest of the frame that the peer is sending, and one more frame.
     pub(crate) fn frame(&mut self, first: u8, payload: &[u8], now: Duration) {
         let mut bytes: Vec<u8> = self.unfinished.drain(..).collect();
         bytes.extend(frame(self.side.role, first, payload));
         self.receive(&bytes, now);
     }
 
-    /// Whether more has happened than that bytes came in.
+    /// Whether anything but the arrival of bytes has happened.
     pub(crate) fn step(&mut self, step: &Step, now: Duration) -> bool {
         let was_open = self.side.endpoint.is_open();
         let (before, is_connected) = (self.side.out.len(), self.has_opened);
@@ -288,7 +288,7 @@ impl Watched {
                     self.see(now, Seen::Message);
                 }
             }
-            // A Pong after our Close is a matter of its own: see below.
+            // A Pong after our Close is handled below.
             Step::Ping if was_open => self.frame(0x89, b"ping", now),
             Step::Pong(number) => self.frame(0x8a, &[0, 0, 0, *number], now),
             Step::PeerCloses => self.frame(0x88, b"\x03\xe8", now),
@@ -309,7 +309,7 @@ impl Watched {
     }
 }
 
-/// What a caller sees of these steps until this time.
+/// Runs these steps until this time; returns what the caller sees.
 pub(crate) fn watch(
     times: &Times,
     role: Role,
@@ -353,7 +353,7 @@ pub(crate) fn watch(
     watched.seen
 }
 
-/// The time after which nothing happens any more by itself, with limits of 100 ms.
+/// After this time nothing more happens by itself, with limits of 100 ms.
 pub(crate) const END: Duration = Duration::from_millis(30 * 100 + 700);
 
 /// What a judge knows of one end.
@@ -361,24 +361,24 @@ pub(crate) const END: Duration = Duration::from_millis(30 * 100 + 700);
 struct Judge {
     head: bool,
     opened: bool,
-    /// Bytes that were ever in the output, and those that have left it.
+    /// The number of bytes appended to the output so far, and of those that have left it.
     queued: usize,
     written: usize,
-    /// Since when nothing was taken of what is unwritten.
+    /// Since when nothing of what waits was taken.
     waits: Option<Duration>,
-    /// A write has left something, or a tick has found it again, and something is left since.
+    /// A write left something, or a tick found it still there, and something has been left since.
     stalled: bool,
     /// When the last byte or other sign of life came, and the last message.
     life: Duration,
     message: Duration,
     /// When the output was empty again.
     drained: Duration,
-    /// Where the last Ping ends, and when it has left; whether it waits for a sign of life.
+    /// Where the last Ping ends, when it left, and whether it waits for a sign of life.
     ping: Option<(usize, Option<Duration>)>,
     is_asked: bool,
-    /// Where the last output ends, and when it has left.
+    /// Where the last output ends, and when it left.
     last: Option<(usize, Option<Duration>)>,
-    /// The first cause of the end that is no Close frame of an application.
+    /// The first cause of the end, other than a Close of an application.
     cause: Option<End>,
     we_closed: bool,
     peer_closed: Option<bool>,
@@ -404,7 +404,7 @@ impl Judge {
         self.stalled || self.waits.is_some_and(|since| since < time)
     }
 
-    /// Without anything to be written, or only with what is there since this very moment.
+    /// This time, unless something unwritten has waited since before it.
     fn unless_stalled(&self, due: Duration) -> Option<Duration> {
         match self.waits {
             None => Some(due.max(self.drained)),
@@ -412,7 +412,7 @@ impl Judge {
         }
     }
 
-    /// What is over when.
+    /// Every deadline that runs, and when it is over.
     fn due(&self, times: &Times) -> Vec<(Duration, Expired)> {
         let mut due = Vec::new();
         if let Some(since) = self.waits {
@@ -447,7 +447,7 @@ impl Judge {
             .filter(|_| may_ping)
     }
 
-    /// When all is over because the transport has ended.
+    /// When it is over because the transport has ended.
     fn over(&self) -> Option<Duration> {
         let ended = self.transport_ended?;
         match self.last {
@@ -456,14 +456,14 @@ impl Judge {
         }
     }
 
-    /// The peer has broken a rule, or was given up.
+    /// Records that the peer broke a rule, or was given up.
     fn is_caused(&mut self, end: End) {
         if self.peer_closed.is_none() {
             self.cause.get_or_insert(end);
         }
     }
 
-    /// How it may end. Two causes that come together are alike.
+    /// The ends that are right. Of two causes at the same time either is.
     fn ends(&self, expired: Option<Expired>) -> Vec<End> {
         if let Some(cause) = &self.cause {
             let mut ends = vec![cause.clone()];
@@ -483,12 +483,15 @@ impl Judge {
             (None, Some(expired)) => vec![End::Expired(expired)],
             (None, None) if self.we_closed => vec![closed(1006, false)],
             (None, None) if self.opened => vec![failed(ProtocolError::TransportEnded)],
-            (None, None) => vec![End::Refused(HandshakeError::TransportEnded)],
+            (None, None) => vec![End::Refused(ENDED)],
         }
     }
 }
 
-/// Reads a log by the words of the rules: what was due when, and was it done then?
+/// The transport ended in the opening handshake, after any number of bytes.
+const ENDED: HandshakeError = HandshakeError::TransportEnded { received: 0 };
+
+/// Checks a log against the rules as they are written: everything due was done when it was due.
 pub(crate) fn judge(times: &Times, role: Role, seen: &[(Duration, Seen)], end: Duration) {
     let mut judge = Judge::default();
     let seen = seen.iter().map(|(time, seen)| (*time, Some(seen)));
@@ -519,7 +522,7 @@ pub(crate) fn judge(times: &Times, role: Role, seen: &[(Duration, Seen)], end: D
                 let by_peer = !judge.we_closed;
                 judge.peer_closed.get_or_insert(by_peer);
             }
-            Seen::PeerFailed => judge.is_caused(failed(ProtocolError::ReservedOpcode)),
+            Seen::PeerFailed => judge.is_caused(failed(ProtocolError::ReservedOpcode(3))),
             Seen::Queued(len, frames) => {
                 judge.waits = judge.waits.or(Some(time));
                 judge.queued += len;
@@ -582,6 +585,10 @@ pub(crate) fn judge(times: &Times, role: Role, seen: &[(Duration, Seen)], end: D
                 assert_eq!(judge.unwritten(), 0);
             }
             Seen::Done(end) => {
+                let end = match end {
+                    End::Refused(HandshakeError::TransportEnded { .. }) => &End::Refused(ENDED),
+                    end => end,
+                };
                 let is_over = over == Some(time);
                 let causes = [Expired::Close, Expired::Write, Expired::Handshake];
                 let mut expired: Vec<_> = causes.into_iter().filter(|e| is_due(*e)).collect();
@@ -604,14 +611,14 @@ proptest! {
     #![proptest_config(cases(1_000))]
 
     #[test]
-    fn everything_is_done_when_it_is_due_and_nothing_else(
+    fn what_is_due_is_done_at_its_time_and_nothing_else_is(
         role in roles(),
         limits in limits(100),
         steps in steps(),
     ) {
         let seen = watch(&limits, role, &steps, END, Caller::Always);
         judge(&limits, role, &seen, END);
-        // One Close frame, with the code of what has expired, and no other but answers.
+        // At most one Close frame is sent, with the code of what expired or of an answer.
         let closes = seen.iter().filter_map(|(_, seen)| match seen {
             Seen::Queued(_, frames) => frames.iter().find(|sent| sent.opcode == 8),
             _ => None,
@@ -632,7 +639,7 @@ proptest! {
     }
 
     #[test]
-    fn who_calls_when_told_sees_what_who_calls_always_sees(
+    fn a_caller_that_ticks_when_told_sees_what_one_that_always_ticks_sees(
         role in roles(),
         limits in limits(100),
         steps in steps(),
@@ -643,7 +650,7 @@ proptest! {
 
     /// A Ping's time for an answer ends before the next Ping is due, as in the default.
     #[test]
-    fn a_timer_may_be_left_as_it_is_when_only_bytes_come(
+    fn a_timer_may_stay_as_it_is_if_only_bytes_come(
         role in roles(),
         mut limits in limits(100),
         steps in steps(),
@@ -656,7 +663,7 @@ proptest! {
     }
 }
 
-/// The strategies reach what they are for: otherwise the laws above would hold for nothing.
+/// Otherwise the laws above would be tested with schedules that reach nothing.
 #[test]
 fn the_schedules_reach_everything() {
     let mut runner = TestRunner::deterministic();
@@ -685,7 +692,7 @@ fn the_schedules_reach_everything() {
         "Expired(Idle)",
         "Expired(Pong)",
         "Expired(Write)",
-        "Failed(ReservedOpcode)",
+        "Failed(ReservedOpcode(3))",
         "Failed(TransportEnded)",
         "Latency",
         "Refused",
@@ -735,7 +742,7 @@ proptest! {
     #![proptest_config(cases(2_000))]
 
     #[test]
-    fn no_time_is_too_long_or_too_short(
+    fn times_of_any_length_work(
         role in roles(),
         limits in extreme_limits(),
         mut times in vec(extreme_times(), 1..30),
@@ -776,7 +783,7 @@ fn times_of_zero_are_over_at_once() {
         zero.keepalive = Some(Duration::ZERO);
     });
     let now = Duration::ZERO;
-    // Nothing is ever written in no time.
+    // Nothing can be written within zero time.
     for role in ROLES {
         let mut side = Side::open(role, zero);
         let expired = End::Expired(Expired::Write);
@@ -794,7 +801,7 @@ fn times_of_zero_are_over_at_once() {
             side.accept();
             side.write_all(now);
         }
-        // It is done at once, so it never was late.
+        // The handshake took no time, so it was not late.
         assert!(side.endpoint.is_open());
     }
     let zero = times(|times| {

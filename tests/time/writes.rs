@@ -34,7 +34,7 @@ fn phases() -> Vec<Side> {
 }
 
 #[test]
-fn a_write_that_does_not_go_on_ends_in_each_phase() {
+fn a_write_that_stalls_ends_the_connection_in_each_phase() {
     for mut side in phases() {
         side.waits(Duration::ZERO, seconds(30));
         side.wrote(100, seconds(2));
@@ -46,7 +46,7 @@ fn a_write_that_does_not_go_on_ends_in_each_phase() {
 }
 
 #[test]
-fn a_write_that_does_not_begin_ends_in_each_phase() {
+fn a_write_that_never_starts_ends_the_connection_in_each_phase() {
     for mut side in phases() {
         side.waits(Duration::ZERO, seconds(30));
         side.waits(seconds(29), seconds(30));
@@ -102,7 +102,7 @@ fn a_peer_that_takes_bytes_again_is_alive() {
         side.send(100);
         side.waits(seconds(31), seconds(50));
         side.wrote(1, seconds(31));
-        // The transport's own buffer took that, whether or not there is a peer.
+        // The transport's own buffer took that, whether or not the peer reads.
         side.waits(seconds(31), seconds(50));
         side.wrote(1, seconds(49));
         side.waits(seconds(50), seconds(79));
@@ -121,7 +121,7 @@ fn there_is_no_ping_while_it_would_have_to_wait() {
         side.waits(seconds(time), seconds(35));
     }
     assert_eq!(side.out.len(), 100);
-    // Nothing is left, although nothing was taken: it was dropped, say.
+    // Nothing is left although nothing was taken, for example because it was dropped.
     side.out.clear();
     assert!(matches!(side.tick(seconds(34)), Tick::Wait(_)));
     assert_eq!(side.sent(seconds(34))[0].opcode, 9);
@@ -180,19 +180,19 @@ fn the_rate_counts_only_while_something_is_unwritten() {
         let times = times(|times| times.keepalive = None);
         let mut side = Side::open(role, times);
         for minute in 0..5 {
-            let begin = seconds(60 * minute);
+            let start = seconds(60 * minute);
             side.send(100);
-            side.waits(begin, begin + seconds(30));
-            side.wrote(50, begin + seconds(29));
-            side.waits(begin + seconds(29), begin + seconds(59));
-            side.write_all(begin + seconds(58));
-            side.waits(begin + seconds(58), None);
+            side.waits(start, start + seconds(30));
+            side.wrote(50, start + seconds(29));
+            side.waits(start + seconds(29), start + seconds(59));
+            side.write_all(start + seconds(58));
+            side.waits(start + seconds(58), None);
         }
     }
 }
 
 #[test]
-fn a_rate_of_nothing_asks_for_none() {
+fn a_rate_of_zero_is_no_limit() {
     for role in ROLES {
         let times = times(|times| {
             times.keepalive = None;
@@ -210,7 +210,7 @@ fn a_rate_of_nothing_asks_for_none() {
 
 // ---- layers below ----
 
-/// An end on top of TLS, say, in which nothing waits.
+/// An end above a layer such as TLS, in which nothing waits.
 fn open_above(role: Role, times: Times) -> Side {
     let mut side = Side::open(role, times);
     side.endpoint.flushed(0, false, Duration::ZERO);
@@ -218,9 +218,9 @@ fn open_above(role: Role, times: Times) -> Side {
 }
 
 #[test]
-fn what_a_layer_below_holds_is_not_written() {
+fn bytes_that_a_layer_below_holds_count_as_unwritten() {
     for role in ROLES {
-        // The layer may be heard of here for the first time, too.
+        // The layer may also report for the first time at this point.
         let new = Side::open(role, Times::default());
         for mut side in [open_above(role, Times::default()), new] {
             side.waits(Duration::ZERO, seconds(30));
@@ -234,7 +234,7 @@ fn what_a_layer_below_holds_is_not_written() {
             side.endpoint.flushed(10, true, seconds(56));
             side.waits(seconds(56), seconds(86));
             side.endpoint.flushed(20, false, seconds(57));
-            // Progress after a stall is life, so there is nothing to be answered.
+            // Progress after a stall is a sign of life, so no Pong is awaited.
             side.waits(seconds(57), seconds(87));
             side.pings(seconds(87));
             side.endpoint.flushed(30, false, seconds(87));
@@ -260,7 +260,7 @@ fn a_layer_below_that_passes_everything_on_changes_nothing() {
 }
 
 #[test]
-fn a_layer_below_that_writes_nothing_ends_it() {
+fn a_layer_below_that_writes_nothing_ends_the_connection() {
     let mut times = nothing();
     times.write = seconds(30);
     for role in ROLES {

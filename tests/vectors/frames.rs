@@ -69,7 +69,7 @@ fn frames_encoded() {
                 "start_text" => piece(true, false),
                 "start_binary" => piece(false, false),
                 "continue" if operation["expect"] == "api_error" => {
-                    // There is no such call: where no message is under way, a piece starts one.
+                    // There is no such call: a piece starts a message if none is under way.
                     assert_eq!(piece(is_text, false), Ok(()));
                     assert_eq!(run.sent()[0].opcode, 2);
                     return;
@@ -270,7 +270,7 @@ fn utf8() {
                 }
             }
         }
-        // The first bad byte fails the connection, in a frame that is still coming in, and in
+        // The first bad byte fails the connection, in a frame that is still arriving, and in
         // fragments of one byte each.
         let at = match v["fail_at"].as_u64() {
             Some(at) => at as usize,

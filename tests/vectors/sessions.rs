@@ -26,7 +26,7 @@ pub(crate) fn failure(run: &Run) -> Option<ProtocolError> {
     }
 }
 
-/// The events but for failures, which the vectors name apart.
+/// The events except failures, which the vectors list separately.
 fn events_json(events: &[Event<'_>]) -> Value {
     let events = events.iter().filter(|e| !matches!(e, Event::Failed(_)));
     events.map(event_json).collect()
@@ -85,7 +85,7 @@ fn sessions() {
                     && error == expect["error"]
                     && (clean.is_null() || *clean == end.as_ref().unwrap().is_clean())
                     && (code.is_null() || *code == end.as_ref().unwrap().close_code().0)
-                    // What broke a rule is how it ended.
+                    // The broken rule is also how it ended.
                     && end.as_ref().is_none_or(|end| match (failure(&run), end) {
                         (Some(error), End::Failed(end)) => error == *end,
                         (Some(_), _) => false,
@@ -102,9 +102,9 @@ fn sessions() {
 /// What a closing script drives.
 #[allow(clippy::large_enum_variant)]
 enum Machine {
-    /// A client, what it has sent after its request, and the key of that.
+    /// A client, what it has sent after its request, and the key of the request.
     Connecting(Endpoint, BytesMut, String),
-    /// It was given up before there was a connection, and ended so.
+    /// Ended before there was a connection.
     Aborted(End),
     Run(Run),
 }
@@ -145,7 +145,7 @@ fn connecting(mut endpoint: Endpoint, mut out: BytesMut, key: String, step: &Val
             // The transport is dropped.
             assert_eq!(
                 refused_at_eof(&mut endpoint),
-                HandshakeError::TransportEnded
+                HandshakeError::TransportEnded { received: 0 }
             );
             return Machine::Aborted(endpoint.end().unwrap());
         }
@@ -185,7 +185,7 @@ fn closing_scripts() {
                     machine = connecting(endpoint, out, key, step);
                     continue;
                 }
-                // No connection, so nothing was sent and nothing is clean.
+                // Without a connection nothing is sent, and the end is not clean.
                 Machine::Aborted(end) => {
                     assert_eq!(step["clean"].as_bool().unwrap_or(false), end.is_clean());
                     if let Some(code) = step["close_code"].as_u64() {
@@ -249,7 +249,7 @@ fn closing_scripts() {
             }
             if let Some(io) = step["io"].as_str() {
                 let now = run.ws.must_close_transport();
-                // The peer is the one to close the transport, and soon.
+                // The peer must close the transport, and soon.
                 let soon = !run.ws.is_open() && end.is_none();
                 match io {
                     "close_now" => assert!(now),

@@ -3,6 +3,7 @@
 //! Invariant: it says whose fault it is, and keeps its source.
 
 use sansocket::{CloseCode, End, SendError, SetupError};
+use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::{fmt, io};
 
@@ -35,7 +36,8 @@ pub enum Error {
     Send(SendError),
     /// The application's own URI, header field or extension is wrong; nothing was written.
     Setup(SetupError),
-    /// There is no transport: a name that does not resolve, a connection that is refused.
+    /// There is no transport: a name that does not resolve, a connection that is refused, a
+    /// certificate that is not trusted, too much time.
     Io(io::Error),
 }
 
@@ -81,6 +83,13 @@ impl From<SendError> for Error {
 impl From<SetupError> for Error {
     fn from(error: SetupError) -> Self {
         Self::Setup(error)
+    }
+}
+
+impl From<Infallible> for Error {
+    /// So that [`connect`](crate::connect()) takes requests as well as URIs.
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -21,7 +21,7 @@ use std::ops::Deref;
 /// assert_eq!(message.as_text(), Some("Grüße"));
 /// assert_eq!(Message::from(vec![1, 2]).as_bytes(), [1, 2]);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Message {
     /// Text (RFC 6455, section 5.6).
@@ -209,8 +209,51 @@ impl fmt::Display for Utf8 {
     }
 }
 
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Self::Text(_) => "Text",
+            Self::Binary(_) => "Binary",
+            Self::Ping(_) => "Ping",
+            Self::Pong(_) => "Pong",
+            Self::Close { code, reason } => {
+                return write!(f, "Close({code}, {} bytes)", reason.len());
+            }
+            Self::Piece(piece) => return piece.fmt(f),
+            Self::Prepared(prepared) => return prepared.fmt(f),
+        };
+        write!(f, "{kind}({} bytes)", self.as_bytes().len())
+    }
+}
+
 impl fmt::Debug for Utf8 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Utf8({} bytes)", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_debug_print_shows_no_payload() {
+        let data = || Bytes::from("sesame");
+        let reason = Utf8::from("sesame");
+        let code = CloseCode::NORMAL;
+        for message in [
+            Message::from("sesame"),
+            Message::Binary(data()),
+            Message::Ping(data()),
+            Message::Pong(data()),
+            Message::Close { code, reason },
+            Message::Prepared(Prepared::new("sesame")),
+        ] {
+            let shown = format!("{message:?} {message:#?}");
+            assert!(
+                shown.contains("6 bytes") && !shown.contains("sesame"),
+                "{shown}"
+            );
+        }
     }
 }

@@ -5,6 +5,8 @@
 use sansocket::{Config, Request, Response};
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "connect")]
+use std::time::Duration;
 
 /// What connections share: make it once, and lend it to each.
 ///
@@ -37,6 +39,19 @@ pub struct Options {
     /// One buffer serves all connections of a thread in turn. A large message grows it: to four times
     /// of what has arrived, and never beyond what is announced.
     pub max_read: usize,
+    /// For [`connect`](crate::connect()): how long it takes at most until there is a transport, with
+    /// name, TCP, proxy and TLS; 10 s. The opening handshake has its own time,
+    /// [`Times::handshake`](sansocket::Times::handshake).
+    #[cfg(feature = "connect")]
+    pub connect_timeout: Duration,
+    /// For [`connect`](crate::connect()): the proxy on the way; none.
+    #[cfg(feature = "connect")]
+    pub proxy: Option<crate::connect::Proxy>,
+    /// For [`connect`](crate::connect()): whom to trust, and a certificate of your own if a server
+    /// asks for one. `None`: the roots of the features `rustls-native-roots` and
+    /// `rustls-webpki-roots`.
+    #[cfg(feature = "rustls")]
+    pub tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
     http: Http,
 }
 
@@ -47,6 +62,12 @@ impl Default for Options {
             show_control: false,
             high_water: 64 << 10,
             max_read: 256 << 10,
+            #[cfg(feature = "connect")]
+            connect_timeout: Duration::from_secs(10),
+            #[cfg(feature = "connect")]
+            proxy: None,
+            #[cfg(feature = "rustls")]
+            tls: None,
             http: Http(None),
         }
     }

@@ -1,17 +1,18 @@
 //! One connection, from the opening handshake to its end: lines out, messages in.
 //!
-//! Invariant: a line leaves the client's hands only when it is written, so that it can go out on the next connection.
+//! Invariant: a line is kept until it is written, so that it can be sent on the next connection.
 
+use crate::ended::{Ended, Then};
 use crate::tls::tls_problem;
 use crate::transport::Transport;
-use crate::{Client, Ended, Incoming};
+use crate::{Client, Incoming};
 use bytes::BytesMut;
 use sansocket::{CloseCode, End, Endpoint, Event, Expired, HandshakeError, Input, Tick};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::mem;
 use std::time::{Duration, Instant};
 
-/// For a reply after the end of stdin.
+/// How long it waits for a reply after the end of stdin.
 const REPLY_TIME: Duration = Duration::from_secs(5);
 
 /// One connection, from the opening handshake to its end.
@@ -24,13 +25,13 @@ pub(crate) struct Conversation<'s, 'a> {
     out: BytesMut,
     /// The client's line is in `out`, or was.
     line_in_out: bool,
-    /// Messages sent less messages received: replies to wait for.
+    /// Messages sent minus messages received: the replies to wait for.
     unanswered: u64,
     last_activity: Instant,
     latency: Option<Duration>,
-    /// What the server's Close says.
+    /// The code and reason of the server's Close.
     reason: String,
-    /// How reading failed, if that was the end.
+    /// Why reading failed, if that was the end.
     read_error: Option<io::Error>,
 }
 
@@ -85,7 +86,9 @@ impl<'s, 'a> Conversation<'s, 'a> {
                     (self.client.line, self.client.line_asked) = (Some(line), false);
                 }
                 Ok(Incoming::EndOfLines(result)) => {
-                    result.map_err(|error| Ended(format!("reading stdin: {error}"), None))?;
+                    let ended =
+                        |error| Ended::trying_again(format!("reading stdin: {error}"), None);
+                    result.map_err(ended)?;
                     self.client.lines_ended = Some(Instant::now());
                 }
                 Ok(Incoming::Bytes(number, bytes)) if number == self.number => {
@@ -96,19 +99,19 @@ impl<'s, 'a> Conversation<'s, 'a> {
                     self.ws.receive_eof();
                 }
                 Ok(_) => {}  // of an earlier connection
-                Err(_) => {} // see what is due
+                Err(_) => {} // time to see what is due
             }
         }
     }
 
-    /// Writes what the server takes at once.
+    /// Writes as much as the socket takes at once.
     fn write_some(&mut self) {
         if self.transport.is_pending(&self.out) {
             let written = self
                 .transport
                 .write(&mut self.ws, &mut self.out, self.start);
             if written.is_err_and(|error| !common::is_temporary(&error)) {
-                self.transport.is_broken = true; // the reading thread tells of its end
+                self.transport.is_broken = true; // the reading thread reports the end
                 self.out.clear();
                 self.ws.flushed(0, false, self.start.elapsed());
             }
@@ -147,9 +150,10 @@ impl<'s, 'a> Conversation<'s, 'a> {
     /// Handles what came from the server.
     fn receive(&mut self, bytes: Vec<u8>) -> Result<(), Ended> {
         let now = self.start.elapsed();
-        let host = self.client.options.request.host();
+        let host = self.client.request.host();
         let plain = self.transport.decrypt(bytes);
-        let (mut plain, is_last) = plain.map_err(|error| Ended(tls_problem(&error, host), None))?;
+        let (mut plain, is_last) =
+            plain.map_err(|error| Ended::trying_again(tls_problem(&error, host), None))?;
         let mut input = Input(&mut plain);
         let before = mem::replace(&mut self.last_activity, Instant::now());
         while let Some(event) = self.ws.receive(&mut input, now, &mut self.out) {
@@ -176,10 +180,10 @@ impl<'s, 'a> Conversation<'s, 'a> {
         Ok(())
     }
 
-    /// What to say about the end, and whether another try is worth it.
+    /// The line about the end, and whether another try is worth it.
     fn end(&mut self, end: &End) -> Result<(), Ended> {
-        let request = &self.client.options.request;
-        let no_response = |why| format!("no response from {}: {why}", request.uri());
+        // Not the URI, whose query may hold a token.
+        let server = self.client.request.authority();
         let why = match end {
             End::Closed { code, by_peer }
                 if end.is_clean() && (*code == CloseCode::NORMAL || !by_peer) =>
@@ -193,21 +197,41 @@ impl<'s, 'a> Conversation<'s, 'a> {
                 let reason = format!("{} {}", code.0, self.reason.escape_debug());
                 format!("the server closed the connection: {}", reason.trim_end())
             }
-            End::Expired(Expired::Handshake) | End::Refused(HandshakeError::TransportEnded)
+            End::Expired(Expired::Handshake)
+            | End::Refused(HandshakeError::TransportEnded { .. })
                 if self.transport.is_handshaking() =>
             {
-                format!("no TLS with {}: it ended the connection", request.host())
+                format!("no TLS with {}: it ended the connection", server)
             }
-            End::Expired(Expired::Handshake) => no_response(ErrorKind::TimedOut.to_string()),
-            End::Refused(HandshakeError::TransportEnded) => {
-                let error = self.read_error.take();
-                no_response(error.map_or_else(|| "it ended".into(), |error| error.to_string()))
+            End::Expired(Expired::Handshake) => {
+                format!("{} did not answer in time", server)
+            }
+            End::Refused(HandshakeError::TransportEnded { received }) => {
+                let how = match received {
+                    0 => "without an answer".to_owned(),
+                    n => format!("in the middle of its answer, after {n} bytes"),
+                };
+                match self.read_error.take() {
+                    None => format!("{} closed the connection {how}", server),
+                    Some(error) => format!("{} broke off {how}: {error}", server),
+                }
+            }
+            End::Refused(HandshakeError::Refused(response))
+                if response.status / 100 == 3 && self.client.redirects > 0 =>
+            {
+                match self.client.request.redirected(response) {
+                    Ok(request) => {
+                        let (why, then) = (String::new(), Then::Redirect(Box::new(request)));
+                        return Err(Ended { why, then });
+                    }
+                    Err(error) => format!("{server} redirects, and that is not followed: {error}"),
+                }
             }
             End::Refused(error) => refusal(error),
             _ => end.to_string(),
         };
-        let again = self.client.backoff.after(end, self.start.elapsed());
-        Err(Ended(why, again))
+        let after = self.client.backoff.after(end, self.start.elapsed());
+        Err(Ended::trying_again(why, after))
     }
 }
 

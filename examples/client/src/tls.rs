@@ -1,4 +1,4 @@
-//! Whom to trust, and what to say of whom not.
+//! Which certificates to trust, and what to report about the others.
 
 use anyhow::{Context, Result, ensure};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -20,7 +20,7 @@ pub(crate) fn tls_config(cafile: Option<&Path>) -> Result<Arc<ClientConfig>> {
         }
     };
     let mut roots = RootCertStore::empty();
-    // A system may have some that are no good; the others will do.
+    // A system may have some that are not valid; the others are enough.
     let (good, _) = roots.add_parsable_certificates(certificates);
     ensure!(good > 0, "there is no certificate to trust in {place}");
     let config = ClientConfig::builder().with_root_certificates(roots);
@@ -49,7 +49,7 @@ pub(crate) fn tls_problem(error: &rustls::Error, host: &str) -> String {
             "has an unknown issuer: if you trust it, name its certificate with --cafile"
         }
         Bad::BadSignature => "is not signed by the one that --cafile names, which may be outdated",
-        // The type is that of a crate below rustls. `openssl req -x509` makes such certificates.
+        // The error's type is private to a crate below rustls. `openssl req -x509` makes such certificates.
         Bad::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
             "is one of a CA: the server needs one of its own, with basicConstraints=CA:FALSE"
         }

@@ -11,7 +11,7 @@ use std::time::Instant;
 pub(crate) struct Transport {
     pub(crate) tcp: TcpStream,
     tls: Option<ClientConnection>,
-    /// Writing has failed. What came before that is still to be read.
+    /// Writing has failed. What arrived before is still to be read.
     pub(crate) is_broken: bool,
 }
 
@@ -24,7 +24,7 @@ impl Transport {
         }
     }
 
-    /// What the bytes say that were read, and whether TLS says that they were the last.
+    /// Decrypts bytes that were read. Also returns whether TLS says that they were the last.
     pub(crate) fn decrypt(&mut self, bytes: Vec<u8>) -> Result<(Vec<u8>, bool), rustls::Error> {
         let Some(tls) = &mut self.tls else {
             return Ok((bytes, false));
@@ -34,7 +34,7 @@ impl Transport {
             let read = tls.read_tls(&mut bytes);
             read.map_err(|error| rustls::Error::General(error.to_string()))?;
             let result = tls.process_new_packets();
-            let _ = tls.reader().read_to_end(&mut plain); // until there is no more as yet
+            let _ = tls.reader().read_to_end(&mut plain); // an error says that nothing more has arrived
             if result.is_err() {
                 let _ = tls.write_tls(&mut self.tcp); // the alert that says so
             }
@@ -45,7 +45,7 @@ impl Transport {
         Ok((plain, false))
     }
 
-    /// Writes what the server takes at once.
+    /// Writes as much as the socket takes at once.
     pub(crate) fn write(
         &mut self,
         ws: &mut Endpoint,
@@ -78,9 +78,9 @@ impl Transport {
     /// Nothing more will be written.
     pub(crate) fn shut_down(&mut self) {
         if let Some(tls) = &mut self.tls {
-            tls.send_close_notify(); // again does nothing
+            tls.send_close_notify(); // calling it again does nothing
             let _ = tls.write_tls(&mut self.tcp);
         }
-        let _ = self.tcp.shutdown(Shutdown::Write); // again does no harm
+        let _ = self.tcp.shutdown(Shutdown::Write); // calling it again does no harm
     }
 }

@@ -1,19 +1,25 @@
 //! The command line of the example programs. The text that `--help` prints describes it, too.
 //!
-//! Invariant: an option is one exactly if the help has a line for it; it takes a value if that line says `<…>`.
+//! Invariant: an option exists if the help has a line for it; it takes a value if that line says `<…>`.
 
 use lexopt::{Arg, Error, Parser};
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::process::exit;
 use std::str::FromStr;
 
-/// The arguments of the program. Whatever is wrong with one is told on stderr, and ends the program.
-#[derive(Debug)]
+/// The arguments of the program. A wrong argument is reported on stderr, and ends the program.
 pub struct Arguments {
     help: String,
     /// Names and values; flags have an empty one.
     options: Vec<(String, String)>,
     positional: Option<String>,
+}
+
+impl fmt::Debug for Arguments {
+    /// Hides the values, which may be tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arguments").finish_non_exhaustive()
+    }
 }
 
 impl Arguments {
@@ -80,7 +86,7 @@ impl Arguments {
         value.unwrap_or_else(|_| self.not_text())
     }
 
-    /// An option as the help writes it: `--hurry <N>`.
+    /// An option as the help shows it: `--hurry <N>`.
     fn label(&self, name: &str) -> Option<&str> {
         self.help.lines().find_map(|line| {
             let line = line.trim_start();
@@ -95,7 +101,7 @@ impl Arguments {
         self.label(name).is_some()
     }
 
-    /// Whether this option is there.
+    /// Whether this option was given.
     pub fn flag(&self, name: &str) -> bool {
         self.once(name).is_some()
     }
@@ -106,7 +112,7 @@ impl Arguments {
         self.once(name).map(|value| self.parsed(label, value))
     }
 
-    /// The values of an option that may be there many times.
+    /// The values of an option that may be given many times.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         let these = self
             .options
@@ -115,7 +121,7 @@ impl Arguments {
         these.map(|(_, value)| &**value)
     }
 
-    /// The argument that is no option. `label` is its name in the help.
+    /// The argument that is not an option. `label` is its name in the help.
     pub fn positional<T: FromStr<Err: Display>>(&self, label: &str) -> Option<T> {
         let value = self.positional.as_ref();
         value.map(|value| self.parsed(label, value))
@@ -133,27 +139,27 @@ impl Arguments {
         value
     }
 
-    /// Parses a value: of the argument that has this name in the help.
+    /// Parses the value of the argument that has this name in the help.
     pub fn parsed<T: FromStr<Err: Display>>(&self, label: &str, value: &str) -> T {
-        value.parse().unwrap_or_else(|error| {
-            self.fail(&format!("invalid value '{value}' for '{label}': {error}"))
-        })
+        // Without the value, which may hold a token.
+        let value = value.parse();
+        value.unwrap_or_else(|error| self.fail(&format!("invalid value for '{label}': {error}")))
     }
 
-    /// These arguments are missing. `options` are those that go together, for the usage.
+    /// Ends the program because these arguments are missing. `options` are those that go together, for the usage.
     pub fn missing(&self, labels: &[&str], options: &[&str]) -> ! {
         let what = "the following required arguments were not provided:\n  ";
         self.used_with(&format!("{what}{}", labels.join("\n  ")), options)
     }
 
-    /// These two options are there, and may not be together. `options` are those that do, for the usage.
+    /// Ends the program because these two options exclude each other. `options` are those that go together, for the usage.
     pub fn conflict(&self, one: &str, other: &str, options: &[&str]) -> ! {
         let [one, other] = [one, other].map(|name| self.label(name).unwrap_or(name));
         let what = format!("the argument '{one}' cannot be used with '{other}'");
         self.used_with(&what, options)
     }
 
-    /// One of them is not UTF-8.
+    /// Ends the program because an argument is not UTF-8.
     pub fn not_text(&self) -> ! {
         self.misused("invalid UTF-8 was detected in one or more arguments")
     }
@@ -182,7 +188,7 @@ impl Arguments {
         self.used_with(what, &["[OPTIONS]"])
     }
 
-    /// The same; it is used with these options.
+    /// The same, with these options in the usage.
     fn used_with(&self, what: &str, options: &[&str]) -> ! {
         let usage = self.help.lines().find(|line| line.starts_with("Usage: "));
         let options: String = options.iter().map(|option| format!("{option} ")).collect();

@@ -1,31 +1,35 @@
 //! What the example programs share: their arguments, and how a server starts and stops.
 //!
-//! Invariant: nothing here knows of frames or messages: the loop is in the program that shows it.
+//! Invariant: nothing here knows frames or messages: the loop is in the program that shows it.
 
 mod arguments;
 mod stop;
+#[cfg(feature = "tokio")]
+mod tasks;
 mod threads;
 #[cfg(feature = "tls")]
 pub mod tls;
 
 pub use anyhow::{Context, Result};
 pub use arguments::Arguments;
-pub use stop::{is_stopping, on_stop, wake_to_stop};
+pub use stop::{is_stopping, on_stop, stop_time, wake_to_stop};
+#[cfg(feature = "tokio")]
+pub use tasks::{Stop, block_on, serve_in_tasks};
 pub use threads::serve_in_threads;
 
-use sansocket::{Config, Deflate, OriginPolicy};
+use sansocket::{Config, Deflate, End, OriginPolicy};
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
-/// What the arguments of an echo server say.
+/// An echo server's arguments.
 #[derive(Debug)]
 pub struct Server {
     /// Where to listen.
     pub address: SocketAddr,
     /// The settings of all its connections.
     pub config: Config,
-    /// For options that only this server has.
+    /// All arguments, for options that only this server has.
     pub arguments: Arguments,
 }
 
@@ -42,13 +46,16 @@ Arguments:
 Options:
       --max-message <BYTES>  The largest message that is taken [default: 16777216]
       --deflate              Accept permessage-deflate
+      --same-origin          Refuse web pages of another host or port
       --hurry <N>            Make every deadline N times shorter [default: 1]
 {options}  -h, --help                 Print help
 "
     ));
     let mut config = Config::default();
-    // An echo has no secrets, so pages of any site may connect. Yours should not say this.
-    config.origins = OriginPolicy::any();
+    if !arguments.flag("same-origin") {
+        // An echo has no secrets, so pages of any site may connect. Yours should not say this.
+        config.origins = OriginPolicy::any();
+    }
     config.deflate = arguments.flag("deflate").then(Deflate::default);
     config.settings.max_message_size = arguments.value("max-message").unwrap_or(16 << 20);
     config.times = config.times / arguments.value("hurry").unwrap_or(NonZeroU32::MIN).get();
@@ -65,7 +72,14 @@ pub fn announce(scheme: &str, address: SocketAddr) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {scheme}://{address}/")
 }
 
-/// Whether a read or write was only interrupted, or ran out of time.
+/// Tells the operator on stderr why a request was refused. How a connection ends is not worth a line.
+pub fn log(end: &End) {
+    if let End::Refused(why) = end {
+        let _ = writeln!(io::stderr(), "refused: {why}");
+    }
+}
+
+/// Whether a read or write was only interrupted, or reached its timeout.
 pub fn is_temporary(error: &io::Error) -> bool {
     use ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)

@@ -1,13 +1,13 @@
-//! The life of a server that has a thread for each connection.
+//! A server with a thread for each connection, from its start to its end.
 
-use crate::{Context, Result, Server, announce, is_stopping, wake_to_stop};
+use crate::{Context, Result, Server, announce, is_stopping, stop_time, wake_to_stop};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 /// Calls `serve` for each connection, on a thread of its own, until a signal comes. Then it waits until the connections are
-/// closed, which `serve` does when [`is_stopping`] says so.
+/// closed, which `serve` must do when [`is_stopping`] says so.
 pub fn serve_in_threads<R>(
     server: &Server,
     scheme: &str,
@@ -25,7 +25,7 @@ pub fn serve_in_threads<R>(
     while !is_stopping() {
         if let Ok((stream, _)) = listener.accept() {
             let (serve, guard) = (serve.clone(), guard.clone());
-            // Whatever happens to a connection ends only its own thread. If the system has no
+            // A panic or an error ends only the thread of its connection. If the system has no
             // thread left, the connection is dropped.
             let _ = thread::Builder::new().spawn(move || {
                 let _guard = guard;
@@ -37,6 +37,6 @@ pub fn serve_in_threads<R>(
         }
     }
     drop((listener, guard));
-    let _ = all_gone.recv_timeout(server.config.times.close * 2);
+    let _ = all_gone.recv_timeout(stop_time(&server.config));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The certificate of a TLS server: from files, or made now.
+//! The certificate of a TLS server: from files, or made at start.
 
 use crate::{Arguments, Context, Result};
 use rustls::ServerConfig;
@@ -50,7 +50,7 @@ struct Files {
 }
 
 impl Files {
-    /// Ends the program if they do not go together.
+    /// Ends the program if the arguments do not go together.
     fn new(arguments: &Arguments, is_tls: bool) -> Self {
         let file = |name| arguments.value::<PathBuf>(name);
         let (cert, key, write_ca) = (file("cert"), file("key"), file("write-ca"));

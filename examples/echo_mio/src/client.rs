@@ -10,8 +10,8 @@ use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
-/// Read at most this much of one client before the others have their turn: nearly every message is
-/// complete in it, and lent.
+/// The most that is read of one client before the others have their turn: nearly every message is
+/// complete in it, and so is lent.
 const MAX_READ: usize = 256 << 10;
 /// The same for a client whose last message was large: two of 1 MiB, and their headers.
 pub(crate) const MAX_LARGE_READ: usize = (2 << 20) + 64;
@@ -23,15 +23,15 @@ const LARGE: usize = 64 << 10;
 pub(crate) struct Client {
     stream: TcpStream,
     pub(crate) ws: Endpoint,
-    /// What is to be written. It holds no memory while it is empty.
+    /// The output. It holds no memory while it is empty.
     pub(crate) out: BytesMut,
-    /// How much is read at once.
+    /// The most that is read at once.
     max_read: usize,
-    /// Nothing comes after what can be read now.
+    /// The client has shut down writing: nothing follows what can be read now.
     pub(crate) is_ended: bool,
-    /// What the reactor tells of.
+    /// The readiness that the reactor reports.
     interest: Option<Interest>,
-    /// When its turn comes at the latest.
+    /// The latest time of its next turn.
     pub(crate) timer: Duration,
 }
 
@@ -49,7 +49,7 @@ impl Client {
         }
     }
 
-    /// Does everything that can be done now. Returns when to come back at the latest; `None`: it is
+    /// Does everything that can be done now. Returns the latest time of the next turn; `None` if it is
     /// over.
     pub(crate) fn turn(
         &mut self,
@@ -64,13 +64,16 @@ impl Client {
         let wake = match self.ws.tick(now, &mut self.out) {
             Tick::Wait(wake) => wake,
             Tick::ShutDown(wake) => {
-                let _ = self.stream.shutdown(Shutdown::Write); // again does no harm
+                let _ = self.stream.shutdown(Shutdown::Write); // calling it again does no harm
                 wake
             }
-            Tick::Done(_end) => return None,
+            Tick::Done(end) => {
+                common::log(&end);
+                return None;
+            }
         };
 
-        // Only while there is something to write, the reactor tells of room for it.
+        // The reactor reports room for output only while there is some.
         let interest = match self.out.is_empty() {
             true => Interest::READABLE,
             false => Interest::READABLE | Interest::WRITABLE,
@@ -81,7 +84,7 @@ impl Client {
             None => registry.register(&mut self.stream, token, interest),
         }
         .ok()?;
-        // Readiness is told only once: what was not read waits for the next turn.
+        // Readiness is reported only once: what was not read waits for the next turn.
         let wake = if more { Some(now) } else { wake };
         Some(wake.unwrap_or(Duration::MAX))
     }
@@ -96,7 +99,7 @@ impl Client {
                 return false;
             }
         };
-        // On Linux a buffer that is not full says that nothing is left but the end.
+        // On Linux a read that does not fill the buffer has emptied the socket.
         let more = n == self.max_read || self.is_ended || !cfg!(target_os = "linux");
         let mut input = Input(&mut buffer[..n]);
         while let Some(event) = self.ws.receive(&mut input, now, &mut self.out) {
@@ -119,7 +122,7 @@ impl Client {
         more
     }
 
-    /// Writes what the socket takes of `out` and the payload after it. The rest is in `out` then.
+    /// Writes what the socket takes of `out` and the payload after it; the rest goes into `out`.
     fn write(&mut self, mut payload: &[u8], now: Duration) {
         while !self.out.is_empty() || !payload.is_empty() {
             let parts = [IoSlice::new(&self.out), IoSlice::new(payload)];

@@ -1,6 +1,6 @@
 //! An echo server on one thread: a reactor (mio), and one read buffer for all connections.
 //!
-//!     cargo run --release -p echo_mio -- [ADDRESS] [--max-message BYTES] [--deflate] [--hurry N]
+//!     cargo run --release -p echo_mio -- [ADDRESS] [--max-message BYTES] [--deflate] [--same-origin] [--hurry N]
 //!
 //! Ctrl-C and SIGTERM close all connections with 1001 and end the program; a second one ends it at
 //! once. Each connection is an open file: for many the shell must allow it (`ulimit -n 20000`).
@@ -18,7 +18,7 @@ use std::io::ErrorKind;
 use std::mem;
 use std::time::{Duration, Instant};
 
-/// Not clients. Their tokens come after these, and each is used once.
+/// Not clients. The tokens of clients come after these, and none is used twice.
 const LISTENER: Token = Token(0);
 const STOP: Token = Token(1);
 
@@ -44,7 +44,7 @@ fn main() -> Result<()> {
     let (mut listener, mut accept_at) = (Some(listener), None);
     let mut clients: BTreeMap<Token, Box<Client>> = BTreeMap::new();
     let mut tokens = (STOP.0 + 1..).map(Token);
-    // When each client has its turn at the latest, and when everything is to be over.
+    // The latest time of each client's next turn, and when everything must be over.
     let mut timers: BTreeSet<(Duration, Token)> = BTreeSet::new();
     let mut ready = Vec::new();
     while listener.is_some() || !clients.is_empty() {
@@ -71,10 +71,10 @@ fn main() -> Result<()> {
 
         if ready.contains(&STOP) {
             if listener.take().is_none() {
-                return Ok(()); // a second signal, or the timer
+                return Ok(()); // the timer
             }
             accept_at = None;
-            timers.insert((now + config.times.close, STOP));
+            timers.insert((now + common::stop_time(&config), STOP));
             clients.retain(|_, client| {
                 let closed = client.ws.close(CloseCode::GOING_AWAY, "", &mut client.out);
                 closed != Err(SendError::NotYetOpen)
@@ -105,7 +105,7 @@ fn main() -> Result<()> {
                 }
                 let old = client.timer;
                 match turn {
-                    // Most bytes that come in only move the time on: an earlier timer may stay.
+                    // Most bytes that arrive only move the time forward: an earlier timer may stay.
                     Some(time) if now < old && old <= time => {}
                     Some(time) => {
                         timers.remove(&(old, token));

@@ -1,9 +1,9 @@
 //! An echo server with TLS: blocking `std::net` and rustls, a thread for each connection. Two
-//! protocol machines without I/O in a chain: bytes read go through TLS to the WebSocket, and what
-//! that has to say goes through TLS to the bytes written.
+//! protocol machines without I/O in a chain: bytes that are read go through TLS to the WebSocket, and what
+//! that answers goes through TLS to the bytes that are written.
 //!
 //!     cargo run --release -p echo_tls -- [ADDRESS] [--max-message BYTES] [--deflate]
-//!         [--hurry N] [--cert FILE --key FILE | --write-ca FILE]
+//!         [--same-origin] [--hurry N] [--cert FILE --key FILE | --write-ca FILE]
 //!
 //! A client has to trust the certificate:
 //!
@@ -28,7 +28,9 @@ const OPTIONS: &str =
 ";
 
 fn main() -> Result<()> {
-    let server = common::server("echo_tls", ABOUT, OPTIONS);
+    let mut server = common::server("echo_tls", ABOUT, OPTIONS);
+    // Pages that came without TLS may have been written by anybody on the way.
+    server.config.origins = server.config.origins.https_only();
     let (config, tls) = (
         server.config.clone(),
         common::tls::config(&server.arguments)?,
@@ -59,15 +61,16 @@ fn serve(mut tcp: TcpStream, tls: Arc<ServerConfig>, config: &Config) -> Result<
             Tick::Wait(wake) => wake,
             // First TLS says that this was all, then TCP.
             Tick::ShutDown(wake) => {
-                tls.send_close_notify(); // again does nothing
+                tls.send_close_notify(); // calling it again does nothing
                 if !tls.wants_write() {
-                    let _ = tcp.shutdown(Shutdown::Write); // again does no harm
+                    let _ = tcp.shutdown(Shutdown::Write); // calling it again does no harm
                 }
                 wake
             }
-            Tick::Done(_end) => {
+            Tick::Done(end) => {
+                common::log(&end);
                 tls.send_close_notify();
-                let _ = tls.write_tls(&mut tcp); // that, or the alert about what was wrong
+                let _ = tls.write_tls(&mut tcp); // `close_notify`, or an alert about an error
                 return Ok(());
             }
         };

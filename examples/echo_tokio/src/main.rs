@@ -1,7 +1,7 @@
-//! An echo server: tokio, a task for each connection; plain or with TLS.
+//! An echo server: tokio-sansocket, a task for each connection; plain or with TLS.
 //!
 //!     cargo run --release -p echo_tokio -- [ADDRESS] [--max-message BYTES] [--deflate]
-//!         [--hurry N] [--tls [--cert FILE --key FILE | --write-ca FILE]]
+//!         [--same-origin] [--hurry N] [--tls [--cert FILE --key FILE | --write-ca FILE]]
 //!
 //! Ctrl-C and SIGTERM close all connections with 1001. On `/count` another task sends numbers, as
 //! fast as the client reads them, while the connection echoes.
@@ -9,22 +9,14 @@
 //!     cargo run --release -p echo_tokio -- --tls --write-ca /tmp/ca.pem
 //!     cargo run --release -p client -- wss://localhost:9001/ --cafile /tmp/ca.pem
 
-mod client;
-mod inbox;
-mod transfer;
-
-use client::serve;
-use common::{Context, Result, Server};
-use sansocket::Config;
-use std::num::NonZeroUsize;
+use common::{Result, Stop};
+use std::io;
 use std::sync::Arc;
-use std::thread::available_parallelism;
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_sansocket::sansocket::CloseCode;
+use tokio_sansocket::tokio_rustls::{TlsAcceptor, TlsStream};
+use tokio_sansocket::{Error, MaybeTls, Options, Sender, WebSocket, accept};
 
 const ABOUT: &str = "An echo server: tokio, a task for each connection; plain or with TLS";
 const OPTIONS: &str =
@@ -36,76 +28,78 @@ const OPTIONS: &str =
 
 /// What all connections share.
 struct Shared {
-    config: Config,
+    options: Options,
     tls: Option<TlsAcceptor>,
 }
 
 fn main() -> Result<()> {
-    // With one core, no other thread could help.
-    let mut runtime = match available_parallelism() {
-        Ok(NonZeroUsize::MIN) => runtime::Builder::new_current_thread(),
-        _ => runtime::Builder::new_multi_thread(),
-    };
-    let runtime = runtime.enable_all().build()?;
-    runtime.block_on(listen(common::server("echo_tokio", ABOUT, OPTIONS)))
+    let server = common::server("echo_tokio", ABOUT, OPTIONS);
+    let tls = common::tls::config_if_wanted(&server.arguments)?.map(TlsAcceptor::from);
+    let (mut options, mut scheme) = (Options::from(server.config.clone()), "ws");
+    if tls.is_some() {
+        scheme = "wss";
+        // Pages that came without TLS may have been written by anybody on the way.
+        options.config.origins = options.config.origins.https_only();
+    }
+    let shared = Arc::new(Shared { options, tls });
+    common::serve_in_tasks(&server, scheme, move |tcp, stop| {
+        serve(tcp, shared.clone(), stop)
+    })
 }
 
-/// Serves all connections until a signal comes, and then to their end.
-async fn listen(server: Server) -> Result<()> {
-    let tls = common::tls::config_if_wanted(&server.arguments)?;
-    let scheme = if tls.is_some() { "wss" } else { "ws" };
-    let (config, tls) = (server.config, tls.map(TlsAcceptor::from));
-    let shared = Arc::new(Shared { config, tls });
-
-    // Every connection has a receiver: it hears when to stop, and is gone when that one is.
-    let (stop, mut stopping) = watch::channel(());
-    let stop = Arc::new(stop);
-    let signal = stop.clone();
-    common::on_stop(move || signal.send_replace(()))?;
-    let listener = TcpListener::bind(server.address)
-        .await
-        .with_context(|| format!("cannot listen on {}", server.address))?;
-    common::announce(scheme, listener.local_addr()?)?;
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stopping.changed() => break,
-        };
-        match accepted {
-            // Whatever happens to one connection ends only its own task.
-            Ok((stream, _)) => drop(tokio::spawn(accept(
-                stream,
-                shared.clone(),
-                stopping.clone(),
-            ))),
-            // Too many open files, for instance: wait until some are closed.
-            Err(_) => sleep(Duration::from_millis(50)).await,
-        }
+/// Serves one connection to its end.
+async fn serve(tcp: TcpStream, shared: Arc<Shared>, mut stop: Stop) -> Result<(), Error> {
+    let mut ws = tokio::select! {
+        opened = open(tcp, &shared) => opened?,
+        () = stop.stopped() => return Ok(()),
+    };
+    tokio::select! {
+        echoed = echo(&mut ws) => echoed,
+        () = stop.stopped() => ws.close(CloseCode::GOING_AWAY, "the server stops").await.map(drop),
     }
-    drop((listener, stopping));
-    // Each connection keeps to its own deadline; this one is for what they cannot know.
-    let _ = timeout(shared.config.times.close * 2, stop.closed()).await;
+}
+
+/// Does the TLS handshake, if there is one, and the opening handshake.
+async fn open(tcp: TcpStream, shared: &Shared) -> Result<WebSocket<MaybeTls>, Error> {
+    let stream = match &shared.tls {
+        None => MaybeTls::from(tcp),
+        // In memory of its own, so that a task without TLS is smaller.
+        Some(tls) => {
+            Box::pin(async {
+                let time = shared.options.config.times.handshake;
+                let stream = timeout(time, tls.accept(tcp)).await;
+                let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+                Ok::<_, Error>(MaybeTls::from(TlsStream::from(stream)))
+            })
+            .await?
+        }
+    };
+    let mut is_counting = false;
+    let opened = accept(stream, &shared.options, |request| {
+        is_counting = request.path() == "/count";
+        Ok(request)
+    });
+    let ws = opened.await.inspect_err(|error| {
+        error.end().into_iter().for_each(common::log);
+    })?;
+    if is_counting {
+        tokio::spawn(count(ws.sender()));
+    }
+    Ok(ws)
+}
+
+/// Sends back what comes.
+async fn echo(ws: &mut WebSocket<MaybeTls>) -> Result<(), Error> {
+    while let Some(message) = ws.recv().await? {
+        ws.send(message).await?;
+    }
     Ok(())
 }
 
-/// Does the TLS handshake, if there is one, and serves the connection to its end.
-async fn accept(
-    stream: TcpStream,
-    shared: Arc<Shared>,
-    mut stopping: watch::Receiver<()>,
-) -> Result<()> {
-    let start = Instant::now();
-    stream.set_nodelay(true)?;
-    let Some(tls) = &shared.tls else {
-        return serve(stream, &shared.config, start, stopping).await;
-    };
-    // In memory of its own, so that a task without TLS is smaller.
-    Box::pin(async {
-        let stream = tokio::select! {
-            stream = timeout(shared.config.times.handshake, tls.accept(stream)) => stream??,
-            _ = stopping.changed() => return Ok(()),
-        };
-        serve(stream, &shared.config, start, stopping).await
-    })
-    .await
+/// Sends numbers until the connection is closed.
+async fn count(sender: Sender) -> Result<(), Error> {
+    for i in 0_u64.. {
+        sender.send(i.to_string()).await?;
+    }
+    Ok(())
 }

@@ -17,17 +17,17 @@ const MAX_OUT: usize = 1 << 20;
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
     ws: Endpoint,
-    /// When its turn comes at the latest.
+    /// The latest time of its next turn.
     pub(crate) timer: Duration,
-    /// What is to be sent next. Neither this nor `sending` holds memory while it is empty.
+    /// The output to be sent next. Neither this nor `sending` holds memory while it is empty.
     out: BytesMut,
-    /// What the kernel sends, which it does while `is_sending`. For `ws` it is below `out`.
+    /// What the kernel sends while `is_sending`. For `ws` it is a layer below `out`.
     sending: BytesMut,
     pub(crate) is_sending: bool,
     pub(crate) is_receiving: bool,
-    /// Whether nothing more can come in.
+    /// Whether nothing more can arrive.
     is_eof: bool,
-    /// Whether it only waits for the kernel to be done with it.
+    /// Whether it only waits for the kernel to finish with it.
     pub(crate) is_done: bool,
 }
 
@@ -47,7 +47,7 @@ impl Client {
         }
     }
 
-    /// Takes what came in.
+    /// Handles what was received.
     pub(crate) fn received(&mut self, bytes: &mut [u8], now: Duration) {
         let (ws, out) = (&mut self.ws, &mut self.out);
         let mut input = Input(bytes);
@@ -62,7 +62,7 @@ impl Client {
         }
     }
 
-    /// Nothing more comes in.
+    /// Nothing more will arrive.
     pub(crate) fn ended(&mut self) {
         self.is_eof = true;
         self.ws.receive_eof();
@@ -82,7 +82,7 @@ impl Client {
         self.ws.flushed(n, !self.sending.is_empty(), now);
     }
 
-    /// Starts everything that can be done now. Returns when to come back at the latest; `None`:
+    /// Starts everything that can be done now. Returns the latest time of the next turn; `None` if
     /// it is over.
     pub(crate) fn turn(
         &mut self,
@@ -94,14 +94,17 @@ impl Client {
         let wake = match self.ws.tick(now, &mut self.out) {
             Tick::Wait(wake) => wake,
             Tick::ShutDown(wake) => {
-                let _ = self.stream.shutdown(Shutdown::Write); // again does no harm
+                let _ = self.stream.shutdown(Shutdown::Write); // calling it again does no harm
                 wake
             }
-            Tick::Done(_end) => return Ok(None),
+            Tick::Done(end) => {
+                common::log(&end);
+                return Ok(None);
+            }
         };
         if self.sending.is_empty() && !self.out.is_empty() {
             self.sending = mem::take(&mut self.out);
-            self.ws.flushed(0, true, now); // by hand it has left `out`
+            self.ws.flushed(0, true, now); // it has moved from `out` to the kernel
         }
         if !self.is_sending && !self.sending.is_empty() {
             let len = u32::try_from(self.sending.len()).unwrap_or(u32::MAX);

@@ -1,9 +1,9 @@
-//! An echo server on one thread and one io_uring: the kernel puts what comes in into buffers that
+//! An echo server on one thread and one io_uring: the kernel puts what it receives into buffers that
 //! all connections share, and there the protocol unmasks it.
 //!
-//!     cargo run --release -p echo_uring -- [ADDRESS] [--max-message BYTES] [--deflate] [--hurry N]
+//!     cargo run --release -p echo_uring -- [ADDRESS] [--max-message BYTES] [--deflate] [--same-origin] [--hurry N]
 //!
-//! It needs Linux 6.0. On another kernel, or in a sandbox that keeps io_uring shut, it says so and
+//! It needs Linux 6.0. On another kernel, or in a sandbox without io_uring, it says so and
 //! does nothing.
 
 #[cfg(target_os = "linux")]

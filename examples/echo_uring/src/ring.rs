@@ -8,16 +8,16 @@ use std::io;
 use std::slice;
 use std::time::Duration;
 
-/// How many buffers to read into there are, and how long each is.
+/// The number of buffers to read into, and the length of each.
 const BUFFERS: u16 = 64;
 pub(crate) const BUFFER_LEN: usize = 64 << 10;
-/// Not a client. Their numbers come after it, and each is used once.
+/// Not a client. The numbers of clients come after it, and none is used twice.
 pub(crate) const LISTENER: u64 = 0;
 /// What an operation does.
 pub(crate) const RECEIVE: u64 = 0;
 pub(crate) const SEND: u64 = 1;
 pub(crate) const OTHER: u64 = 2;
-/// What `enter` says when it was interrupted, when completions are to be taken first (EBUSY)
+/// What `enter` returns when it was interrupted, when completions must be taken first (EBUSY)
 /// and when its time is over (ETIME).
 const NO_ERRORS: [Option<i32>; 3] = [Some(4), Some(16), Some(62)];
 pub(crate) struct Ring {
@@ -41,7 +41,7 @@ impl Ring {
         Ok(ring)
     }
 
-    /// Begins an operation with the next `enter`. Its completion bears id and operation.
+    /// Starts an operation with the next `enter`. Its completion carries id and operation.
     pub(crate) fn start(
         &mut self,
         entry: squeue::Entry,
@@ -57,7 +57,7 @@ impl Ring {
         Ok(())
     }
 
-    /// Waits for so many completions, or until the time is over.
+    /// Waits for this many completions, or until the time is over.
     pub(crate) fn enter(&self, completions: usize, time: Duration) -> io::Result<()> {
         let time = Timespec::from(time);
         let wait = SubmitArgs::new().timespec(&time);
@@ -67,7 +67,7 @@ impl Ring {
         }
     }
 
-    /// Gives buffers to the kernel. It says nothing when it has them, only if it fails.
+    /// Gives buffers to the kernel, which reports only a failure.
     fn provide(&mut self, first: u16, count: u16) -> io::Result<()> {
         let bytes = self.buffers.wrapping_add(usize::from(first) * BUFFER_LEN);
         let provide = opcode::ProvideBuffers::new(bytes, BUFFER_LEN as i32, count, 0, first);
@@ -84,7 +84,7 @@ impl Ring {
     ) -> io::Result<()> {
         assert!(id < BUFFERS && len <= BUFFER_LEN);
         let bytes = self.buffers.wrapping_add(usize::from(id) * BUFFER_LEN);
-        // SAFETY: they lie in `buffers`, and until `provide` the kernel leaves them alone.
+        // SAFETY: the bytes are in `buffers`, and the kernel leaves them alone until `provide`.
         to(unsafe { slice::from_raw_parts_mut(bytes, len) });
         self.provide(id, 1)
     }

@@ -1,4 +1,4 @@
-//! The loop: operations that are done, clients that have a turn, timers.
+//! The loop: completed operations, the turns of clients, timers.
 //!
 //! Invariant: each client is in the timers once.
 
@@ -15,9 +15,9 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
-/// The kernel takes no endless time.
-const AT_LEAST: Duration = Duration::from_secs(3600);
-/// What a receive says when no buffer is left.
+/// The longest wait, as the kernel needs a limit.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
+/// What a receive returns when no buffer is left.
 const ENOBUFS: i32 = 105;
 pub(crate) fn run() -> Result<()> {
     let about = "An echo server on one thread and one io_uring, in the kernel's own buffers";
@@ -42,13 +42,13 @@ pub(crate) fn run() -> Result<()> {
     let clients: &mut BTreeMap<u64, Box<Client>> = Box::leak(Box::default());
     let mut last_id = LISTENER;
     let mut stop_at = None;
-    // When who has a turn at the latest: each is in it once.
+    // The latest time of each client's next turn; each client is in it once.
     let mut timers = BTreeSet::from([(Duration::ZERO, LISTENER)]);
     let mut ready = Vec::new();
     while stop_at.is_none_or(|time| start.elapsed() < time && !clients.is_empty()) {
         let first = timers.first().map(|(time, _)| *time);
         let wait = first.map(|time| time.saturating_sub(start.elapsed()));
-        ring.enter(1, wait.map_or(AT_LEAST, |wait| wait.min(AT_LEAST)))?;
+        ring.enter(1, wait.map_or(MAX_WAIT, |wait| wait.min(MAX_WAIT)))?;
         let now = start.elapsed();
         while let Some((_, id)) = timers.first().filter(|(time, _)| *time <= now) {
             ready.push(*id);
@@ -56,13 +56,14 @@ pub(crate) fn run() -> Result<()> {
         }
 
         if common::is_stopping() && stop_at.is_none() {
-            stop_at = Some(now + config.times.close);
-            timers.insert((now + config.times.close, LISTENER));
+            let time = now + common::stop_time(&config);
+            stop_at = Some(time);
+            timers.insert((time, LISTENER));
             clients.values_mut().for_each(|client| client.go_away());
             ready.extend(clients.keys());
         }
 
-        // What is done.
+        // Completed operations.
         let completions: Vec<_> = ring.ring.completion().collect();
         for done in completions {
             let (id, operation) = (done.user_data() / 4, done.user_data() % 4);
@@ -105,7 +106,7 @@ pub(crate) fn run() -> Result<()> {
             }
         }
 
-        // What is to be done.
+        // The turns of clients.
         for id in ready.drain(..) {
             if id == LISTENER && stop_at.is_none() {
                 let accept = opcode::AcceptMulti::new(Fd(listener.as_raw_fd()));
@@ -115,7 +116,7 @@ pub(crate) fn run() -> Result<()> {
                 continue;
             };
             match client.turn(id, &mut ring, now)? {
-                // Most bytes that come in only move the time on: an earlier timer may stay.
+                // Most bytes that arrive only move the time forward: an earlier timer may stay.
                 Some(time) if client.timer > now && client.timer <= time => {}
                 Some(time) => {
                     timers.remove(&(client.timer, id));
@@ -124,7 +125,7 @@ pub(crate) fn run() -> Result<()> {
                 }
                 None => {
                     timers.remove(&(client.timer, id));
-                    // What the kernel still uses is kept until it says that it is done.
+                    // What the kernel still uses is kept until the kernel reports that it is done.
                     if !client.is_receiving && !client.is_sending {
                         clients.remove(&id);
                     } else if !mem::replace(&mut client.is_done, true) {

@@ -7,8 +7,9 @@ use crate::connection::Connection;
 use crate::deflate::{Deflate, Params, Window};
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extension::Extension;
+use crate::handshake::fault::{FieldFault, ParamFault};
 use crate::handshake::setup_error::SetupError;
-use alloc::string::{String, ToString};
+use core::borrow::Borrow;
 
 const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
 const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
@@ -53,11 +54,14 @@ impl Deflate {
     ///
     /// let mut client = Deflate::default();
     /// client.server_max_window_bits = Some(8);
-    /// let answer = Deflate::default().accept(&[client.offer()]).expect("a good offer");
+    /// let answer = Deflate::default().accept([client.offer()]).expect("a good offer");
     /// assert_eq!(answer.to_string(), "permessage-deflate; server_max_window_bits=8");
     /// ```
     #[must_use]
-    pub fn accept(&self, offered: &[Extension]) -> Option<Extension> {
+    pub fn accept(
+        &self,
+        offered: impl IntoIterator<Item = impl Borrow<Extension>>,
+    ) -> Option<Extension> {
         let params = offers(offered).find_map(|offer| answer(self, offer))?;
         let bits = params.client_max_window_bits;
         Some(match bits {
@@ -85,16 +89,27 @@ impl Deflate {
         let answer = match (answers.next(), answers.next()) {
             (None, _) => return Ok(None),
             (Some(answer), None) => answer,
-            (Some(_), Some(_)) => return Err(HandshakeError::Extensions),
+            (Some(_), Some(_)) => return Err(HandshakeError::Extensions(FieldFault::Duplicate)),
         };
-        let params = params_of(answer).ok_or(HandshakeError::Extensions)?;
+        let params = read(answer, Hint::Forbidden)
+            .map_err(BadParam::error)?
+            .params;
         // Which offer was accepted does not matter, only that there is one that fits.
-        let is_offered = offers(offered).any(|offer| fits(&params, &offer));
+        let not_offered = Some((Self::NAME, ParamFault::NotOffered));
+        let mut misfit = offers(offered).fold(not_offered, |found, offer| {
+            found.and_then(|_| misfit(&params, &offer))
+        });
         let own = params.client_max_window_bits.unwrap_or(Window::MAX);
-        if is_offered && own >= Window::nearest(self.min_window_bits) {
-            Ok(Some(answer.clone()))
-        } else {
-            Err(HandshakeError::Extensions)
+        if misfit.is_none() && own < Window::nearest(self.min_window_bits) {
+            misfit = Some((CLIENT_MAX_WINDOW_BITS, ParamFault::TooSmall));
+        }
+        match misfit {
+            None => Ok(Some(answer.clone())),
+            Some((name, fault)) => {
+                let mut found = answer.params().filter(|(other, _)| *other == name);
+                let value = found.next().and_then(|(_, value)| value);
+                Err(BadParam { name, value, fault }.error())
+            }
         }
     }
 }
@@ -127,7 +142,9 @@ pub(super) fn params_of(answer: &Extension) -> Option<Params> {
     if !is_deflate(answer) {
         return None;
     }
-    read(answer, Hint::Forbidden).map(|element| element.params)
+    read(answer, Hint::Forbidden)
+        .ok()
+        .map(|element| element.params)
 }
 
 fn is_deflate(element: &Extension) -> bool {
@@ -135,14 +152,30 @@ fn is_deflate(element: &Extension) -> bool {
 }
 
 /// The valid offers of permessage-deflate, in order.
-fn offers(offered: &[Extension]) -> impl Iterator<Item = Element> {
-    let offers = offered.iter().filter(|element| is_deflate(element));
-    offers.filter_map(|element| read(element, Hint::Allowed))
+fn offers(
+    offered: impl IntoIterator<Item = impl Borrow<Extension>>,
+) -> impl Iterator<Item = Element> {
+    let offers = offered.into_iter();
+    let offers = offers.filter(|element| is_deflate(element.borrow()));
+    offers.filter_map(|element| read(element.borrow(), Hint::Allowed).ok())
 }
 
-/// The value of a parameter.
-fn digits(window: Window) -> String {
-    window.bits().to_string()
+/// The values of the parameters for windows: 8 to 15 without sign or leading zero (RFC 7692, section
+/// 7.1.2).
+const WINDOW_BITS: [(Window, &str); 8] = [
+    (Window::Bits8, "8"),
+    (Window::Bits9, "9"),
+    (Window::Bits10, "10"),
+    (Window::Bits11, "11"),
+    (Window::Bits12, "12"),
+    (Window::Bits13, "13"),
+    (Window::Bits14, "14"),
+    (Window::Bits15, "15"),
+];
+
+fn digits(window: Window) -> &'static str {
+    let found = WINDOW_BITS.iter().find(|(other, _)| *other == window);
+    found.map_or("", |(_, digits)| digits)
 }
 
 /// An offer or an answer, read.
@@ -160,49 +193,68 @@ enum Hint {
     Forbidden,
 }
 
-/// The parameters of an element; `None` if one is unknown, occurs twice, or has a value that it
-/// must not have (RFC 7692, section 7).
-fn read(element: &Extension, hint: Hint) -> Option<Element> {
+/// A parameter that breaks a rule.
+struct BadParam<'e> {
+    name: &'e str,
+    value: Option<&'e str>,
+    fault: ParamFault,
+}
+
+impl BadParam<'_> {
+    fn error(self) -> HandshakeError {
+        let Self { name, value, fault } = self;
+        let param = match value {
+            Some(value) => [name, "=", value].concat(),
+            None => name.into(),
+        };
+        let param = param.into();
+        HandshakeError::Extensions(FieldFault::Param { param, fault })
+    }
+}
+
+/// The parameters of an element. It is an error if one is unknown, occurs twice, or has a value that
+/// it must not have (RFC 7692, section 7).
+fn read(element: &Extension, hint: Hint) -> Result<Element, BadParam<'_>> {
     let mut params = Params::default();
     let mut knows_client_max_window_bits = false;
     for (name, value) in element.params() {
-        let is_repeated = match name {
-            SERVER_NO_CONTEXT_TAKEOVER if value.is_none() => {
+        let bad = |fault| BadParam { name, value, fault };
+        let is_repeated = match (name, value) {
+            (SERVER_NO_CONTEXT_TAKEOVER, None) => {
                 core::mem::replace(&mut params.server_no_context_takeover, true)
             }
-            CLIENT_NO_CONTEXT_TAKEOVER if value.is_none() => {
+            (CLIENT_NO_CONTEXT_TAKEOVER, None) => {
                 core::mem::replace(&mut params.client_no_context_takeover, true)
             }
-            SERVER_MAX_WINDOW_BITS => {
-                let bits = Some(window_bits(value?)?);
+            (SERVER_NO_CONTEXT_TAKEOVER | CLIENT_NO_CONTEXT_TAKEOVER, Some(_)) => {
+                return Err(bad(ParamFault::Value));
+            }
+            (SERVER_MAX_WINDOW_BITS, value) => {
+                let bits = Some(window_bits(value).map_err(bad)?);
                 core::mem::replace(&mut params.server_max_window_bits, bits).is_some()
             }
-            CLIENT_MAX_WINDOW_BITS => {
+            (CLIENT_MAX_WINDOW_BITS, value) => {
                 if value.is_some() || hint == Hint::Forbidden {
-                    params.client_max_window_bits = Some(window_bits(value?)?);
+                    params.client_max_window_bits = Some(window_bits(value).map_err(bad)?);
                 }
                 core::mem::replace(&mut knows_client_max_window_bits, true)
             }
-            _ => return None,
+            _ => return Err(bad(ParamFault::Unknown)),
         };
         if is_repeated {
-            return None;
+            return Err(bad(ParamFault::Repeated));
         }
     }
-    Some(Element {
+    Ok(Element {
         params,
         knows_client_max_window_bits,
     })
 }
 
-/// 8 to 15 without sign or leading zero (RFC 7692, section 7.1.2).
-fn window_bits(value: &str) -> Option<Window> {
-    match value {
-        "8" | "9" | "10" | "11" | "12" | "13" | "14" | "15" => {
-            value.parse().ok().map(Window::nearest)
-        }
-        _ => None,
-    }
+fn window_bits(value: Option<&str>) -> Result<Window, ParamFault> {
+    let value = value.ok_or(ParamFault::NoValue)?;
+    let found = WINDOW_BITS.iter().find(|(_, digits)| *digits == value);
+    found.map(|(window, _)| *window).ok_or(ParamFault::Value)
 }
 
 /// A server's answer to an offer, if it can accept that.
@@ -235,17 +287,23 @@ fn answer(deflate: &Deflate, offer: Element) -> Option<Params> {
     (own >= Window::nearest(deflate.min_window_bits)).then_some(params)
 }
 
-/// Whether these parameters are an answer to this offer.
-fn fits(answer: &Params, offer: &Element) -> bool {
+/// The parameter for which these are no answer to this offer.
+fn misfit(answer: &Params, offer: &Element) -> Option<(&'static str, ParamFault)> {
     let asked = &offer.params;
-    let window_fits = match (asked.server_max_window_bits, answer.server_max_window_bits) {
-        (None, _) => true,
-        (Some(asked), Some(agreed)) => agreed <= asked,
-        (Some(_), None) => false,
-    };
-    window_fits
-        && (answer.server_no_context_takeover || !asked.server_no_context_takeover)
-        && (answer.client_max_window_bits.is_none() || offer.knows_client_max_window_bits)
+    match (asked.server_max_window_bits, answer.server_max_window_bits) {
+        (Some(_), None) => return Some((SERVER_MAX_WINDOW_BITS, ParamFault::Missing)),
+        (Some(asked), Some(agreed)) if agreed > asked => {
+            return Some((SERVER_MAX_WINDOW_BITS, ParamFault::NotOffered));
+        }
+        _ => {}
+    }
+    if asked.server_no_context_takeover && !answer.server_no_context_takeover {
+        return Some((SERVER_NO_CONTEXT_TAKEOVER, ParamFault::Missing));
+    }
+    if answer.client_max_window_bits.is_some() && !offer.knows_client_max_window_bits {
+        return Some((CLIENT_MAX_WINDOW_BITS, ParamFault::NotOffered));
+    }
+    None
 }
 
 /// The element with these parameters, except `client_max_window_bits`.

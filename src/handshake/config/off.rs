@@ -5,7 +5,7 @@
 
 use crate::connection::Session;
 use crate::handshake::error::HandshakeError;
-use crate::handshake::extension::Extension;
+use crate::handshake::extension::{Extension, Extensions};
 
 #[derive(Clone, Debug, Default)]
 pub(in crate::handshake) struct Negotiator;
@@ -15,7 +15,7 @@ impl Negotiator {
         None
     }
 
-    pub(in crate::handshake) const fn accept(&self, _: &[Extension]) -> Option<Extension> {
+    pub(in crate::handshake) const fn accept(&self, _: &Extensions) -> Option<Extension> {
         None
     }
 
@@ -28,5 +28,9 @@ impl Negotiator {
         Ok(None)
     }
 
-    pub(in crate::handshake) const fn apply(&self, _: &Extension, _: &Session) {}
+    #[allow(
+        clippy::needless_pass_by_ref_mut,
+        reason = "the shape of the one above"
+    )]
+    pub(in crate::handshake) const fn apply(&self, _: &Extension, _: &mut Session) {}
 }

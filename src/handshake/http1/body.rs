@@ -49,7 +49,7 @@ impl BodyReader {
         }
         let coding = headers.get_all("transfer-encoding").next();
         let framing = match (coding, length) {
-            _ if status == 204 || status == 304 => Framing::Complete,
+            _ if status < 200 || status == 204 || status == 304 => Framing::Complete,
             (Some(coding), _) if coding.trim_ascii().eq_ignore_ascii_case(b"chunked") => {
                 Framing::ChunkLine(Vec::new())
             }
@@ -57,7 +57,7 @@ impl BodyReader {
             (None, Once::Found(Some(0))) => Framing::Complete,
             (None, Once::Found(Some(length))) => Framing::Length(length),
             // RFC 9112, section 6.3: a wrong length is beyond recovery.
-            (None, Once::Found(None) | Once::Repeated) => Framing::Broken,
+            (None, Once::Found(None) | Once::Repeated(_)) => Framing::Broken,
         };
         Self {
             body: Vec::new(),
@@ -121,6 +121,10 @@ impl BodyReader {
 
 /// What follows a line with the size of a chunk, once it is complete (RFC 9112, section 7.1).
 fn after_chunk_line(line: &[u8]) -> Option<Framing> {
+    if !line.ends_with(b"\n") && line.len() < MAX_CHUNK_LINE {
+        // Once for each line: reading it at each byte would take quadratic time.
+        return None;
+    }
     // The line end after a chunk's data comes first, if there was one.
     let size = line.strip_prefix(b"\r\n").unwrap_or(line);
     match httparse::parse_chunk_size(size) {
@@ -128,7 +132,6 @@ fn after_chunk_line(line: &[u8]) -> Option<Framing> {
         Ok(httparse::Status::Complete((_, 0))) => Some(Framing::Complete),
         Ok(httparse::Status::Complete((_, size))) => Some(Framing::Chunk(size)),
         Ok(httparse::Status::Partial) if line.len() < MAX_CHUNK_LINE => None,
-        _ if line == b"\r" || line == b"\r\n" => None,
         _ => Some(Framing::Broken),
     }
 }

@@ -5,8 +5,9 @@
 
 use crate::frame::Input;
 use crate::handshake::error::HandshakeError;
+use crate::handshake::fault::LineFault;
 use crate::handshake::headers::{Field, Headers};
-use crate::handshake::token::is_token;
+use crate::handshake::token::is_token_byte;
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
@@ -40,6 +41,17 @@ struct Progress {
     after_cr: bool,
 }
 
+impl Progress {
+    /// The error for the next byte, or for a CR before it.
+    const fn malformed(&self, fault: LineFault) -> HandshakeError {
+        HandshakeError::Malformed {
+            line: self.lines + 1,
+            at: self.line_len,
+            fault,
+        }
+    }
+}
+
 /// A head: its first line and its fields.
 #[derive(Debug)]
 pub(in crate::handshake) struct Head {
@@ -49,9 +61,8 @@ pub(in crate::handshake) struct Head {
 
 impl Head {
     /// The request line or status line.
-    pub(in crate::handshake) fn first_line(&self) -> Result<&str, HandshakeError> {
-        core::str::from_utf8(self.headers.part(&self.first_line))
-            .map_err(|_| HandshakeError::Malformed { line: 1 })
+    pub(in crate::handshake) fn first_line(&self) -> &[u8] {
+        self.headers.part(&self.first_line)
     }
 }
 
@@ -60,7 +71,8 @@ impl HeadReader {
         Self {
             kept: Vec::new(),
             progress: Progress::default(),
-            max_size,
+            // Places in a head have 32 bits.
+            max_size: max_size.min(u32::MAX as usize),
             max_headers,
         }
     }
@@ -76,6 +88,8 @@ impl HeadReader {
         };
         let mut head = mem::take(&mut self.kept);
         head.extend_from_slice(input.take(len));
+        // The application may keep it for long.
+        head.shrink_to_fit();
         let lines = mem::take(&mut self.progress).lines;
         parse(head, lines).map(Some)
     }
@@ -135,10 +149,9 @@ impl HeadReader {
             (b'\r', false) => now.after_cr = true,
             // A line ends with CR and LF, and has no control bytes but tabs (RFC 9112, section
             // 2.2, and RFC 9110, section 5.5): decided here in the strict way.
-            (_, true) | (0..=8 | 10..=31 | 127, false) => {
-                let line = now.lines + 1;
-                return Err(HandshakeError::Malformed { line });
-            }
+            (_, true) => return Err(now.malformed(LineFault::BareCr)),
+            (b'\n', false) => return Err(now.malformed(LineFault::BareLf)),
+            (0..=8 | 11..=31 | 127, false) => return Err(now.malformed(LineFault::Control(byte))),
             _ => now.line_len += 1,
         }
         Ok(false)
@@ -151,11 +164,10 @@ fn parse(bytes: Vec<u8>, lines: usize) -> Result<Head, HandshakeError> {
     while let Some(rest) = head.strip_prefix(b"\r\n") {
         head = rest;
     }
-    // Every CR of a head is before an LF.
+    // Every CR of a head is before an LF, and there is at least one.
     let first_len = head.iter().position(|&byte| byte == b'\r');
-    let first_len = first_len.ok_or(HandshakeError::Malformed { line: 1 })?;
-    let (first_line, fields) = head.split_at(first_len);
-    let fields = fields.split_at(2).1;
+    let (first_line, fields) = head.split_at(first_len.unwrap_or(head.len()));
+    let fields = fields.strip_prefix(b"\r\n").unwrap_or_default();
 
     // Most heads have no more fields than these, and need no memory for them.
     let (mut few, mut many) = ([httparse::EMPTY_HEADER; 24], Vec::new());
@@ -168,8 +180,7 @@ fn parse(bytes: Vec<u8>, lines: usize) -> Result<Head, HandshakeError> {
     };
     let Ok(httparse::Status::Complete((_, parsed))) = httparse::parse_headers(fields, parsed)
     else {
-        let line = 2 + plain_fields(fields);
-        return Err(HandshakeError::Malformed { line });
+        return Err(broken_field(fields));
     };
     // Places in the head instead of copies. An empty part may lie elsewhere.
     let place = |part: &[u8]| {
@@ -177,7 +188,7 @@ fn parse(bytes: Vec<u8>, lines: usize) -> Result<Head, HandshakeError> {
         if part.is_empty() {
             0..0
         } else {
-            start..start + part.len()
+            start as u32..(start + part.len()) as u32
         }
     };
     let fields = parsed.iter().map(|field| Field {
@@ -186,21 +197,42 @@ fn parse(bytes: Vec<u8>, lines: usize) -> Result<Head, HandshakeError> {
     });
     let (first_line, fields) = (place(first_line), fields.collect());
     Ok(Head {
-        first_line,
+        first_line: first_line.start as usize..first_line.end as usize,
         headers: Headers::of_head(bytes, fields),
     })
 }
 
-/// The number of lines before the first that is no field: a token, a colon, and any value.
-fn plain_fields(fields: &[u8]) -> usize {
-    let is_field = |line: &&[u8]| {
-        let name = line.split(|&byte| byte == b':').next();
-        name.is_some_and(is_token)
+/// The error for the first line that is no field: a token, a colon, and any value.
+#[cold]
+fn broken_field(fields: &[u8]) -> HandshakeError {
+    let lines = fields.split(|&byte| byte == b'\n').zip(2..);
+    let mut faults = lines.filter_map(|(text, line)| {
+        let (at, fault) = line_fault(text.strip_suffix(b"\r").unwrap_or(text))?;
+        Some(HandshakeError::Malformed { line, at, fault })
+    });
+    let error = faults.next();
+    debug_assert!(error.is_some(), "the parser and this know the same rules");
+    error.unwrap_or(HandshakeError::Malformed {
+        line: 2,
+        at: 0,
+        fault: LineFault::NoColon,
+    })
+}
+
+/// What is wrong with a line that is to be a field, and where.
+fn line_fault(line: &[u8]) -> Option<(usize, LineFault)> {
+    let at = line.iter().position(|&byte| !is_token_byte(byte));
+    let (name, rest) = line.split_at(at.unwrap_or(line.len()));
+    let fault = match rest {
+        [b':', ..] if !name.is_empty() => return None,
+        [b' ' | b'\t', ..] if name.is_empty() => LineFault::Folded,
+        [b' ' | b'\t', ..] if rest.trim_ascii_start().starts_with(b":") => {
+            LineFault::SpaceBeforeColon
+        }
+        [byte, ..] => LineFault::Name(*byte),
+        [] => LineFault::NoColon,
     };
-    fields
-        .split(|&byte| byte == b'\n')
-        .take_while(is_field)
-        .count()
+    Some((name.len(), fault))
 }
 
 /// The number of bytes before the first control byte. Eight are looked at in one step.

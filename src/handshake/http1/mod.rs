@@ -5,5 +5,6 @@
 pub(super) mod body;
 pub(super) mod head;
 pub(super) mod request_line;
+pub(super) mod response;
 pub(super) mod status_line;
 mod version;

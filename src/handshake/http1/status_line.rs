@@ -4,20 +4,27 @@
 
 use super::version::http_version;
 use crate::handshake::error::HandshakeError;
+use crate::handshake::fault::LineFault;
 
-/// Reads version and status; the words after them mean nothing.
-pub(in crate::handshake) fn status_line(line: &str) -> Result<u16, HandshakeError> {
-    const MALFORMED: HandshakeError = HandshakeError::Malformed { line: 1 };
-    let (version, rest) = line.split_once(' ').ok_or(MALFORMED)?;
-    let (status, _) = rest.split_once(' ').unwrap_or((rest, ""));
-    let (major, minor) = http_version(version).ok_or(MALFORMED)?;
-    let [
-        hundreds @ b'1'..=b'9',
-        tens @ b'0'..=b'9',
-        ones @ b'0'..=b'9',
-    ] = *status.as_bytes()
+/// Reads version and status; the words after them, in any encoding, mean nothing.
+pub(in crate::handshake) fn status_line(line: &[u8]) -> Result<u16, HandshakeError> {
+    let malformed = |at| HandshakeError::Malformed {
+        line: 1,
+        at,
+        fault: LineFault::StatusLine,
+    };
+    let mut words = line.split(|&byte| byte == b' ');
+    let version = words.next().unwrap_or_default();
+    let (major, minor) = http_version(version).ok_or_else(|| malformed(0))?;
+    let Some(
+        &[
+            hundreds @ b'1'..=b'9',
+            tens @ b'0'..=b'9',
+            ones @ b'0'..=b'9',
+        ],
+    ) = words.next()
     else {
-        return Err(MALFORMED);
+        return Err(malformed(line.len().min(version.len() + 1)));
     };
     let status = [hundreds, tens, ones]
         .iter()

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the answer is made from the text of the key, not from what the text decodes to.
 
-use alloc::string::String;
+use crate::handshake::fault::FieldFault;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1_smol::Sha1;
@@ -11,49 +11,35 @@ use sha1_smol::Sha1;
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// The length of a `Sec-WebSocket-Key`: 16 bytes in base64.
-pub(crate) const KEY_LEN: usize = 24;
+pub(in crate::handshake) const KEY_LEN: usize = 24;
 
-/// Returns the `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455,
-/// section 4.2.2).
-///
-/// ```
-/// use sansocket::negotiation::accept_key;
-///
-/// assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-/// ```
-#[must_use]
-pub fn accept_key(key: impl AsRef<[u8]>) -> String {
-    accept_of(key.as_ref()).map(char::from).iter().collect()
-}
+/// The length of a `Sec-WebSocket-Accept`: a SHA-1 hash in base64.
+pub(in crate::handshake) const ACCEPT_LEN: usize = 28;
 
-/// [`accept_key`] without an allocation.
-pub(crate) fn accept_of(key: &[u8]) -> [u8; 28] {
+/// The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455, section 4.2.2).
+pub(in crate::handshake) fn accept_of(key: &[u8]) -> [u8; ACCEPT_LEN] {
     let mut sha1 = Sha1::new();
     sha1.update(key);
     sha1.update(GUID);
     encode(&sha1.digest().bytes())
 }
 
-/// Whether this is a `Sec-WebSocket-Key`: 16 bytes in base64 (RFC 6455, section 4.2.1).
+/// The key that this value is: 16 bytes in base64 (RFC 6455, section 4.2.1). A wrong one is not
+/// shown, only its length.
 ///
 /// Base64 with padding (RFC 4648, section 4) has 22 digits for them. The four bits that are left
 /// over may be set: RFC 6455 itself once printed such a key (erratum 3150).
-///
-/// ```
-/// use sansocket::negotiation::is_valid_key;
-///
-/// assert!(is_valid_key("dGhlIHNhbXBsZSBub25jZQ=="));
-/// assert!(!is_valid_key("dGhlIHNhbXBsZQ=="));
-/// ```
-#[must_use]
-pub fn is_valid_key(key: impl AsRef<[u8]>) -> bool {
+pub(super) fn valid_key(value: &[u8]) -> Result<[u8; KEY_LEN], FieldFault> {
     let is_digit = |b: &u8| b.is_ascii_alphanumeric() || *b == b'+' || *b == b'/';
-    let digits = key.as_ref().strip_suffix(b"==");
-    digits.is_some_and(|digits| digits.len() == 22 && digits.iter().all(is_digit))
+    let value = value.trim_ascii();
+    let digits = value.strip_suffix(b"==").unwrap_or_default();
+    let key = value.try_into().ok();
+    let key = key.filter(|_| digits.len() == 22 && digits.iter().all(is_digit));
+    key.ok_or(FieldFault::Length(value.len()))
 }
 
 /// The `Sec-WebSocket-Key` for a nonce (RFC 6455, section 4.1).
-pub(crate) fn key_of(nonce: &[u8; 16]) -> [u8; KEY_LEN] {
+pub(in crate::handshake) fn key_of(nonce: &[u8; 16]) -> [u8; KEY_LEN] {
     encode(nonce)
 }
 

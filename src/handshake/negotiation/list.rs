@@ -3,22 +3,38 @@
 //! Invariant: several lines of a list are one list, and several lines of anything else are an
 //! error.
 
+use crate::handshake::fault::FieldFault;
+
 /// A field that may occur once, as far as a pass over the fields has found it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Once<T> {
     #[default]
     Absent,
     Found(T),
-    /// It occurs more than once.
-    Repeated,
+    /// It occurs this many times.
+    Repeated(usize),
 }
 
 impl<T> Once<T> {
     pub(crate) fn found(&mut self, value: T) {
         *self = match self {
             Self::Absent => Self::Found(value),
-            Self::Found(_) | Self::Repeated => Self::Repeated,
+            Self::Found(_) => Self::Repeated(2),
+            Self::Repeated(times) => Self::Repeated(*times + 1),
         };
+    }
+
+    /// The value of a field that must be there once.
+    pub(crate) fn once(self) -> Result<T, FieldFault> {
+        self.at_most_once()?.ok_or(FieldFault::Missing)
+    }
+
+    pub(crate) fn at_most_once(self) -> Result<Option<T>, FieldFault> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Found(value) => Ok(Some(value)),
+            Self::Repeated(times) => Err(FieldFault::Repeated(times)),
+        }
     }
 }
 

@@ -9,18 +9,23 @@
     reason = "these are helpers of tests"
 )]
 
+pub mod deadlines;
+pub mod peer;
 #[path = "../../support/mod.rs"]
 pub mod support;
 
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore};
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-/// When something that must come will never come. No deadline that a test waits for is so long,
+/// What has not come after this time never comes. No deadline that a test waits for is this long,
 /// however busy the machine is.
 pub const NEVER: Duration = Duration::from_secs(20);
 
@@ -35,13 +40,23 @@ pub fn example(name: &str) -> Command {
     }
     path.push(name);
     assert!(path.exists(), "`cargo test --workspace` makes {path:?}");
-    Command::new(path)
+    let mut command = Command::new(path);
+    // Of whoever runs the tests.
+    for proxy in ["http_proxy", "https_proxy", "no_proxy"] {
+        command.env_remove(proxy).env_remove(proxy.to_uppercase());
+    }
+    command
 }
 
 /// Starts one of the echo servers; it and its URL. `None` if there is nothing to do for it here.
 pub fn start(name: &str, arguments: &[&str]) -> Option<(Child, String)> {
     let mut command = example(name);
     command.arg("127.0.0.1:0").args(arguments);
+    launch(command)
+}
+
+/// The same with a command of one's own.
+fn launch(mut command: Command) -> Option<(Child, String)> {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap())
@@ -66,6 +81,13 @@ impl Server {
         Self::try_start(name, arguments).unwrap()
     }
 
+    /// Starts one by a command of one's own: with variables of the environment, for instance.
+    pub fn launch(command: Command) -> Self {
+        let (child, url) = launch(command).unwrap();
+        let child = Some(child);
+        Self { child, url }
+    }
+
     /// `None` if there is nothing to do for it here.
     pub fn try_start(name: &str, arguments: &[&str]) -> Option<Self> {
         let (child, url) = start(name, arguments)?;
@@ -74,12 +96,12 @@ impl Server {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> &str {
+    pub fn address(&self) -> SocketAddr {
         let (_, address) = self.url.split_once("://").unwrap();
-        address.trim_end_matches('/')
+        address.trim_end_matches('/').parse().unwrap()
     }
 
-    fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.child.as_ref().unwrap().id()
     }
 
@@ -92,7 +114,7 @@ impl Server {
         Some(std::fs::read_to_string(path).expect("the server is there"))
     }
 
-    /// How many files, sockets among them, it has open.
+    /// The number of files that it has open, sockets among them.
     pub fn files(&self) -> usize {
         if !cfg!(target_os = "linux") {
             return 0;
@@ -110,18 +132,18 @@ impl Server {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    /// How many bytes of memory it had at most so far.
+    /// The most bytes of memory that it has had so far.
     pub fn memory(&self) -> usize {
         self.status("VmHWM:") << 10
     }
 
-    /// How long it has been computing.
+    /// The processor time that it has used.
     pub fn computed(&self) -> Duration {
         let Some(stat) = self.proc("stat") else {
             return Duration::ZERO;
         };
-        let behind_name = stat.rsplit(')').next().unwrap();
-        let fields: Vec<_> = behind_name.split_whitespace().collect();
+        let after_name = stat.rsplit(')').next().unwrap();
+        let fields: Vec<_> = after_name.split_whitespace().collect();
         let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
         Duration::from_millis(ticks * 10)
     }
@@ -145,7 +167,15 @@ impl Server {
     }
 }
 
-fn signal(id: u32, signal: &str) {
+/// Whether a signal has stopped the process.
+pub fn is_stopped(id: u32) -> bool {
+    let state = Command::new("ps")
+        .args(["-o", "state=", "-p", &id.to_string()])
+        .output();
+    state.unwrap().stdout.starts_with(b"T")
+}
+
+pub fn signal(id: u32, signal: &str) {
     let status = Command::new("kill")
         .args([signal, &id.to_string()])
         .status();
@@ -195,6 +225,15 @@ pub fn start_tls(server: (&str, &[&str]), arguments: &[&str]) -> (Server, TempFi
     (Server::start(server.0, &all), ca)
 }
 
+/// A client that trusts this certificate.
+pub fn trusting(ca: &TempFile) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    let trusted = CertificateDer::from_pem_file(ca.path()).unwrap();
+    roots.add(trusted).unwrap();
+    let config = ClientConfig::builder().with_root_certificates(roots);
+    Arc::new(config.with_no_client_auth())
+}
+
 /// Runs what `std` has no stable way to do.
 pub fn in_tokio<T>(future: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -221,53 +260,4 @@ pub fn is_misused(output: &Output, about: &str) {
     );
     assert!(stderr.contains(about), "{stderr}");
     assert!(!stderr.contains("panicked"), "{stderr}");
-}
-
-/// A frame of a server: its first byte and its payload.
-pub type Frame = (u8, Vec<u8>);
-
-/// A client by hand, over whatever it has for a transport.
-pub trait Client {
-    /// Sends a frame with this first byte.
-    fn send(&mut self, first: u8, payload: &[u8]);
-
-    /// The next bytes, so many.
-    fn exactly(&mut self, len: usize) -> Vec<u8>;
-
-    /// The next frame.
-    fn frame(&mut self) -> Frame {
-        let header = self.exactly(2);
-        let len = match header[1] {
-            126 => u16::from_be_bytes(self.exactly(2).try_into().unwrap()).into(),
-            127 => u64::from_be_bytes(self.exactly(8).try_into().unwrap()) as usize,
-            len => len.into(),
-        };
-        (header[0], self.exactly(len))
-    }
-
-    /// The next message; Pings before it are answered.
-    fn message(&mut self) -> Frame {
-        loop {
-            let (first, payload) = self.frame();
-            match first {
-                0x89 => self.send(0x8a, &payload),
-                first => return (first, payload),
-            }
-        }
-    }
-
-    /// The code of the Close frame that comes next.
-    #[track_caller]
-    fn close_code(&mut self) -> u16 {
-        let (first, payload) = self.message();
-        assert_eq!(first, 0x88, "a Close frame");
-        u16::from_be_bytes(*payload.first_chunk().unwrap())
-    }
-
-    /// A message goes there and back.
-    #[track_caller]
-    fn echo(&mut self) {
-        self.send(0x81, b"still here");
-        assert_eq!(self.message(), (0x81, b"still here".to_vec()));
-    }
 }

@@ -3,13 +3,15 @@
 //!
 //! Invariant: every wait here is for an event, with a time limit only in case it never comes.
 
+#[path = "client/ways.rs"]
+mod ways;
+
 use example_tests::support::*;
 use example_tests::{
     NEVER, Server, TLS_SERVERS, TempFile, complains, example, in_tokio, is_misused, start_tls,
 };
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use sansocket::Role;
-use sansocket::negotiation::accept_key;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
@@ -53,7 +55,7 @@ impl Client {
         self.stdin = None;
     }
 
-    /// It says that it tries again, and after how many seconds.
+    /// The client reports that it tries again; returns after how many seconds.
     #[track_caller]
     fn tries_again(&self) -> f64 {
         let line = self.stderr.next();
@@ -61,7 +63,7 @@ impl Client {
         time.trim().trim_end_matches(" s").parse().unwrap()
     }
 
-    /// All that is left of its output, when it ends by itself.
+    /// The rest of its output, once it has ended by itself.
     fn output(mut self) -> Output {
         Output {
             stdout: self.stdout.rest(),
@@ -78,7 +80,7 @@ impl Drop for Client {
     }
 }
 
-/// The lines that a program says, each with its end.
+/// The lines that a program prints, each with its line end.
 struct Lines(Receiver<Vec<u8>>);
 
 impl Lines {
@@ -98,7 +100,7 @@ impl Lines {
         String::from_utf8(self.0.recv_timeout(NEVER).expect("a line")).unwrap()
     }
 
-    /// Those up to the end.
+    /// All lines up to the end.
     #[track_caller]
     fn rest(&self) -> Vec<u8> {
         let mut rest = Vec::new();
@@ -117,7 +119,7 @@ impl Lines {
 /// Runs the client to its end.
 fn client(arguments: &[&str], stdin: &str) -> Output {
     let mut client = Client::start(arguments);
-    // From a thread of its own, for while the client writes its lines must be read.
+    // From another thread: the client's output must be read while it gets its lines.
     let (mut pipe, lines) = (client.stdin.take().unwrap(), stdin.to_owned());
     let writer = thread::spawn(move || {
         let _ = pipe.write_all(lines.as_bytes()); // it may have ended with an error
@@ -127,7 +129,7 @@ fn client(arguments: &[&str], stdin: &str) -> Output {
     output
 }
 
-/// It did what it was to do, has said these lines and has nothing to complain about.
+/// It succeeded, printed these lines, and reported nothing else.
 #[track_caller]
 fn succeeds(output: &Output, lines: &str) {
     assert!(output.status.success(), "{output:?}");
@@ -161,7 +163,7 @@ impl Host {
         Self { url, connections }
     }
 
-    /// The next connection, whose request has come.
+    /// The next connection, whose request has arrived.
     #[track_caller]
     fn accept(&self) -> Peer {
         let stream = self.connections.recv_timeout(NEVER);
@@ -187,10 +189,10 @@ impl Host {
     }
 }
 
-/// A port that nobody listens on, and that nobody else gets.
+/// A port on which nobody listens, and which nobody else can take.
 fn port() -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
-    // There is room for little on the way, so that the client notices what is not taken.
+    // The kernel holds few bytes, so that the client notices what is not read.
     socket.set_recv_buffer_size(1 << 16).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     socket
@@ -250,7 +252,7 @@ impl Peer {
         (header[0], xor(&self.exactly(len), key))
     }
 
-    /// It says this line.
+    /// The client sends this line.
     #[track_caller]
     fn says(&mut self, line: &str) {
         let (first, payload) = self.frame();
@@ -258,14 +260,14 @@ impl Peer {
         assert!(payload == line.as_bytes(), "{} bytes", payload.len());
     }
 
-    /// Closes, and takes the answer.
+    /// Closes, and receives the answer.
     #[track_caller]
     fn close(&mut self, code: u16) {
         self.send(0x88, &code.to_be_bytes());
         assert_eq!(self.frame(), (0x88, code.to_be_bytes().to_vec()));
     }
 
-    /// It closes because all is done, and gets the answer.
+    /// The client closes because everything is done, and gets the answer.
     #[track_caller]
     fn closes(&mut self) {
         assert_eq!(self.frame(), (0x88, b"\x03\xe8".to_vec()));
@@ -301,7 +303,7 @@ fn more_lines_than_buffers_hold_come_back() {
 }
 
 #[test]
-fn what_the_server_says_is_said_at_once() {
+fn messages_of_the_server_are_printed_at_once() {
     let host = Host::new();
     let mut client = Client::start(&[&host.url]);
     let mut peer = host.open();
@@ -320,11 +322,11 @@ fn what_the_server_says_is_said_at_once() {
 // ---- arguments ----
 
 #[test]
-fn a_bad_argument_is_told() {
+fn a_bad_argument_is_reported() {
     let url = "ws://localhost/";
     for (arguments, about) in [
         (&["http://localhost/"][..], "ws://"),
-        (&["ws://"], "ws://"),
+        (&["ws://"], "host"),
         (&[url, url], "unexpected argument"),
         (&[url, "--nonsense"], "--nonsense"),
         (&[url, "--header", "no colon"], "Name: value"),
@@ -345,14 +347,46 @@ fn a_bad_argument_is_told() {
         (&[url, "--keepalive", "inf"], "--keepalive"),
         (&[url, "--latency"], "--keepalive"),
         (&[url, "--cafile", "x"], "wss://"),
+        (&[url, "--proxy"], "--proxy"),
+        (&[url, "--proxy", "https://a"], "--proxy"),
+        (&[url, "--proxy", "http://"], "--proxy"),
+        (&[url, "--follow", "x"], "--follow"),
     ] {
         is_misused(&client(arguments, "hello\n"), about);
     }
 }
 
+#[test]
+fn an_error_shows_no_secret_of_the_url() {
+    let nobody = url(&port());
+    let address = nobody.strip_prefix("ws://").unwrap();
+    for url in [
+        "ws://me:sesame@a b/",
+        "sesame",
+        "ws://a/#sesame",
+        "ws://a:sesame/",
+    ] {
+        let output = client(&[url], "");
+        is_misused(&output, "<URL>");
+        assert!(
+            !String::from_utf8_lossy(&output.stderr).contains("sesame"),
+            "{output:?}"
+        );
+    }
+    let output = client(&[&format!("ws://me:sesame@{address}?sesame")], "");
+    complains(&output, address.trim_end_matches('/'));
+    assert!(
+        !String::from_utf8_lossy(&output.stderr).contains("sesame"),
+        "{output:?}"
+    );
+    let mut help = example("client");
+    let help = help.env("WS_URL", "ws://a/?sesame").arg("--help").output();
+    assert!(!String::from_utf8_lossy(&help.unwrap().stdout).contains("sesame"));
+}
+
 #[cfg(unix)]
 #[test]
-fn an_argument_that_is_no_text_is_told() {
+fn an_argument_that_is_not_text_is_reported() {
     let argument = std::os::unix::ffi::OsStrExt::from_bytes(b"ws://\xff");
     let argument: &std::ffi::OsStr = argument;
     is_misused(&example("client").arg(argument).output().unwrap(), "UTF-8");
@@ -369,7 +403,7 @@ fn the_url_may_come_from_the_environment() {
 }
 
 #[test]
-fn the_request_asks_for_what_the_arguments_say() {
+fn the_request_follows_the_arguments() {
     let host = Host::new();
     let mut arguments = vec![&*host.url];
     let _client = Client::start(&arguments);
@@ -388,15 +422,30 @@ fn the_request_asks_for_what_the_arguments_say() {
     assert!(extensions.starts_with("permessage-deflate"), "{extensions}");
 }
 
+/// What stands before the `@` of a URL is sent, decoded, and is in no message.
+#[test]
+fn the_user_and_the_password_of_a_url_are_sent() {
+    let host = Host::new();
+    let url = host.url.replace("ws://", "ws://us%40er:p%3Aw@");
+    let client = Client::start(&[&url]);
+    let peer = host.accept();
+    assert_eq!(peer.field("Authorization"), "Basic dXNAZXI6cDp3");
+    peer.refuse("401 Unauthorized");
+    let output = client.output();
+    complains(&output, "401");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains("us%40er") && !said.contains("p:w"), "{said}");
+}
+
 // ---- servers that do not serve ----
 
 #[test]
-fn a_server_that_is_not_there_is_one_line() {
+fn a_missing_server_is_reported_in_one_line() {
     complains(&client(&[&url(&port())], ""), "cannot connect");
 }
 
 #[test]
-fn a_refusal_is_one_line_with_the_status() {
+fn a_refusal_is_reported_in_one_line_with_the_status() {
     let host = Host::new();
     for (answer, about) in [
         (
@@ -418,7 +467,11 @@ fn a_refusal_is_one_line_with_the_status() {
             "Sec-WebSocket-Accept",
         ),
         ("SSH-2.0-OpenSSH\r\n\r\n", "HTTP"),
-        ("", "ended"),
+        ("", "closed the connection without an answer"),
+        (
+            "HTTP/1.1 10",
+            "closed the connection in the middle of its answer, after 11 bytes",
+        ),
     ] {
         let client = Client::start(&[&host.url]);
         host.accept().write(answer);
@@ -440,10 +493,10 @@ fn lines_come_back_over_tls() {
     }
 }
 
-/// What a certificate is made of, for the host in the URLs of these tests.
+/// The parameters of a certificate for the host in the URLs of these tests.
 fn certificate() -> CertificateParams {
     let mut made = CertificateParams::new(["127.0.0.1".into()]).unwrap();
-    // Another one than that of the certificates which the servers make themselves.
+    // Another name than that of the certificates which the servers make.
     made.distinguished_name.push(DnType::CommonName, "a test");
     made
 }
@@ -458,7 +511,7 @@ fn start_with(made: &CertificateParams) -> (Server, TempFile) {
 }
 
 #[test]
-fn a_certificate_that_is_no_good_is_one_line_that_says_why() {
+fn a_bad_certificate_is_reported_in_one_line_that_says_why() {
     let mut expired = certificate();
     expired.not_after = date_time_ymd(2001, 2, 3);
     let mut early = certificate();
@@ -473,14 +526,14 @@ fn a_certificate_that_is_no_good_is_one_line_that_says_why() {
         (of_ca, "CA:FALSE"),
     ] {
         let (server, cert) = start_with(&made);
-        // It will be no better next time.
+        // Another try would end in the same way.
         let arguments = [&server.url, "--cafile", cert.path(), "--reconnect"];
         complains(&client(&arguments, "hello\n"), about);
     }
 }
 
 #[test]
-fn a_certificate_of_a_ca_that_is_trusted_is_good() {
+fn a_certificate_of_a_trusted_ca_is_accepted() {
     let mut of_ca = CertificateParams::default();
     of_ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let (ca_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
@@ -494,11 +547,11 @@ fn a_certificate_of_a_ca_that_is_trusted_is_good() {
 }
 
 #[test]
-fn an_unknown_issuer_is_one_line_that_names_cafile() {
+fn an_unknown_issuer_is_reported_in_one_line_that_names_cafile() {
     let (_, trusted) = start_with(&certificate());
     for server in TLS_SERVERS {
         let (server, _) = start_tls(server, &[]);
-        // These are all that the system trusts, so that the test is the same everywhere.
+        // The system trusts only these, so that the test is the same everywhere.
         let mut command = example("client");
         command.env_remove("SSL_CERT_DIR");
         command.env("SSL_CERT_FILE", trusted.path());
@@ -509,7 +562,7 @@ fn an_unknown_issuer_is_one_line_that_names_cafile() {
 }
 
 #[test]
-fn a_cafile_of_a_former_run_is_one_line_that_says_so() {
+fn a_cafile_of_an_earlier_run_is_reported_in_one_line() {
     let (former, ca) = start_tls(TLS_SERVERS[0], &[]);
     drop(former);
     let (server, _) = start_tls(TLS_SERVERS[0], &[]);
@@ -519,7 +572,7 @@ fn a_cafile_of_a_former_run_is_one_line_that_says_so() {
 }
 
 #[test]
-fn a_cafile_without_a_certificate_is_one_line_that_names_it() {
+fn a_cafile_without_a_certificate_is_reported_in_one_line() {
     let gone = TempFile::new("").path().to_owned();
     let no_certificate = [
         "",
@@ -537,7 +590,7 @@ fn a_cafile_without_a_certificate_is_one_line_that_names_it() {
 }
 
 #[test]
-fn a_server_that_speaks_no_tls_is_one_line() {
+fn a_server_without_tls_is_reported_in_one_line() {
     let (_, ca) = start_with(&certificate());
     let server = Server::start("echo_server", &[]);
     let url = server.url.replace("ws://", "wss://");
@@ -545,7 +598,7 @@ fn a_server_that_speaks_no_tls_is_one_line() {
 }
 
 #[test]
-fn a_server_that_ends_the_tls_handshake_is_one_line() {
+fn a_server_that_ends_the_tls_handshake_is_reported_in_one_line() {
     let (_, ca) = start_with(&certificate());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("wss://{}/", listener.local_addr().unwrap());
@@ -557,7 +610,7 @@ fn a_server_that_ends_the_tls_handshake_is_one_line() {
 }
 
 #[test]
-fn a_server_that_speaks_only_tls_is_one_line() {
+fn a_server_that_speaks_only_tls_is_reported_in_one_line() {
     for server in TLS_SERVERS {
         let (server, _) = start_tls(server, &[]);
         let url = server.url.replace("wss://", "ws://");
@@ -570,7 +623,7 @@ fn a_server_that_speaks_only_tls_is_one_line() {
 /// Ends of a connection, from its request on.
 type Ends = [fn(Peer)];
 
-/// After these another try may end otherwise.
+/// After these another try may end in another way.
 const PASSING: &Ends = &[
     |peer| peer.refuse("503 Service Unavailable"),
     |peer| peer.refuse("429 Too Many Requests"),
@@ -590,7 +643,7 @@ const PASSING: &Ends = &[
     },
 ];
 
-/// After these it would end alike.
+/// After these it would end in the same way.
 const FINAL: &Ends = &[
     |peer| peer.refuse("401 Unauthorized"),
     |peer| peer.refuse("404 Not Found"),
@@ -604,7 +657,7 @@ const FINAL: &Ends = &[
 ];
 
 #[test]
-fn an_end_that_may_pass_is_worth_another_try() {
+fn after_a_temporary_end_it_tries_again() {
     let host = Host::new();
     for end in PASSING {
         let client = Client::start(&[&host.url, "--reconnect"]);
@@ -616,7 +669,7 @@ fn an_end_that_may_pass_is_worth_another_try() {
 }
 
 #[test]
-fn without_reconnect_any_end_that_the_client_did_not_want_is_the_end() {
+fn without_reconnect_it_ends_after_any_end_that_it_did_not_want() {
     let host = Host::new();
     for end in PASSING.iter().chain(FINAL) {
         let client = Client::start(&[&host.url]);
@@ -626,7 +679,7 @@ fn without_reconnect_any_end_that_the_client_did_not_want_is_the_end() {
 }
 
 #[test]
-fn an_end_that_will_not_pass_is_the_end() {
+fn after_a_permanent_end_it_does_not_try_again() {
     let host = Host::new();
     for end in FINAL {
         let client = Client::start(&[&host.url, "--reconnect"]);
@@ -636,7 +689,7 @@ fn an_end_that_will_not_pass_is_the_end() {
 }
 
 #[test]
-fn a_server_that_says_that_all_is_done_is_believed() {
+fn after_a_close_with_1000_it_does_not_try_again() {
     let host = Host::new();
     let client = Client::start(&[&host.url, "--reconnect"]);
     let mut peer = host.open();
@@ -647,7 +700,7 @@ fn a_server_that_says_that_all_is_done_is_believed() {
 }
 
 #[test]
-fn the_time_that_the_server_asks_for_is_waited_for() {
+fn it_waits_as_long_as_the_server_asks() {
     let host = Host::new();
     let client = Client::start(&[&host.url, "--reconnect"]);
     host.accept().refuse("503 X\r\nRetry-After: 100");
@@ -655,7 +708,7 @@ fn the_time_that_the_server_asks_for_is_waited_for() {
 }
 
 #[test]
-fn after_a_refusal_lines_are_said_on_the_next_connection() {
+fn after_a_refusal_lines_are_sent_on_the_next_connection() {
     let host = Host::new();
     let mut client = Client::start(&[&host.url, "--reconnect"]);
     client.say("one");
@@ -673,7 +726,7 @@ fn after_a_refusal_lines_are_said_on_the_next_connection() {
 }
 
 #[test]
-fn a_server_that_is_not_there_yet_is_found_later() {
+fn a_server_that_starts_late_is_found() {
     let port = port();
     let mut client = Client::start(&[&url(&port), "--reconnect"]);
     client.say("hello");
@@ -683,18 +736,18 @@ fn a_server_that_is_not_there_yet_is_found_later() {
 }
 
 #[test]
-fn a_line_that_comes_after_the_end_is_said_on_the_next_connection() {
+fn a_line_after_the_end_is_sent_on_the_next_connection() {
     let host = Host::new();
     let mut client = Client::start(&[&host.url, "--reconnect"]);
     let mut peer = host.open();
     peer.close(1012);
-    client.say("kept"); // nothing can be said on this connection any more
+    client.say("kept"); // nothing can be sent on this connection any more
     drop(peer);
     host.open().says("kept");
 }
 
 #[test]
-fn a_line_that_is_cut_off_is_said_as_a_whole_on_the_next_connection() {
+fn a_line_that_was_cut_off_is_sent_completely_on_the_next_connection() {
     let line = "x".repeat(16 << 20);
     let host = Host::new();
     let mut client = Client::start(&[&host.url, "--reconnect"]);
@@ -706,28 +759,28 @@ fn a_line_that_is_cut_off_is_said_as_a_whole_on_the_next_connection() {
 }
 
 #[test]
-fn a_line_that_was_said_is_not_said_again() {
+fn a_line_that_was_sent_is_not_sent_again() {
     let host = Host::new();
     let mut client = Client::start(&[&host.url, "--reconnect"]);
     client.say("one");
     let mut peer = host.open();
     peer.says("one");
     drop(peer);
-    // Only here again: a line that is said before it has noticed may go the way of the connection.
+    // Only now: a line sent before it has noticed the end may be lost with the connection.
     let mut peer = host.open();
     client.say("two");
     peer.says("two");
 }
 
 #[test]
-fn when_all_is_said_there_is_nothing_to_come_back_for() {
+fn when_everything_is_sent_it_does_not_come_back() {
     let host = Host::new();
     let mut client = Client::start(&[&host.url, "--reconnect", "--keepalive", "0.1"]);
     client.say("the last one");
     client.end_lines();
     let mut peer = host.open();
     peer.says("the last one");
-    // Meanwhile it sees that this was the last one.
+    // Meanwhile it sees that this was the last line.
     for _ in 0..10 {
         assert_eq!(peer.frame().0, 0x89);
         peer.send(0x8a, b"");
@@ -739,7 +792,7 @@ fn when_all_is_said_there_is_nothing_to_come_back_for() {
 // ---- silence ----
 
 #[test]
-fn after_silence_comes_a_ping_and_its_pong_tells_the_latency() {
+fn after_silence_a_ping_is_sent_and_its_pong_tells_the_latency() {
     let host = Host::new();
     let arguments = [&*host.url, "--keepalive", "0.3", "--latency"];
     let client = Client::start(&arguments);
@@ -790,9 +843,9 @@ fn only_the_first_pong_that_answers_the_ping_tells_the_latency() {
     }
 }
 
-/// This one takes the client's 5 s for a reply.
+/// It takes the 5 s that the client waits for a reply.
 #[test]
-fn a_pong_is_no_reply_to_wait_for() {
+fn a_pong_is_not_the_reply_that_the_client_waits_for() {
     let host = Host::new();
     let mut client = Client::start(&[&host.url, "--keepalive", "1"]);
     client.say("hello");

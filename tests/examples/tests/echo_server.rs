@@ -3,73 +3,37 @@
 //!
 //! Invariant: every wait here is for an event, with a time limit only in case it never comes.
 
+use example_tests::peer::{Client, Peer};
 use example_tests::support::*;
 use example_tests::{Server, example, is_misused};
 use sansocket::Role;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::io::Read;
+use std::net::TcpListener;
 
-/// A connection to it.
-fn connect(server: &Server) -> TcpStream {
-    let stream = TcpStream::connect(server.address()).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
-    stream
-}
-
-/// A connection whose opening handshake is done.
-fn open(server: &Server) -> TcpStream {
-    let mut stream = connect(server);
-    stream.write_all(REQUEST.as_bytes()).unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    assert!(head.starts_with(b"HTTP/1.1 101 "));
-    stream
-}
-
-/// All that comes until the server ends the connection.
-fn read_to_end(mut stream: TcpStream) -> Vec<u8> {
+/// Everything up to the end of the connection.
+fn read_to_end(mut peer: Peer) -> Vec<u8> {
     let mut all = Vec::new();
-    stream.read_to_end(&mut all).unwrap();
+    peer.0.read_to_end(&mut all).unwrap();
     all
 }
 
-/// The code of the Close frame with which the server ends the connection.
-fn close_code(stream: TcpStream) -> Option<u16> {
-    sent_frames(&read_to_end(stream), Role::Server)[0].close_code()
-}
-
-fn echoes(stream: &mut TcpStream) {
-    stream
-        .write_all(&frame(Role::Server, 0x81, b"still here"))
-        .unwrap();
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer).unwrap();
-    assert_eq!(&answer, b"\x81\x0astill here");
-}
-
-const SERVERS: [&str; 5] = [
+const SERVERS: [&str; 6] = [
     "echo_server",
     "echo_mio",
     "echo_tokio",
+    "echo_tokio_raw",
     "echo_tls",
     "echo_uring",
 ];
 
 #[test]
-fn a_bad_argument_is_told() {
+fn a_bad_argument_is_reported() {
     for server in SERVERS {
         for (arguments, about) in [
             (&["--nonsense"][..], "--nonsense"),
             (&["--max-message", "x"], "--max-message"),
             (&["--hurry", "0"], "--hurry"),
-            (&["no-address"], "no-address"),
+            (&["no-address"], "[ADDRESS]"),
             (&["127.0.0.1:1", "127.0.0.1:2"], "127.0.0.1:2"),
         ] {
             is_misused(&example(server).args(arguments).output().unwrap(), about);
@@ -89,7 +53,7 @@ fn a_bad_argument_is_told() {
 
 #[cfg(unix)]
 #[test]
-fn an_argument_that_is_no_text_is_told() {
+fn an_argument_that_is_not_text_is_reported() {
     let argument = std::os::unix::ffi::OsStrExt::from_bytes(b"ws://\xff");
     let argument: &std::ffi::OsStr = argument;
     for server in SERVERS {
@@ -98,7 +62,7 @@ fn an_argument_that_is_no_text_is_told() {
 }
 
 #[test]
-fn a_port_in_use_is_told() {
+fn a_port_in_use_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     for server in SERVERS {
@@ -115,16 +79,16 @@ fn a_port_in_use_is_told() {
 }
 
 #[test]
-fn a_request_that_is_no_handshake_gets_an_answer() {
+fn a_request_that_is_not_a_handshake_gets_an_answer() {
     let server = Server::start("echo_server", &[]);
     for (request, status) in [
         ("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "426"),
         ("POST / HTTP/1.1\r\nHost: localhost\r\n\r\n", "405"),
         ("\x16\x03\x01\x02\x00", "400"),
     ] {
-        let mut stream = connect(&server);
-        stream.write_all(request.as_bytes()).unwrap();
-        let answer = String::from_utf8(read_to_end(stream)).unwrap();
+        let mut peer = server.connect();
+        peer.write(request);
+        let answer = String::from_utf8(read_to_end(peer)).unwrap();
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status} ")),
             "{answer}"
@@ -132,48 +96,68 @@ fn a_request_that_is_no_handshake_gets_an_answer() {
     }
 }
 
+/// A load balancer asks with GET or HEAD on the port of the WebSocket; everything else gets the
+/// default answer.
+#[test]
+fn a_health_check_is_answered_on_the_same_port() {
+    let server = Server::start("echo_server", &[]);
+    for (line, status, body) in [
+        ("GET /health", "200 OK", "ok\n"),
+        ("GET /health?from=balancer", "200 OK", "ok\n"),
+        ("HEAD /health", "200 OK", ""),
+        ("GET /healthz", "426 Upgrade Required", "not a WebSocket"),
+    ] {
+        let mut peer = server.connect();
+        peer.write(format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let answer = String::from_utf8(read_to_end(peer)).unwrap();
+        let (head, content) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+            "{head}"
+        );
+        assert!(content.starts_with(body), "{content}");
+        assert_eq!(content.is_empty(), body.is_empty(), "{line}: {content}");
+    }
+    server.open().echo();
+}
+
 #[test]
 fn bad_connections_do_not_disturb_the_others() {
     let server = Server::start("echo_server", &["--max-message", "1000"]);
-    let mut good = open(&server);
+    let mut good = server.open();
     let mut stalled = Vec::new();
     for _ in 0..20 {
-        let mut stream = connect(&server);
-        stream.write_all(b"GET / HT").unwrap();
-        stalled.push(stream); // in the handshake
-        let mut stream = open(&server);
-        stream
-            .write_all(&frame_header(Role::Server, 0x82, 900))
-            .unwrap();
-        stalled.push(stream); // in a frame
-        drop(open(&server)); // without a closing handshake
+        let mut peer = server.connect();
+        peer.write("GET / HT");
+        stalled.push(peer); // in the handshake
+        let mut peer = server.open();
+        peer.write(frame_header(Role::Server, 0x82, 900));
+        stalled.push(peer); // in a frame
+        drop(server.open()); // without a closing handshake
 
-        let mut stream = open(&server);
-        stream.write_all(b"\x81\x01x").unwrap(); // not masked
-        assert_eq!(close_code(stream), Some(1002));
-        let mut stream = open(&server);
-        stream
-            .write_all(&frame_header(Role::Server, 0x82, 1001))
-            .unwrap(); // too big
-        assert_eq!(close_code(stream), Some(1009));
-        echoes(&mut good);
+        let mut peer = server.open();
+        peer.write(b"\x81\x01x"); // not masked
+        assert_eq!(peer.close_code(), 1002);
+        let mut peer = server.open();
+        peer.write(frame_header(Role::Server, 0x82, 1001)); // too big
+        assert_eq!(peer.close_code(), 1009);
+        good.echo();
     }
-    good.write_all(&frame(Role::Server, 0x88, b"\x03\xe8"))
-        .unwrap();
+    good.send(0x88, b"\x03\xe8");
     assert_eq!(read_to_end(good), b"\x88\x02\x03\xe8");
 }
 
 #[test]
 fn frames_in_one_write_with_the_request_are_not_lost() {
     let server = Server::start("echo_server", &[]);
-    let mut stream = connect(&server);
+    let mut peer = server.connect();
     let bytes = [
         REQUEST.as_bytes(),
         &frame(Role::Server, 0x81, b"early"),
         &frame(Role::Server, 0x88, b""),
     ];
-    stream.write_all(&bytes.concat()).unwrap();
-    assert!(read_to_end(stream).ends_with(b"\r\n\r\n\x81\x05early\x88\x00"));
+    peer.write(bytes.concat());
+    assert!(read_to_end(peer).ends_with(b"\r\n\r\n\x81\x05early\x88\x00"));
 }
 
 #[test]
@@ -188,6 +172,17 @@ fn the_readme_names_each_example() {
         let cell = format!("| [`{name}`](examples/{name}) | ");
         assert!(readme.contains(&cell), "the table has {cell}");
     }
+}
+
+/// The documentation of the adapter compiles it.
+#[test]
+fn the_readme_shows_the_adapter_as_its_own_does() {
+    let code = include_str!("../../../adapters/tokio/README.md")
+        .split("```")
+        .nth(1);
+    let code = code.unwrap();
+    let function = &code[code.find("async fn").unwrap()..];
+    assert!(include_str!("../../../README.md").contains(function));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Tests of the library without the feature `deflate`.
 //!
-//! Invariant: an offer is declined, RSV1 is an error, and a connection is no larger for what is not
+//! Invariant: an offer is declined, RSV1 is an error, and a connection has no room for what is not
 //! there.
 #![cfg(test)]
 
@@ -20,7 +20,8 @@ fn connection() -> (Connection, String) {
     let Some(Event::Request(request)) = event else {
         panic!("{event:?}");
     };
-    assert_eq!(request.extensions()[0].name(), "permessage-deflate");
+    let extension = request.extensions().next().expect("offered");
+    assert_eq!(extension.name(), "permessage-deflate");
     endpoint.accept(request, &mut out).unwrap();
     let ws = endpoint.into_connection().expect("it is open");
     (ws, String::from_utf8(out.to_vec()).unwrap())
@@ -40,12 +41,12 @@ fn a_compressed_message_is_an_error() {
     let mut frame = [0xc1, 0x81, 0, 0, 0, 0, 0];
     let mut out = BytesMut::new();
     let event = ws.receive(&mut Input(&mut frame), &mut out);
-    assert_eq!(event, Some(Event::Failed(ProtocolError::ReservedBit)));
+    assert_eq!(event, Some(Event::Failed(ProtocolError::ReservedBit { first: 0xc1 })));
 }
 
 #[test]
-fn what_is_sent_is_plain() {
-    // The setting is there, and says nothing.
+fn messages_are_sent_uncompressed() {
+    // The setting exists, and changes nothing.
     assert!(Settings::default().compress);
     let (mut ws, _) = connection();
     for compress in [true, false] {
@@ -62,7 +63,7 @@ fn what_is_sent_is_plain() {
 }
 
 #[test]
-fn what_is_prepared_is_plain() {
+fn prepared_messages_are_uncompressed() {
     let (mut ws, _) = connection();
     let prepared = Prepared::new(&"a".repeat(1_000));
     let mut out = BytesMut::new();

@@ -1,0 +1,18 @@
+//! Compressed input, ordinary and hostile, one kind at a time: what `benches/instructions` counts.
+//!
+//! Invariant: one call of `Connection::receive`, as in a program that has one loop.
+//!
+//!     cargo bench -p sansocket-benches --bench hostile -- NAME COUNT
+
+#[path = "paths/bits.rs"]
+mod bits;
+#[path = "paths/hostile.rs"]
+mod paths;
+#[path = "paths/run.rs"]
+mod run;
+#[path = "paths/shared.rs"]
+mod shared;
+
+fn main() {
+    run::run(paths::round);
+}

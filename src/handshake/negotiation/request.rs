@@ -1,0 +1,191 @@
+//! What a server reads in the header fields of a request (RFC 6455, section 4.2.1).
+//!
+//! Invariant: the fields are read in one pass, and one that does not fit its grammar refuses the
+//! request, even where nothing depends on it.
+
+use super::key::{KEY_LEN, valid_key};
+use super::list::{Once, has_token};
+use super::subprotocol::{SubprotocolReader, Subprotocols};
+use crate::handshake::error::HandshakeError;
+use crate::handshake::extension::{ExtensionReader, Extensions};
+use crate::handshake::fault::FieldFault;
+use crate::handshake::fields::is_of_connection;
+use crate::handshake::headers::{Headers, Place};
+use crate::handshake::http1::body::decimal;
+use crate::handshake::uri::Authority;
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+
+/// What the header fields of a request say.
+#[derive(Default)]
+pub(in crate::handshake) struct RequestFields {
+    host: Once<Result<Place, FieldFault>>,
+    length: Once<Length>,
+    /// What `Transfer-Encoding` says.
+    coding: Option<FieldFault>,
+    /// The first field that only HTTP/1.1 may have.
+    of_connection: Option<Box<str>>,
+    names_websocket: bool,
+    names_upgrade: bool,
+    key: Once<Result<[u8; KEY_LEN], FieldFault>>,
+    version: Once<Result<u8, FieldFault>>,
+    origin: Once<Result<(), FieldFault>>,
+    subprotocols: SubprotocolReader,
+    extensions: ExtensionReader,
+}
+
+/// What a `Content-Length` says.
+enum Length {
+    Zero,
+    Content(FieldFault),
+    Wrong(FieldFault),
+}
+
+impl RequestFields {
+    pub(in crate::handshake) fn read(headers: &Headers) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in headers.raw() {
+            let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+            if is("host") {
+                let host = value.get().trim_ascii();
+                fields.host.found(host_place(host, headers));
+            } else if is("upgrade") {
+                fields.names_websocket |= has_token(value.get(), "websocket");
+                fields.only_in_http1(name);
+            } else if is("connection") {
+                fields.names_upgrade |= has_token(value.get(), "upgrade");
+                fields.only_in_http1(name);
+            } else if is("sec-websocket-key") {
+                fields.key.found(valid_key(value.get()));
+            } else if is("sec-websocket-version") {
+                let value = value.get().trim_ascii();
+                let number = version_number(value);
+                fields
+                    .version
+                    .found(number.ok_or_else(|| FieldFault::value(value)));
+            } else if is("sec-websocket-protocol") {
+                fields.subprotocols.line(value.get());
+            } else if is("sec-websocket-extensions") {
+                fields.extensions.line(value.get());
+            } else if is("origin") {
+                fields.origin.found(text(value.get().trim_ascii()));
+            } else if is("content-length") {
+                fields.length.found(length(value.get().trim_ascii()));
+            } else if is("transfer-encoding") {
+                fields.coding = Some(FieldFault::value(value.get().trim_ascii()));
+                fields.only_in_http1(name);
+            } else if is_of_connection(name, value.get()) {
+                fields.only_in_http1(name);
+            }
+        }
+        fields
+    }
+
+    fn only_in_http1(&mut self, name: &[u8]) {
+        let name = || String::from_utf8_lossy(name).into();
+        self.of_connection.get_or_insert_with(name);
+    }
+
+    /// The value of `Host`, if there is one (RFC 9112, section 3.2).
+    pub(in crate::handshake) fn take_host(&mut self) -> Result<Option<Place>, HandshakeError> {
+        let host = core::mem::take(&mut self.host).at_most_once();
+        let host = host.and_then(Option::transpose);
+        host.map_err(HandshakeError::Host)
+    }
+
+    /// What says that content follows the head, if something does. If that is not clear, two servers
+    /// may see two different requests (RFC 9112, section 11.2).
+    pub(in crate::handshake) fn take_content(
+        &mut self,
+    ) -> Result<Option<HandshakeError>, HandshakeError> {
+        let length = core::mem::take(&mut self.length).at_most_once();
+        let length = length.map_err(HandshakeError::ContentLength)?;
+        let coding = self.coding.take().map(HandshakeError::TransferEncoding);
+        match (length, coding) {
+            (None, coding) => Ok(coding),
+            (Some(Length::Zero), None) => Ok(None),
+            (Some(Length::Content(fault)), None) => Ok(Some(HandshakeError::ContentLength(fault))),
+            // RFC 9112, section 6.3: a wrong length, or two ways to say it.
+            (Some(Length::Wrong(fault)), None) => Err(HandshakeError::ContentLength(fault)),
+            (Some(_), Some(coding)) => Err(coding),
+        }
+    }
+
+    /// The key of a request that asks for an upgrade of HTTP/1.1.
+    pub(in crate::handshake) fn take_key(&mut self) -> Result<[u8; KEY_LEN], HandshakeError> {
+        let (upgrade, connection) = (self.names_websocket, self.names_upgrade);
+        if !upgrade || !connection {
+            return Err(HandshakeError::NotUpgrade {
+                upgrade,
+                connection,
+            });
+        }
+        let key = core::mem::take(&mut self.key).once();
+        key.and_then(|key| key).map_err(HandshakeError::Key)
+    }
+
+    /// RFC 9113, section 8.2.2: HTTP/2 and HTTP/3 have no fields that concern one connection.
+    pub(in crate::handshake) fn check_multiplexed(&mut self) -> Result<(), HandshakeError> {
+        let name = self.of_connection.take();
+        name.map_or(Ok(()), |name| Err(HandshakeError::Field(name)))
+    }
+
+    /// What all versions of HTTP have alike: the subprotocols and extensions that are offered.
+    pub(in crate::handshake) fn offered(
+        self,
+    ) -> Result<(Subprotocols, Extensions), HandshakeError> {
+        match self.version.once().and_then(|version| version) {
+            Ok(13) => {}
+            Ok(other) => return Err(HandshakeError::VersionUnsupported(other)),
+            Err(fault) => return Err(HandshakeError::VersionMalformed(fault)),
+        }
+        let origin = self.origin.at_most_once().and_then(Option::transpose);
+        origin.map_err(HandshakeError::Origin)?;
+        let subprotocols = self.subprotocols.finish();
+        let subprotocols = subprotocols.map_err(HandshakeError::Subprotocol)?;
+        let extensions = self.extensions.finish();
+        Ok((
+            subprotocols,
+            extensions.map_err(HandshakeError::Extensions)?,
+        ))
+    }
+}
+
+fn host_place(value: &[u8], headers: &Headers) -> Result<Place, FieldFault> {
+    let host = core::str::from_utf8(value).ok();
+    let host = host.filter(|host| Authority::parse(host).is_ok());
+    let place = host.map(|host| headers.place_of(Cow::Borrowed(host)));
+    place.ok_or_else(|| FieldFault::value(value))
+}
+
+fn length(value: &[u8]) -> Length {
+    match decimal(value) {
+        // Some read a number after a zero as octal, so this is no number.
+        Some(0) if value == b"0" => Length::Zero,
+        Some(1..) if !value.starts_with(b"0") => Length::Content(FieldFault::value(value)),
+        _ => Length::Wrong(FieldFault::value(value)),
+    }
+}
+
+/// A value that is UTF-8.
+fn text(value: &[u8]) -> Result<(), FieldFault> {
+    match core::str::from_utf8(value) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let (_, rest) = value.split_at(error.valid_up_to());
+            Err(FieldFault::at_rest(value, rest))
+        }
+    }
+}
+
+/// RFC 6455, section 4.3: a version is a number from 0 to 255 without leading zeros.
+fn version_number(value: &[u8]) -> Option<u8> {
+    if value.is_empty() || (value.starts_with(b"0") && value != b"0") {
+        return None;
+    }
+    value.iter().try_fold(0_u8, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}
