@@ -548,3 +548,33 @@ fn pieces() {
         assert_eq!(heard.close, Some(1000));
     });
 }
+
+/// The same with tasks on several threads: halves, senders, helper and peer are truly at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn on_threads() {
+    for seed in 1..=schedules() / 5 {
+        let mut random = Random::new(seed);
+        let (far, ws) = pair(&mut random);
+        let (n, most) = (random.below(25), far.most);
+        let peer = tokio::spawn(peer(far, n, random.fork(), true));
+        let senders = [ws.sender(), ws.sender(), ws.sender()];
+        let (read, write) = ws.split();
+        let reader = tokio::spawn(keep_receiving(read, random.fork()));
+        let all = [Sends::Half(write)].into_iter();
+        let all = all.chain(senders.map(Sends::Sender));
+        let tasks: Vec<_> = (1..)
+            .zip(all)
+            .map(|(who, sends)| {
+                let sending = keep_sending(sends, who, (random.below(25), most), random.fork());
+                (who, tokio::spawn(sending))
+            })
+            .collect();
+        let (received, _) = reader.await.unwrap();
+        let heard = peer.await.unwrap();
+        let mut sent = Vec::new();
+        for (who, task) in tasks {
+            sent.push((who, task.await.unwrap()));
+        }
+        compare(&heard, &sent, &received, n);
+    }
+}
