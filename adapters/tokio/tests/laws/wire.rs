@@ -105,25 +105,26 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
-        ready!(this.writing.poll(&mut this.random, context));
-        let n = this.cut(buf.len());
-        Pin::new(&mut this.inner).poll_write(context, &buf[..n])
+        self.poll_write_vectored(context, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let most = self.most;
-        let bytes = bufs.iter().flat_map(|part| part.iter().copied());
-        let bytes: Vec<u8> = bytes.take(most).collect();
-        self.poll_write(context, &bytes)
+        let this = &mut *self;
+        ready!(this.writing.poll(&mut this.random, context));
+        let n = this.cut(bufs.iter().map(|part| part.len()).sum());
+        let mut bytes = Vec::with_capacity(n);
+        for part in bufs {
+            bytes.extend_from_slice(&part[..part.len().min(n - bytes.len())]);
+        }
+        Pin::new(&mut this.inner).poll_write(context, &bytes)
     }
 
     fn is_write_vectored(&self) -> bool {
