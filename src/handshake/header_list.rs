@@ -57,12 +57,12 @@ impl HeaderList {
         let mut all = Self::default();
         let mut list = list.into_iter();
         let result = list.try_for_each(|(name, value)| {
-            let (name, value) = (name.as_ref(), value.as_ref().trim_ascii());
+            let (name, value) = (name.as_ref(), value.as_ref());
             all.check_size(name.len().saturating_add(value.len()), limits)?;
             if name.starts_with(b":") {
                 all.pseudo_header(name, value, kind)
             } else {
-                all.field(name, value, limits)
+                all.field(name, value.trim_ascii(), limits)
             }
         });
         (all, result)

@@ -40,7 +40,12 @@ pub fn example(name: &str) -> Command {
     }
     path.push(name);
     assert!(path.exists(), "`cargo test --workspace` makes {path:?}");
-    Command::new(path)
+    let mut command = Command::new(path);
+    // Of whoever runs the tests.
+    for proxy in ["http_proxy", "https_proxy", "no_proxy"] {
+        command.env_remove(proxy).env_remove(proxy.to_uppercase());
+    }
+    command
 }
 
 /// Starts one of the echo servers; it and its URL. `None` if there is nothing to do for it here.
