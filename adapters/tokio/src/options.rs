@@ -29,7 +29,7 @@ pub struct Options {
     /// Whether Pings, Pongs and Closes of the peer are shown as messages; no. They are answered in
     /// any case.
     pub show_control: bool,
-    /// With so many bytes waiting to be written, `send` waits; 64 KiB.
+    /// With so many bytes waiting to be written, `send` waits; 64 KiB. At least 1 byte.
     ///
     /// A connection holds at most this, and the last message that was sent, for a peer that does not
     /// read. The same bound holds for Pongs: with so many bytes of them waiting, nothing is read.
