@@ -11,7 +11,7 @@ use sansocket::frame::{Header, Mask, Opcode};
 use sansocket::{
     Backoff, Binary, ClientRequest, CloseCode, Config, Data, Deflate, Deliver, Endpoint, Event,
     Extension, HandshakeError, Headers, Input, Offer, OriginPolicy, Prepared, Request, Response,
-    Role, SetupError, Text, Tick,
+    Role, SetupError, Text, Tick, Tunnel,
 };
 use std::fmt::{Debug, Display};
 use std::sync::LazyLock;
@@ -366,6 +366,29 @@ fn a_handshake_over_other_http_hides_what_it_asks_and_answers() {
         let other = make(&ClientRequest::new("ws://a/").unwrap(), &config, seed);
         says_nothing(&other.check(response.status, &response.headers).unwrap_err());
         hides(&offer.check(response.status, [("sec-websocket-protocol", SECRET)]));
+    }
+    // A proxy, and where a server redirects.
+    let mut out = BytesMut::new();
+    let user = Some((SECRET, SECRET));
+    let mut tunnel = Tunnel::new(&request(), user, &config, &mut out).unwrap();
+    hides_always(&tunnel, &FORMS);
+    assert!(
+        !is_told(std::str::from_utf8(&out).unwrap()),
+        "of the request"
+    );
+    let response = Response::new(302).header("Location", &format!("/a?{SECRET}"));
+    let redirected = request().redirected(&response.unwrap()).unwrap();
+    hides_always(&redirected, &FORMS);
+    hides_always(&request().basic_auth(SECRET, SECRET).unwrap(), &FORMS);
+    hides_always(&request().bearer(SECRET).unwrap(), &FORMS);
+    let head = format!(
+        "HTTP/1.1 407 {SECRET}\r\nProxy-Authenticate: {SECRET}\r\nX: {SECRET}\r\nContent-Length: 32\r\n\r\n{SECRET}"
+    );
+    for byte in head.into_bytes().chunks_mut(1) {
+        if let Err(error) = tunnel.receive(&mut Input(byte)) {
+            says_nothing(&error);
+        }
+        hides_always(&tunnel, &FORMS);
     }
     // Whatever is wrong with the list.
     let path = format!("/a?{SECRET}");

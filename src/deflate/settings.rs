@@ -7,9 +7,10 @@ use super::pool::Pool;
 
 /// permessage-deflate: the settings, and the states that all clones share.
 ///
-/// Put one into [`Config::deflate`](crate::Config::deflate); with another HTTP implementation,
-/// negotiate with [`offer`](Self::offer), [`accept`](Self::accept) and [`agree`](Self::agree), and
-/// call [`Connection::with_deflate`](crate::Connection::with_deflate).
+/// Put one into [`Config::deflate`](crate::Config::deflate): an [`Endpoint`](crate::Endpoint), a
+/// [`Request`](crate::Request) and an [`Offer`](crate::Offer) negotiate it. Only if nothing of this
+/// crate does the handshake, negotiate with [`offer`](Self::offer), [`accept`](Self::accept) and
+/// [`agree`](Self::agree), and call [`Connection::with_deflate`](crate::Connection::with_deflate).
 ///
 /// ```
 /// use sansocket::{Config, Deflate};

@@ -6,7 +6,7 @@
 //! An [`Endpoint`] has one owner and no lock. Other threads do not send on it: they put what they
 //! want into the inbox of its owner. Here the bytes that were read come through the inbox as well,
 //! so the owner waits in one place only, at most until the time that `tick` asks for. This needs
-//! nothing but `std`; `examples/echo_tokio` does the same with `select!` over the socket and a
+//! nothing but `std`. With tokio, the `Sender` of the package `tokio-sansocket` does it without a
 //! channel.
 //!
 //! ```

@@ -89,9 +89,8 @@ impl Asked {
     /// RFC 6455, section 4.1: what a response that opens must say.
     pub(super) fn check(&self, headers: &Headers) -> Result<Agreed, HandshakeError> {
         let fields = ResponseFields::read(headers);
-        match &self.key {
-            Some(key) => fields.check_upgrade(&accept_of(key))?,
-            None => fields.check_multiplexed()?,
+        if let Some(key) = &self.key {
+            fields.check_upgrade(&accept_of(key))?;
         }
         let (has_subprotocol, extensions) = fields.agreed(&self.subprotocols, &self.extensions)?;
         if self.requires_subprotocol && !has_subprotocol {

@@ -29,13 +29,14 @@ pub(super) fn is_reserved(name: &str) -> bool {
         .any(|other| other.eq_ignore_ascii_case(name))
 }
 
-/// Whether a field concerns one connection, besides `Connection` and `Upgrade`: only HTTP/1.1 has
-/// such (RFC 9113, section 8.2.2).
-pub(super) fn is_of_connection(name: &[u8], value: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"keep-alive")
-        || name.eq_ignore_ascii_case(b"proxy-connection")
-        || name.eq_ignore_ascii_case(b"transfer-encoding")
-        || (name.eq_ignore_ascii_case(b"te") && !value.eq_ignore_ascii_case(b"trailers"))
+/// Whether a field concerns one connection, by its name in lower case: only HTTP/1.1 has such
+/// (RFC 9113, section 8.2.2).
+pub(super) fn is_of_connection(name: &str, value: &[u8]) -> bool {
+    match name {
+        "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" => true,
+        "te" => !value.eq_ignore_ascii_case(b"trailers"),
+        _ => false,
+    }
 }
 
 /// Adds a field of the application's to `headers`.

@@ -5,6 +5,7 @@
 
 use super::config::Config;
 use super::error::HandshakeError;
+use super::fields::is_of_connection;
 use super::headers::{Headers, is_value};
 use super::token::is_token;
 use alloc::boxed::Box;
@@ -30,7 +31,10 @@ impl Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Request,
-    Response,
+    /// Of an upgrade of HTTP/1.1, or of HTTP/2 and HTTP/3.
+    Response {
+        is_multiplexed: bool,
+    },
 }
 
 /// The fields of a list, and the values of its pseudo-headers.
@@ -57,12 +61,16 @@ impl HeaderList {
         let mut all = Self::default();
         let mut list = list.into_iter();
         let result = list.try_for_each(|(name, value)| {
-            let (name, value) = (name.as_ref(), value.as_ref().trim_ascii());
+            let (name, value) = (name.as_ref(), value.as_ref());
             all.check_size(name.len().saturating_add(value.len()), limits)?;
             if name.starts_with(b":") {
                 all.pseudo_header(name, value, kind)
             } else {
-                all.field(name, value, limits)
+                let is_multiplexed = match kind {
+                    Kind::Request => all.scheme.is_some(),
+                    Kind::Response { is_multiplexed } => is_multiplexed,
+                };
+                all.field(name, value.trim_ascii(), is_multiplexed, limits)
             }
         });
         (all, result)
@@ -78,16 +86,26 @@ impl HeaderList {
         Ok(())
     }
 
-    fn field(&mut self, name: &[u8], value: &[u8], limits: Limits) -> Result<(), HandshakeError> {
+    fn field(
+        &mut self,
+        name: &[u8],
+        value: &[u8],
+        is_multiplexed: bool,
+        limits: Limits,
+    ) -> Result<(), HandshakeError> {
         self.count += 1;
         let max = limits.max_headers;
         if self.count > max {
             return Err(HandshakeError::TooManyHeaders { max });
         }
-        // HTTP/2 and HTTP/3 have names in lower case (RFC 9113, section 8.2.1).
-        let is_lower = self.scheme.is_none() || !name.iter().any(u8::is_ascii_uppercase);
+        // HTTP/2 and HTTP/3 have names in lower case, and none that concern one connection (RFC 9113,
+        // sections 8.2.1 and 8.2.2).
+        let is_good = |name: &str| {
+            let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+            !is_multiplexed || (is_lower && !is_of_connection(name, value))
+        };
         match core::str::from_utf8(name) {
-            Ok(name) if is_token(name.as_bytes()) && is_lower && is_value(value) => {
+            Ok(name) if is_token(name.as_bytes()) && is_value(value) && is_good(name) => {
                 self.headers.push_checked(name, value);
                 Ok(())
             }
@@ -109,7 +127,7 @@ impl HeaderList {
             (Kind::Request, b":authority") => &mut self.authority,
             (Kind::Request, b":path") => &mut self.path,
             (Kind::Request, b":protocol") => &mut self.protocol,
-            (Kind::Response, b":status") => &mut self.status,
+            (Kind::Response { .. }, b":status") => &mut self.status,
             _ => return Err(error()),
         };
         let value = core::str::from_utf8(value).map_err(|_| error())?;

@@ -132,7 +132,10 @@ impl Offer {
         status: u16,
         headers: impl IntoIterator<Item = (impl AsRef<[u8]>, impl AsRef<[u8]>)>,
     ) -> Result<(Response, Connection), HandshakeError> {
-        let (list, result) = HeaderList::read(headers, Kind::Response, self.limits);
+        let kind = Kind::Response {
+            is_multiplexed: !self.asked.is_upgrade(),
+        };
+        let (list, result) = HeaderList::read(headers, kind, self.limits);
         result?;
         let mut response = Response {
             status,

@@ -7,6 +7,7 @@ use super::config::Config;
 use super::error::HandshakeError;
 use super::header_list::{HeaderList, Kind, Limits};
 use super::http1::request_line::path_form;
+use super::negotiation::request::RequestFields;
 use super::request::{Request, Start, Version};
 use super::rules::{Rules, well_formed};
 use super::token::is_token;
@@ -101,9 +102,11 @@ impl Request {
             Self::new(start, list.headers, config.settings),
             Rules::new(config),
         );
-        let fields = read.and_then(|()| well_formed(&mut request, authority, false));
-        let checked =
-            fields.and_then(|(fields, content)| rules.check(&mut request, fields, content));
+        let checked = read.and_then(|()| {
+            let mut fields = RequestFields::read(request.headers());
+            well_formed(&mut request, &mut fields, authority, false)?;
+            rules.check(&mut request, &mut fields)
+        });
         request.parts().error = checked.err();
         request
     }

@@ -15,7 +15,8 @@ use core::fmt;
 /// An HTTP response: what a server sends instead of an opening handshake, and what a client
 /// received.
 ///
-/// A server makes one with [`new`](Self::new) and sends it with `Endpoint::respond`. The core adds
+/// [`Request::answer`](crate::Request::answer) makes the one that accepts, for other software to send.
+/// A server makes any other with [`new`](Self::new) and sends it with `Endpoint::respond`. The core adds
 /// `Connection: close` and `Content-Length`, and for 426 the `Upgrade` and the supported version
 /// (RFC 6455, section 4.4). There is no `Date`: the core has no clock. A client finds one in
 /// [`Event::Opened`](crate::Event::Opened) and in

@@ -30,44 +30,40 @@ impl Rules {
     pub(super) fn check(
         &self,
         request: &mut Request,
-        mut fields: RequestFields,
-        content: Option<HandshakeError>,
+        fields: &mut RequestFields,
     ) -> Result<(), HandshakeError> {
-        request.parts().key = match request.version() {
+        match request.version() {
             Version::Http1 { minor: 0 } => {
                 return Err(HandshakeError::HttpVersion { major: 1, minor: 0 });
             }
             Version::Http1 { .. } if request.method() != "GET" => {
                 return Err(HandshakeError::Method(request.method().into()));
             }
-            version => match (content, version) {
-                (Some(content), _) => return Err(content),
-                (None, Version::Http1 { .. }) => Some(fields.take_key()?),
-                (
-                    None,
-                    Version::Multiplexed {
-                        protocol: Some(protocol),
-                        ..
-                    },
-                ) => {
-                    let name = request.headers().text_at(protocol);
-                    if !name.eq_ignore_ascii_case("websocket") {
-                        return Err(HandshakeError::Protocol(name.into()));
-                    }
-                    None
+            Version::Multiplexed { protocol: None, .. } => {
+                return Err(HandshakeError::NotExtendedConnect);
+            }
+            Version::Multiplexed {
+                protocol: Some(protocol),
+                ..
+            } => {
+                let name = request.headers().text_at(protocol);
+                if !name.eq_ignore_ascii_case("websocket") {
+                    return Err(HandshakeError::Protocol(name.into()));
                 }
-                (None, Version::Multiplexed { protocol: None, .. }) => {
-                    return Err(HandshakeError::NotExtendedConnect);
-                }
-            },
-        };
-        let (subprotocols, extensions) = fields.offered()?;
-        let is_forbidden = |origin: &&str| !self.origins.allows(Some(*origin), request.host());
-        if let Some(origin) = request.origin().filter(is_forbidden) {
-            return Err(HandshakeError::OriginForbidden {
-                origin: origin.into(),
-                host: request.host().into(),
-            });
+            }
+            Version::Http1 { .. } => {}
+        }
+        fields.check_content()?;
+        if matches!(request.version(), Version::Http1 { .. }) {
+            request.parts().key = Some(fields.take_key()?);
+        }
+        let (origin, subprotocols, extensions) = fields.take_offer()?;
+        if let Some(origin) = origin {
+            let (origin, host) = (request.headers().text_at(&origin), request.host());
+            if !self.origins.allows(Some(origin), host) {
+                let (origin, host) = (origin.into(), host.into());
+                return Err(HandshakeError::OriginForbidden { origin, host });
+            }
         }
         let parts = request.parts();
         let element = self.deflate.accept(&extensions);
@@ -80,20 +76,16 @@ impl Rules {
 /// Reads the fields by which a request is routed and delimited (RFC 9112, sections 3.2 and 6). If
 /// they are not right, two servers may see two different requests (RFC 9112, section 11.2).
 ///
-/// `authority` is the host that the target names. If that is enough, `needs_host` is false. The second
-/// part of the result is what says that content follows.
+/// `authority` is the host that the target names. If that is enough, `needs_host` is false.
 pub(super) fn well_formed(
     request: &mut Request,
+    fields: &mut RequestFields,
     authority: Option<Place>,
     needs_host: bool,
-) -> Result<(RequestFields, Option<HandshakeError>), HandshakeError> {
-    let mut fields = RequestFields::read(request.headers());
+) -> Result<(), HandshakeError> {
     let host = fields.take_host()?;
-    let content = fields.take_content()?;
+    fields.check_framing()?;
     let is_multiplexed = request.scheme().is_some();
-    if is_multiplexed {
-        fields.check_multiplexed()?;
-    }
     let are_same = |a: &Place, b: &Place| {
         let (a, b) = (request.headers().text_at(a), request.headers().text_at(b));
         a.eq_ignore_ascii_case(b)
@@ -115,5 +107,5 @@ pub(super) fn well_formed(
         (_, None) => return Err(HandshakeError::Host(FieldFault::Missing)),
     };
     request.parts().host = host;
-    Ok((fields, content))
+    Ok(())
 }

@@ -6,6 +6,7 @@ use super::config::Config;
 use super::error::HandshakeError;
 use super::http1::head::{Head, HeadReader};
 use super::http1::request_line::RequestLine;
+use super::negotiation::request::RequestFields;
 use super::request::{Request, Start, Version};
 use super::rules::{Rules, well_formed};
 use crate::connection::Settings;
@@ -67,8 +68,9 @@ impl ServerHandshake {
             version: Version::Http1 { minor: line.minor },
         };
         let mut request = Request::new(start, head.headers, *settings);
-        let (fields, content) = well_formed(&mut request, authority, true)?;
-        let checked = self.rules.check(&mut request, fields, content);
+        let mut fields = RequestFields::read(request.headers());
+        well_formed(&mut request, &mut fields, authority, true)?;
+        let checked = self.rules.check(&mut request, &mut fields);
         request.parts().error = checked.err();
         Ok(request)
     }

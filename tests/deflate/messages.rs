@@ -3,7 +3,8 @@
 use crate::runs::*;
 use crate::support::deflate::*;
 use crate::support::*;
-use sansocket::{CloseCode, End, Event, ProtocolError, Settings};
+use bytes::BytesMut;
+use sansocket::{CloseCode, End, Event, Input, ProtocolError, Settings};
 
 // ---- RSV1 (RFC 7692, sections 5.1, 6.1 and 6.2) ----
 
@@ -311,6 +312,26 @@ fn uncompressed_messages_sent_in_between_leave_the_window_alone() {
             }
         }
     });
+}
+
+/// Noise, such as pictures, with text in between: elsewhere the windows of both sides got out of step.
+#[test]
+fn many_messages_that_do_not_shrink_keep_the_windows_in_step() {
+    for sender in ROLES {
+        let [mut from, mut to] =
+            [sender, other(sender)].map(|role| with_deflate(connection(role, Settings::default())));
+        let (mut out, mut answers) = (BytesMut::new(), BytesMut::new());
+        for number in 0..600 {
+            let payload = match number % 10 {
+                9 => b"the same words ".repeat(100),
+                _ => noise(1_000 + number as usize, number),
+            };
+            from.send(&payload, &mut out).unwrap();
+            let event = to.receive(&mut Input(&mut out), &mut answers);
+            assert_eq!(event, Some(binary(&payload)), "{number}");
+            out.clear();
+        }
+    }
 }
 
 #[test]

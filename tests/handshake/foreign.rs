@@ -135,6 +135,9 @@ fn pseudo_headers_have_valid_values() {
         (":authority", "\u{e9}", ":authority"),
         (":path", "/a\r\nX: y", ":path"),
         (":path", "/\0", ":path"),
+        (":method", "CONNECT ", ":method"),
+        (":scheme", " https", ":scheme"),
+        (":authority", "example.com ", ":authority"),
     ] {
         assert_eq!(
             error(&with(&CONNECT, name, value)),
@@ -148,6 +151,8 @@ fn pseudo_headers_have_valid_values() {
             ("chat", b'c', 0),
             ("/a#b", b'#', 2),
             ("/a b", b' ', 2),
+            (" /a", b' ', 0),
+            ("/a ", b' ', 2),
             ("http://other.test/", b'h', 0),
             ("/\u{e9}", 0xc3, 1),
         ] {

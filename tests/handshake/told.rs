@@ -1,11 +1,11 @@
-//! What the text of a refusal says: what was found, where, and what to do.
+//! The text of a refusal: what was found, where, and what to do.
 //!
-//! Invariant: the texts stand here in full, as an operator reads them.
+//! Invariant: the texts are complete here, as an operator reads them.
 
 use crate::support::*;
 use sansocket::{ClientRequest, Config, Deflate, HandshakeError, ProtocolError, SetupError};
 
-/// What a server says of this request, in its response as well.
+/// The text of a server's error for this request, which is in its response as well.
 fn server_says(head: &str) -> String {
     let served = serve(head.as_bytes(), Cuts::Bytes, &Config::default());
     let error = served.error().expect("it is refused");
@@ -14,7 +14,7 @@ fn server_says(head: &str) -> String {
     told
 }
 
-/// What a client that offers permessage-deflate says of this response.
+/// The text of the error of a client that offers permessage-deflate, for this response.
 fn client_says(response: &str) -> String {
     let config = config(|all| all.deflate = Some(Deflate::default()));
     let asked = ask(&client_request(), response, b"", Cuts::Bytes, &config);
@@ -23,7 +23,7 @@ fn client_says(response: &str) -> String {
 
 /// Bare LFs, a space before a colon and folded lines, by either side.
 #[test]
-fn a_line_that_breaks_a_rule_is_told_with_its_place() {
+fn a_line_that_breaks_a_rule_is_reported_with_its_place() {
     for (from, to, told) in [
         (
             "\r\nUpgrade",
@@ -49,7 +49,7 @@ fn a_line_that_breaks_a_rule_is_told_with_its_place() {
     }
 }
 
-/// TLS on a port without it, and the other way round: nearly always a mistake in a configuration.
+/// TLS on a port without it, and the reverse: nearly always a mistake in a configuration.
 #[test]
 fn bytes_of_tls_are_recognized() {
     let hello = "\x16\x03\x01\x02\x00\x01";
@@ -62,7 +62,7 @@ fn bytes_of_tls_are_recognized() {
 }
 
 #[test]
-fn fields_of_a_request_are_told() {
+fn the_wrong_fields_of_a_request_are_reported() {
     for (from, to, told) in [
         (
             "Host: example.com",
@@ -96,7 +96,7 @@ fn fields_of_a_request_are_told() {
 
 /// Two `Upgrade` fields, or a list: there is more than one.
 #[test]
-fn more_than_one_upgrade_of_a_server_is_told() {
+fn more_than_one_upgrade_of_a_server_is_reported() {
     for (to, told) in [
         (
             "Upgrade: websocket\r\nUpgrade: websocket",
@@ -112,9 +112,9 @@ fn more_than_one_upgrade_of_a_server_is_told() {
     }
 }
 
-/// Servers that echo the offer instead of answering it, and others that answer what was not asked.
+/// Servers that echo the offer instead of answering it, and others that answer with what was not offered.
 #[test]
-fn an_answer_of_permessage_deflate_that_does_not_fit_is_told() {
+fn an_answer_that_does_not_fit_the_offer_is_reported() {
     let rest = "; it must fit its grammar, and the offer in a response (RFC 6455, section 9.1)";
     let has = "Sec-WebSocket-Extensions has ";
     for (answer, told) in [
@@ -152,7 +152,7 @@ fn an_answer_of_permessage_deflate_that_does_not_fit_is_told() {
     }
     let said = client_says(&with_line(RESPONSE, "Sec-WebSocket-Extensions: "));
     assert_eq!(said, format!("Sec-WebSocket-Extensions is empty{rest}"));
-    // What was asked for and is not in the answer.
+    // The answer lacks what was asked for.
     let mut deflate = Deflate::default();
     deflate.server_max_window_bits = Some(10);
     deflate.min_window_bits = 10;
@@ -178,7 +178,7 @@ fn an_answer_of_permessage_deflate_that_does_not_fit_is_told() {
 
 /// A message over the limit: how long it is, the limit, and the setting to raise.
 #[test]
-fn a_limit_is_told_with_its_setting() {
+fn a_limit_is_reported_with_its_setting() {
     let error = ProtocolError::MessageTooBig {
         len: 17_301_504,
         max: 16 << 20,
@@ -220,7 +220,7 @@ fn a_limit_is_told_with_its_setting() {
 
 /// A token is often read from a file, with its line end.
 #[test]
-fn what_the_application_sets_is_told_with_its_place() {
+fn a_wrong_value_of_the_application_is_reported_with_its_place() {
     let value = client_request().header("Authorization", "Bearer sesame\n");
     assert_eq!(
         value.unwrap_err().to_string(),
@@ -239,7 +239,7 @@ fn what_the_application_sets_is_told_with_its_place() {
     );
 }
 
-/// What is shown of a peer's value is short, and escaped for a terminal.
+/// The shown part of a peer's value is short, and escaped for a terminal.
 #[test]
 fn a_long_value_is_cut_and_escaped() {
     let long = "\u{e9}".repeat(5_000);

@@ -1,6 +1,6 @@
-//! CONNECT: the way through a proxy.
+//! CONNECT: a tunnel through a proxy.
 //!
-//! Invariant: what the tunnel lets through is what came after the head, however that is cut.
+//! Invariant: the tunnel passes on exactly the bytes after the head, however they are cut.
 
 use crate::support::strategies::cases;
 use crate::support::*;
@@ -19,7 +19,7 @@ fn asked(uri: &str, credentials: Option<(&str, &str)>) -> (Tunnel, String) {
     (tunnel.unwrap(), String::from_utf8(out.to_vec()).unwrap())
 }
 
-/// The result of this response, and what is left of it: what came through the tunnel.
+/// The result of this response, and the bytes that came through the tunnel.
 fn answered(
     response: &[u8],
     cuts: Cuts,
@@ -49,7 +49,7 @@ fn answered(
 }
 
 #[test]
-fn the_proxy_is_asked_for_host_and_port_and_for_nothing_else() {
+fn the_proxy_is_asked_only_for_host_and_port() {
     for (uri, to) in [
         ("ws://Example.com/chat?sesame", "example.com:80"),
         ("wss://example.com", "example.com:443"),
@@ -72,7 +72,7 @@ fn the_proxy_is_asked_for_host_and_port_and_for_nothing_else() {
 }
 
 #[test]
-fn any_2xx_opens_and_what_follows_came_through() {
+fn any_2xx_opens_the_tunnel_and_what_follows_came_through_it() {
     let through = b"\x16\x03\x01HTTP/1.1 407 x\r\n\r\n\0";
     for head in [
         "HTTP/1.1 200 Connection established\r\n\r\n",
@@ -99,7 +99,7 @@ fn any_2xx_opens_and_what_follows_came_through() {
 }
 
 #[test]
-fn a_refusal_is_that_of_the_proxy() {
+fn a_refusal_of_the_proxy_is_reported() {
     for (head, body, is_complete) in [
         ("HTTP/1.1 407 x\r\nContent-Length: 4\r\n", "body", true),
         (
@@ -114,7 +114,7 @@ fn a_refusal_is_that_of_the_proxy() {
             "",
             true,
         ),
-        // Nobody asked for an upgrade: what follows is no HTTP.
+        // No upgrade was asked for, so what follows is not HTTP.
         ("HTTP/1.1 101 x\r\nUpgrade: websocket\r\n", "", true),
         ("HTTP/1.1 503 x\r\nContent-Length: x\r\n", "", false),
     ] {
@@ -131,7 +131,7 @@ fn a_refusal_is_that_of_the_proxy() {
                 refusal.body,
                 if body.is_empty() { &b""[..] } else { b"body" }
             );
-            // A proxy that is busy may be asked again.
+            // A busy proxy may be asked again.
             let end = End::Refused(E::ProxyRefused(refusal));
             let wait = Backoff::new([7; 32]).after(&end, Duration::ZERO);
             let again = matches!(status, 502 | 503).then_some(Duration::from_secs(7));
@@ -154,7 +154,7 @@ fn a_refusal_is_that_of_the_proxy() {
 }
 
 #[test]
-fn what_is_no_response_is_an_error() {
+fn anything_but_a_response_is_an_error() {
     let config = config(|c| c.max_body_size = 10);
     let huge = "x".repeat(20_000);
     let malformed = |line, at, fault| E::Malformed { line, at, fault };
@@ -197,14 +197,14 @@ fn what_is_no_response_is_an_error() {
             assert!(rest.is_empty());
         }
     }
-    // A long body is cut off, and the refusal is known then.
+    // A long body is cut off, and then the refusal is reported.
     let response = format!("HTTP/1.1 403 x\r\n\r\n{huge}");
     let (result, ..) = answered(response.as_bytes(), Cuts::Bytes, &config);
     let Some(Err(E::ProxyRefused(refusal))) = result else {
         panic!("{result:?}")
     };
     assert_eq!((refusal.body.len(), refusal.is_complete), (10, false));
-    // Cut anywhere, it is not open.
+    // Cut anywhere, the tunnel is not open.
     let response = b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n";
     for received in 0..response.len() {
         let (start, _) = response.split_at(received);

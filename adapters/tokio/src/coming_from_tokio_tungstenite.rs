@@ -31,9 +31,12 @@
 //! | `accept_async(stream)` | [`accept(stream, &options, Ok)`](crate::accept()); the origin is checked: the default lets in web pages of the same host only ([`Config::origins`](sansocket::Config::origins)) |
 //! | `accept_hdr_async(stream, callback)` | [`accept(stream, &options, decide)`](crate::accept()), and [`accept_async`](crate::accept_async) if deciding takes time |
 //! | `accept_async_with_config(stream, config)` | the same `accept`: everything is in [`Options`](crate::Options) |
+//! | `connect_async(request)` | [`connect(uri or request, &options)`](crate::connect()); all addresses of the host are raced, `TCP_NODELAY` is set, the roots are read once |
+//! | `connect_async_tls_with_config(…, connector)` | the same, with [`Options::tls`](crate::Options#structfield.tls); the features `rustls-tls-native-roots` and `rustls-tls-webpki-roots` are `rustls-native-roots` and `rustls-webpki-roots` |
+//! | a proxy of your own below `client_async` | [`Options::proxy`](crate::Options#structfield.proxy) |
 //! | `client_async(request, stream)` | [`client(stream, &request, &options)`](crate::client()) |
 //! | `WebSocketStream::from_raw_socket`, `from_partially_read` | [`from_upgraded`](crate::from_upgraded) |
-//! | `WebSocketStream<MaybeTlsStream<TcpStream>>` | [`WebSocket<S>`](crate::WebSocket), `S` being your stream |
+//! | `WebSocketStream<MaybeTlsStream<TcpStream>>` | [`WebSocket<MaybeTls>`](crate::MaybeTls) from `connect`; else [`WebSocket<S>`](crate::WebSocket), `S` being your stream |
 //! | `ws.next().await`: `Option<Result<Message, Error>>` | the same; or [`ws.recv().await?`](crate::WebSocket::recv): `Option<Message>` |
 //! | `ws.send(message).await` | the same, also of `"text"`, `Vec<u8>`, `Bytes`, `Prepared`: [`send`](crate::WebSocket::send) |
 //! | `ws.feed(message)` then `ws.flush()` | `send` alone: what one wake-up sends is one write |

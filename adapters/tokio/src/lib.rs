@@ -30,13 +30,11 @@
 //!     }
 //! });
 //!
-//! // A client, over a transport that is connected:
-//! use tokio_sansocket::{client, sansocket::{ClientRequest, CloseCode}};
+//! // A client:
+//! use tokio_sansocket::{connect, sansocket::CloseCode};
 //!
-//! # let uri = format!("ws://{address}/");
-//! let request = ClientRequest::new(&uri)?;
-//! let stream = TcpStream::connect((request.host(), request.port())).await?;
-//! let (mut ws, _response) = client(stream, &request, &Options::default()).await?;
+//! # let uri = &*format!("ws://{address}/");
+//! let (mut ws, _response) = connect(uri, &Options::default()).await?;
 //! ws.send("hello").await?;
 //! assert_eq!(ws.recv().await?.unwrap().as_text(), Some("hello"));
 //! ws.close(CloseCode::NORMAL, "").await?;
@@ -46,8 +44,8 @@
 //!
 //! # Where to start
 //!
-//! - A server: [`accept`](accept()). A client over any stream: [`client`](client()). After hyper or axum:
-//!   [`from_upgraded`].
+//! - A server: [`accept`](accept()). A client: [`connect`](connect()), or [`client`](client()) over any
+//!   stream. After hyper or axum: [`from_upgraded`].
 //! - To receive in one task and to send in another: [`WebSocket::split`].
 //! - To send from any number of tasks: [`Sender`]; the same to many:
 //!   [`Prepared`](sansocket::Prepared).
@@ -112,6 +110,10 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `connect` | yes | [`connect`](connect()): sockets; through a proxy, if you want |
+//! | `rustls-native-roots` | no | `wss://` for `connect`, trusting whom the system trusts |
+//! | `rustls-webpki-roots` | no | the same, trusting whom Mozilla trusts, compiled in |
+//! | `rustls` | no | the same, trusting whom you say: [`Options::tls`](Options#structfield.tls) |
 //! | `deflate` | yes | permessage-deflate (RFC 7692): `Config::deflate` |
 //! | `idna` | no | host names that are not ASCII |
 //! | `simd` | no | wide vectors for masking; needs Rust 1.89 |
@@ -149,7 +151,7 @@ mod websocket;
 pub use accept::{accept, accept_async};
 pub use client::client;
 #[cfg(feature = "connect")]
-pub use connect::{MaybeTls, connect};
+pub use connect::{MaybeTls, Proxy, connect};
 pub use error::Error;
 pub use halves::{ReadHalf, WriteHalf};
 pub use message::{Message, Utf8};

@@ -29,7 +29,7 @@ pub struct Options {
     /// Whether Pings, Pongs and Closes of the peer are shown as messages; no. They are answered in
     /// any case.
     pub show_control: bool,
-    /// With so many bytes waiting to be written, `send` waits; 64 KiB.
+    /// With so many bytes waiting to be written, `send` waits; 64 KiB. At least 1 byte.
     ///
     /// A connection holds at most this, and the last message that was sent, for a peer that does not
     /// read. The same bound holds for Pongs: with so many bytes of them waiting, nothing is read.
@@ -40,10 +40,13 @@ pub struct Options {
     /// of what has arrived, and never beyond what is announced.
     pub max_read: usize,
     /// For [`connect`](crate::connect()): how long it takes at most until there is a transport, with
-    /// name, TCP and TLS; 10 s. The opening handshake has its own time,
+    /// name, TCP, proxy and TLS; 10 s. The opening handshake has its own time,
     /// [`Times::handshake`](sansocket::Times::handshake).
     #[cfg(feature = "connect")]
     pub connect_timeout: Duration,
+    /// For [`connect`](crate::connect()): the proxy on the way; none.
+    #[cfg(feature = "connect")]
+    pub proxy: Option<crate::connect::Proxy>,
     /// For [`connect`](crate::connect()): whom to trust, and a certificate of your own if a server
     /// asks for one. `None`: the roots of the features `rustls-native-roots` and
     /// `rustls-webpki-roots`.
@@ -61,6 +64,8 @@ impl Default for Options {
             max_read: 256 << 10,
             #[cfg(feature = "connect")]
             connect_timeout: Duration::from_secs(10),
+            #[cfg(feature = "connect")]
+            proxy: None,
             #[cfg(feature = "rustls")]
             tls: None,
             http: Http(None),

@@ -2,9 +2,10 @@
 //!
 //! Invariant: a line is kept until it is written, so that it can be sent on the next connection.
 
+use crate::ended::{Ended, Then};
 use crate::tls::tls_problem;
 use crate::transport::Transport;
-use crate::{Client, Ended, Incoming};
+use crate::{Client, Incoming};
 use bytes::BytesMut;
 use sansocket::{CloseCode, End, Endpoint, Event, Expired, HandshakeError, Input, Tick};
 use std::io::{self, Write};
@@ -85,7 +86,9 @@ impl<'s, 'a> Conversation<'s, 'a> {
                     (self.client.line, self.client.line_asked) = (Some(line), false);
                 }
                 Ok(Incoming::EndOfLines(result)) => {
-                    result.map_err(|error| Ended(format!("reading stdin: {error}"), None))?;
+                    let ended =
+                        |error| Ended::trying_again(format!("reading stdin: {error}"), None);
+                    result.map_err(ended)?;
                     self.client.lines_ended = Some(Instant::now());
                 }
                 Ok(Incoming::Bytes(number, bytes)) if number == self.number => {
@@ -147,9 +150,10 @@ impl<'s, 'a> Conversation<'s, 'a> {
     /// Handles what came from the server.
     fn receive(&mut self, bytes: Vec<u8>) -> Result<(), Ended> {
         let now = self.start.elapsed();
-        let host = self.client.options.request.host();
+        let host = self.client.request.host();
         let plain = self.transport.decrypt(bytes);
-        let (mut plain, is_last) = plain.map_err(|error| Ended(tls_problem(&error, host), None))?;
+        let (mut plain, is_last) =
+            plain.map_err(|error| Ended::trying_again(tls_problem(&error, host), None))?;
         let mut input = Input(&mut plain);
         let before = mem::replace(&mut self.last_activity, Instant::now());
         while let Some(event) = self.ws.receive(&mut input, now, &mut self.out) {
@@ -179,7 +183,7 @@ impl<'s, 'a> Conversation<'s, 'a> {
     /// The line about the end, and whether another try is worth it.
     fn end(&mut self, end: &End) -> Result<(), Ended> {
         // Not the URI, whose query may hold a token.
-        let server = self.client.options.request.authority();
+        let server = self.client.request.authority();
         let why = match end {
             End::Closed { code, by_peer }
                 if end.is_clean() && (*code == CloseCode::NORMAL || !by_peer) =>
@@ -212,11 +216,22 @@ impl<'s, 'a> Conversation<'s, 'a> {
                     Some(error) => format!("{} broke off {how}: {error}", server),
                 }
             }
+            End::Refused(HandshakeError::Refused(response))
+                if response.status / 100 == 3 && self.client.redirects > 0 =>
+            {
+                match self.client.request.redirected(response) {
+                    Ok(request) => {
+                        let (why, then) = (String::new(), Then::Redirect(Box::new(request)));
+                        return Err(Ended { why, then });
+                    }
+                    Err(error) => format!("{server} redirects, and that is not followed: {error}"),
+                }
+            }
             End::Refused(error) => refusal(error),
             _ => end.to_string(),
         };
-        let again = self.client.backoff.after(end, self.start.elapsed());
-        Err(Ended(why, again))
+        let after = self.client.backoff.after(end, self.start.elapsed());
+        Err(Ended::trying_again(why, after))
     }
 }
 

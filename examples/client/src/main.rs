@@ -3,24 +3,27 @@
 //! closes the connection, once the replies are in.
 //!
 //!     cargo run --release -p client -- [URL] [--subprotocol NAME]… [--origin ORIGIN]
-//!         [--header 'Name: value']… [--deflate] [--cafile FILE] [--reconnect]
-//!         [--keepalive SECONDS [--latency]] [--hurry N]
+//!         [--header 'Name: value']… [--deflate] [--cafile FILE] [--proxy URL] [--follow N]
+//!         [--reconnect] [--keepalive SECONDS [--latency]] [--hurry N]
 
 mod conversation;
+mod dial;
+mod ended;
 mod options;
+mod proxy;
 mod tls;
 mod transport;
 
 use anyhow::{Result, bail};
 use bytes::BytesMut;
 use conversation::Conversation;
+use ended::{Ended, Then};
 use options::Options;
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use sansocket::{Backoff, ClientRequest, Endpoint, seed};
-use std::error::Error;
-use std::io::{self, BufRead, ErrorKind, Read};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::io::{self, BufRead, Read};
+use std::net::{Shutdown, TcpStream};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::thread;
@@ -35,15 +38,6 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Why a connection ended, and after which time another try is worth it.
-pub(crate) struct Ended(pub(crate) String, pub(crate) Option<Duration>);
-
-impl<E: Error> From<E> for Ended {
-    fn from(error: E) -> Self {
-        Self(error.to_string(), None)
-    }
-}
-
 /// What the two reading threads send to the main thread.
 pub(crate) enum Incoming {
     Line(String),
@@ -56,6 +50,10 @@ pub(crate) enum Incoming {
 /// What is kept from one connection to the next.
 pub(crate) struct Client<'a> {
     pub(crate) options: &'a Options,
+    /// That of the options, or where a redirect leads.
+    pub(crate) request: ClientRequest,
+    /// The number of redirects that are still followed.
+    pub(crate) redirects: u32,
     pub(crate) backoff: Backoff,
     sender: SyncSender<Incoming>,
     pub(crate) incoming: Receiver<Incoming>,
@@ -73,6 +71,8 @@ fn run(options: &Options) -> Result<()> {
     thread::spawn(move || read_lines(&line_wanted, &line_sender));
     let mut client = Client {
         options,
+        request: options.request.clone(),
+        redirects: options.follow,
         backoff: Backoff::new(seed()?),
         sender,
         incoming,
@@ -82,16 +82,24 @@ fn run(options: &Options) -> Result<()> {
         lines_ended: None,
     };
     for number in 0.. {
-        let Err(Ended(why, again)) = client.connect(number) else {
+        let Err(Ended { why, then }) = client.connect(number) else {
             break;
         };
         let is_said = client.line.is_none() && client.lines_ended.is_some();
-        let Some(delay) = again.filter(|_| options.reconnect && !is_said) else {
-            bail!(why);
-        };
-        let seconds = delay.as_secs_f64();
-        eprintln!("client: {why}; trying again in {seconds:.1} s");
-        thread::sleep(delay);
+        match then {
+            Then::Redirect(request) => {
+                client.redirects -= 1;
+                client.request = *request;
+            }
+            Then::TryAgain(delay) if options.reconnect && !is_said => {
+                let seconds = delay.as_secs_f64();
+                eprintln!("client: {why}; trying again in {seconds:.1} s");
+                thread::sleep(delay);
+                // A redirect was for that time.
+                (client.request, client.redirects) = (options.request.clone(), options.follow);
+            }
+            Then::TryAgain(_) | Then::Nothing => bail!(why),
+        }
     }
     Ok(())
 }
@@ -130,22 +138,26 @@ impl Client<'_> {
     /// Connects and converses to the end of the connection.
     fn connect(&mut self, number: u64) -> Result<(), Ended> {
         let start = Instant::now();
-        let Options {
-            request, config, ..
-        } = self.options;
-        let tcp = dial(request, config.times.handshake);
-        let tcp = tcp.map_err(|why| Ended(why, Some(self.backoff.after_failure())))?;
-        tcp.set_nodelay(true)?;
+        let (tcp, early) = self.dial(start)?;
         // A short timeout: while the server does not read, what it sends must still be read.
         tcp.set_write_timeout(Some(Duration::from_millis(50)))?;
         let (mut tls, mut out) = (None, BytesMut::new());
-        if let Some(config) = &self.options.tls {
+        let (request, options) = (&self.request, self.options);
+        if request.is_secure() {
+            let config = options
+                .tls
+                .as_ref()
+                .ok_or_else(|| io::Error::other("no TLS"))?;
             let name = request.host().split('%').next().unwrap_or_default(); // no zone
             let name = ServerName::try_from(name.to_owned())?;
             tls = Some(ClientConnection::new(config.clone(), name)?);
         }
-        let ws = Endpoint::client(request, config, seed()?, start.elapsed(), &mut out);
+        let (seed, now) = (seed()?, start.elapsed());
+        let ws = Endpoint::client(request, &options.config, seed, now, &mut out);
         let (reader, sender) = (tcp.try_clone()?, self.sender.clone());
+        if !early.is_empty() {
+            sender.send(Incoming::Bytes(number, early))?;
+        }
         thread::spawn(move || read_transport(reader, number, &sender));
         let transport = Transport::new(tcp, tls);
         let mut conversation = Conversation::new(self, number, start, ws, transport, out);
@@ -154,19 +166,4 @@ impl Client<'_> {
         let _ = conversation.transport.tcp.shutdown(Shutdown::Both); // ends the reading thread
         result
     }
-}
-
-/// Opens the transport.
-fn dial(request: &ClientRequest, limit: Duration) -> Result<TcpStream, String> {
-    let end = Instant::now() + limit;
-    let mut last_error = io::Error::from(ErrorKind::NotFound);
-    let addresses = (request.host(), request.port()).to_socket_addrs();
-    addresses
-        .map_err(|error| format!("cannot find {}: {error}", request.host()))?
-        .find_map(|address| {
-            let left = end.checked_duration_since(Instant::now())?;
-            let stream = TcpStream::connect_timeout(&address, left);
-            stream.map_err(|error| last_error = error).ok()
-        })
-        .ok_or_else(|| format!("cannot connect to {}: {last_error}", request.authority()))
 }

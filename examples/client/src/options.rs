@@ -1,5 +1,6 @@
 //! The arguments of the client, and what they mean for every connection.
 
+use crate::proxy::{Proxies, user_and_password};
 use crate::tls::tls_config;
 use anyhow::{Context, Result, ensure};
 use common::Arguments;
@@ -26,6 +27,8 @@ Options:
       --header <'Name: value'>  One more header field of the request
       --deflate                 Offer permessage-deflate
       --cafile <FILE>           Trust these certificates (PEM) instead of the system's
+      --proxy <URL>             The way out: http://user:password@host:port [env: HTTP_PROXY, HTTPS_PROXY, NO_PROXY]
+      --follow <N>              Follow this many redirects, never from wss:// to ws:// [default: 0]
       --reconnect               Try again when another try is worth it; a line that is not yet written is kept for it
       --keepalive <SECONDS>     Send a Ping after this much silence
       --latency                 Tell on stderr how long its Pong took
@@ -38,6 +41,9 @@ pub(crate) struct Options {
     pub(crate) request: ClientRequest,
     pub(crate) config: Config,
     pub(crate) tls: Option<Arc<ClientConfig>>,
+    pub(crate) proxies: Proxies,
+    /// The number of redirects that are followed.
+    pub(crate) follow: u32,
     pub(crate) reconnect: bool,
     pub(crate) latency: bool,
 }
@@ -71,22 +77,35 @@ impl Options {
         if let Some(origin) = arguments.value::<String>("origin") {
             request = request.origin(&origin).context("--origin")?;
         }
+        let mut names = Vec::new();
         for field in arguments.values("header") {
             let parts = field.split_once(':');
             let (name, value) = parts.context("--header needs 'Name: value'")?;
             request = request.header(name, value.trim()).context("--header")?;
+            names.push(name.to_ascii_lowercase());
+        }
+        if let Some(userinfo) = request.userinfo()
+            && !names.iter().any(|name| name == "authorization")
+        {
+            let (user, password) = user_and_password(userinfo)?;
+            request = request.basic_auth(&user, &password).context("<URL>")?;
         }
         let mut config = Config::default();
         config.deflate = arguments.flag("deflate").then(Deflate::default);
         config.times = config.times / arguments.value("hurry").unwrap_or(NonZeroU32::MIN).get();
         config.times.keepalive = keepalive.map(|seconds| seconds.0);
         let (is_secure, cafile) = (request.is_secure(), arguments.value::<PathBuf>("cafile"));
-        ensure!(is_secure || cafile.is_none(), "--cafile is for wss://");
-        let tls = is_secure.then(|| tls_config(cafile.as_deref()));
+        let follow = arguments.value("follow").unwrap_or(0);
+        // A redirect may lead to TLS.
+        let may_use_tls = is_secure || follow > 0;
+        ensure!(may_use_tls || cafile.is_none(), "--cafile is for wss://");
+        let tls = may_use_tls.then(|| tls_config(cafile.as_deref()));
         Ok(Self {
             request,
             config,
             tls: tls.transpose()?,
+            proxies: Proxies::new(arguments.value("proxy"))?,
+            follow,
             reconnect: arguments.flag("reconnect"),
             latency,
         })

@@ -28,5 +28,9 @@ impl Negotiator {
         Ok(None)
     }
 
-    pub(in crate::handshake) const fn apply(&self, _: &Extension, _: &Session) {}
+    #[allow(
+        clippy::needless_pass_by_ref_mut,
+        reason = "the shape of the one above"
+    )]
+    pub(in crate::handshake) const fn apply(&self, _: &Extension, _: &mut Session) {}
 }

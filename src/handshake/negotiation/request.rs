@@ -9,13 +9,11 @@ use super::subprotocol::{SubprotocolReader, Subprotocols};
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extension::{ExtensionReader, Extensions};
 use crate::handshake::fault::FieldFault;
-use crate::handshake::fields::is_of_connection;
 use crate::handshake::headers::{Headers, Place};
 use crate::handshake::http1::body::decimal;
 use crate::handshake::uri::Authority;
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
-use alloc::string::String;
+use core::mem;
 
 /// What the header fields of a request say.
 #[derive(Default)]
@@ -24,13 +22,13 @@ pub(in crate::handshake) struct RequestFields {
     length: Once<Length>,
     /// What `Transfer-Encoding` says.
     coding: Option<FieldFault>,
-    /// The first field that only HTTP/1.1 may have.
-    of_connection: Option<Box<str>>,
+    /// What says that content follows the head.
+    content: Option<HandshakeError>,
     names_websocket: bool,
     names_upgrade: bool,
     key: Once<Result<[u8; KEY_LEN], FieldFault>>,
     version: Once<Result<u8, FieldFault>>,
-    origin: Once<Result<(), FieldFault>>,
+    origin: Once<Result<Place, FieldFault>>,
     subprotocols: SubprotocolReader,
     extensions: ExtensionReader,
 }
@@ -52,10 +50,8 @@ impl RequestFields {
                 fields.host.found(host_place(host, headers));
             } else if is("upgrade") {
                 fields.names_websocket |= has_token(value.get(), "websocket");
-                fields.only_in_http1(name);
             } else if is("connection") {
                 fields.names_upgrade |= has_token(value.get(), "upgrade");
-                fields.only_in_http1(name);
             } else if is("sec-websocket-key") {
                 fields.key.found(valid_key(value.get()));
             } else if is("sec-websocket-version") {
@@ -69,47 +65,44 @@ impl RequestFields {
             } else if is("sec-websocket-extensions") {
                 fields.extensions.line(value.get());
             } else if is("origin") {
-                fields.origin.found(text(value.get().trim_ascii()));
+                let origin = value.get().trim_ascii();
+                fields.origin.found(text_place(origin, headers));
             } else if is("content-length") {
                 fields.length.found(length(value.get().trim_ascii()));
             } else if is("transfer-encoding") {
                 fields.coding = Some(FieldFault::value(value.get().trim_ascii()));
-                fields.only_in_http1(name);
-            } else if is_of_connection(name, value.get()) {
-                fields.only_in_http1(name);
             }
         }
         fields
     }
 
-    fn only_in_http1(&mut self, name: &[u8]) {
-        let name = || String::from_utf8_lossy(name).into();
-        self.of_connection.get_or_insert_with(name);
-    }
-
     /// The value of `Host`, if there is one (RFC 9112, section 3.2).
     pub(in crate::handshake) fn take_host(&mut self) -> Result<Option<Place>, HandshakeError> {
-        let host = core::mem::take(&mut self.host).at_most_once();
+        let host = mem::take(&mut self.host).at_most_once();
         let host = host.and_then(Option::transpose);
         host.map_err(HandshakeError::Host)
     }
 
-    /// What says that content follows the head, if something does. If that is not clear, two servers
-    /// may see two different requests (RFC 9112, section 11.2).
-    pub(in crate::handshake) fn take_content(
-        &mut self,
-    ) -> Result<Option<HandshakeError>, HandshakeError> {
-        let length = core::mem::take(&mut self.length).at_most_once();
+    /// If it is not clear whether content follows the head, two servers may see two different
+    /// requests (RFC 9112, section 11.2).
+    pub(in crate::handshake) fn check_framing(&mut self) -> Result<(), HandshakeError> {
+        let length = mem::take(&mut self.length).at_most_once();
         let length = length.map_err(HandshakeError::ContentLength)?;
         let coding = self.coding.take().map(HandshakeError::TransferEncoding);
-        match (length, coding) {
-            (None, coding) => Ok(coding),
-            (Some(Length::Zero), None) => Ok(None),
-            (Some(Length::Content(fault)), None) => Ok(Some(HandshakeError::ContentLength(fault))),
+        self.content = match (length, coding) {
+            (None, coding) => coding,
+            (Some(Length::Zero), None) => None,
+            (Some(Length::Content(fault)), None) => Some(HandshakeError::ContentLength(fault)),
             // RFC 9112, section 6.3: a wrong length, or two ways to say it.
-            (Some(Length::Wrong(fault)), None) => Err(HandshakeError::ContentLength(fault)),
-            (Some(_), Some(coding)) => Err(coding),
-        }
+            (Some(Length::Wrong(fault)), None) => return Err(HandshakeError::ContentLength(fault)),
+            (Some(_), Some(coding)) => return Err(coding),
+        };
+        Ok(())
+    }
+
+    /// RFC 9110, section 9.3.1: no content follows the head of an opening handshake.
+    pub(in crate::handshake) fn check_content(&mut self) -> Result<(), HandshakeError> {
+        self.content.take().map_or(Ok(()), Err)
     }
 
     /// The key of a request that asks for an upgrade of HTTP/1.1.
@@ -121,34 +114,32 @@ impl RequestFields {
                 connection,
             });
         }
-        let key = core::mem::take(&mut self.key).once();
+        let key = mem::take(&mut self.key).once();
         key.and_then(|key| key).map_err(HandshakeError::Key)
     }
 
-    /// RFC 9113, section 8.2.2: HTTP/2 and HTTP/3 have no fields that concern one connection.
-    pub(in crate::handshake) fn check_multiplexed(&mut self) -> Result<(), HandshakeError> {
-        let name = self.of_connection.take();
-        name.map_or(Ok(()), |name| Err(HandshakeError::Field(name)))
-    }
-
-    /// What all versions of HTTP have alike: the subprotocols and extensions that are offered.
-    pub(in crate::handshake) fn offered(
-        self,
-    ) -> Result<(Subprotocols, Extensions), HandshakeError> {
-        match self.version.once().and_then(|version| version) {
+    /// What all versions of HTTP have alike: the origin, and the subprotocols and extensions that are
+    /// offered.
+    pub(in crate::handshake) fn take_offer(
+        &mut self,
+    ) -> Result<(Option<Place>, Subprotocols, Extensions), HandshakeError> {
+        match mem::take(&mut self.version)
+            .once()
+            .and_then(|version| version)
+        {
             Ok(13) => {}
             Ok(other) => return Err(HandshakeError::VersionUnsupported(other)),
             Err(fault) => return Err(HandshakeError::VersionMalformed(fault)),
         }
-        let origin = self.origin.at_most_once().and_then(Option::transpose);
-        origin.map_err(HandshakeError::Origin)?;
-        let subprotocols = self.subprotocols.finish();
+        let origin = mem::take(&mut self.origin)
+            .at_most_once()
+            .and_then(Option::transpose);
+        let origin = origin.map_err(HandshakeError::Origin)?;
+        let subprotocols = mem::take(&mut self.subprotocols).finish();
         let subprotocols = subprotocols.map_err(HandshakeError::Subprotocol)?;
-        let extensions = self.extensions.finish();
-        Ok((
-            subprotocols,
-            extensions.map_err(HandshakeError::Extensions)?,
-        ))
+        let extensions = mem::take(&mut self.extensions).finish();
+        let extensions = extensions.map_err(HandshakeError::Extensions)?;
+        Ok((origin, subprotocols, extensions))
     }
 }
 
@@ -168,10 +159,10 @@ fn length(value: &[u8]) -> Length {
     }
 }
 
-/// A value that is UTF-8.
-fn text(value: &[u8]) -> Result<(), FieldFault> {
+/// The place of a value that is UTF-8.
+fn text_place(value: &[u8], headers: &Headers) -> Result<Place, FieldFault> {
     match core::str::from_utf8(value) {
-        Ok(_) => Ok(()),
+        Ok(text) => Ok(headers.place_of(Cow::Borrowed(text))),
         Err(error) => {
             let (_, rest) = value.split_at(error.valid_up_to());
             Err(FieldFault::at_rest(value, rest))

@@ -8,7 +8,6 @@ use super::subprotocol::token;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extension::{Extension, ExtensionReader};
 use crate::handshake::fault::FieldFault;
-use crate::handshake::fields::is_of_connection;
 use crate::handshake::headers::Headers;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,8 +15,6 @@ use alloc::vec::Vec;
 /// What the header fields of a response say.
 #[derive(Default)]
 pub(in crate::handshake) struct ResponseFields<'h> {
-    /// The first field that only HTTP/1.1 may have.
-    of_connection: Option<&'h [u8]>,
     upgrade: Once<&'h [u8]>,
     /// The last `Connection`, if none names `Upgrade`.
     connection: Option<&'h [u8]>,
@@ -35,11 +32,9 @@ impl<'h> ResponseFields<'h> {
             let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
             if is("upgrade") {
                 fields.upgrade.found(value.get().trim_ascii());
-                fields.of_connection.get_or_insert(name);
             } else if is("connection") {
                 fields.names_upgrade |= has_token(value.get(), "upgrade");
                 fields.connection = Some(value.get());
-                fields.of_connection.get_or_insert(name);
             } else if is("sec-websocket-accept") {
                 fields.accept.found(value.get().trim_ascii());
             } else if is("sec-websocket-protocol") {
@@ -50,8 +45,6 @@ impl<'h> ResponseFields<'h> {
             } else if is("sec-websocket-extensions") {
                 fields.has_extensions = true;
                 fields.extensions.line(value.get());
-            } else if is_of_connection(name, value.get()) {
-                fields.of_connection.get_or_insert(name);
             }
         }
         fields
@@ -71,14 +64,6 @@ impl<'h> ResponseFields<'h> {
         let found = self.accept.once();
         let found = found.and_then(|value| only_if(value == accept, value));
         found.map_err(HandshakeError::Accept)
-    }
-
-    /// RFC 9113, section 8.2.2: HTTP/2 and HTTP/3 have no fields that concern one connection.
-    pub(in crate::handshake) fn check_multiplexed(&self) -> Result<(), HandshakeError> {
-        match self.of_connection {
-            Some(name) => Err(HandshakeError::Field(String::from_utf8_lossy(name).into())),
-            None => Ok(()),
-        }
     }
 
     /// The extensions that the server accepted, after the check that it chose a subprotocol and

@@ -41,7 +41,12 @@ pub fn example(name: &str) -> Command {
     }
     path.push(name);
     assert!(path.exists(), "`cargo test --workspace` makes {path:?}");
-    Command::new(path)
+    let mut command = Command::new(path);
+    // Of whoever runs the tests.
+    for proxy in ["http_proxy", "https_proxy", "no_proxy"] {
+        command.env_remove(proxy).env_remove(proxy.to_uppercase());
+    }
+    command
 }
 
 /// Starts one of the echo servers, by its name and its command, if it has one; it and its URL. `None` if there is nothing to do for it here.
@@ -49,6 +54,11 @@ pub fn start(name: &str, arguments: &[&str]) -> Option<(Child, String)> {
     let mut words = name.split(' ');
     let mut command = example(words.next().unwrap());
     command.args(words).arg("127.0.0.1:0").args(arguments);
+    launch(command)
+}
+
+/// The same with a command of one's own.
+fn launch(mut command: Command) -> Option<(Child, String)> {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap())
@@ -71,6 +81,13 @@ pub struct Server {
 impl Server {
     pub fn start(name: &str, arguments: &[&str]) -> Self {
         Self::try_start(name, arguments).unwrap()
+    }
+
+    /// Starts one by a command of one's own: with variables of the environment, for instance.
+    pub fn launch(command: Command) -> Self {
+        let (child, url) = launch(command).unwrap();
+        let child = Some(child);
+        Self { child, url }
     }
 
     /// `None` if there is nothing to do for it here.

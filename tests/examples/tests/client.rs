@@ -3,6 +3,9 @@
 //!
 //! Invariant: every wait here is for an event, with a time limit only in case it never comes.
 
+#[path = "client/ways.rs"]
+mod ways;
+
 use example_tests::support::*;
 use example_tests::{
     NEVER, Server, TLS_SERVERS, TempFile, complains, example, in_tokio, is_misused, start_tls,
@@ -344,6 +347,10 @@ fn a_bad_argument_is_reported() {
         (&[url, "--keepalive", "inf"], "--keepalive"),
         (&[url, "--latency"], "--keepalive"),
         (&[url, "--cafile", "x"], "wss://"),
+        (&[url, "--proxy"], "--proxy"),
+        (&[url, "--proxy", "https://a"], "--proxy"),
+        (&[url, "--proxy", "http://"], "--proxy"),
+        (&[url, "--follow", "x"], "--follow"),
     ] {
         is_misused(&client(arguments, "hello\n"), about);
     }
@@ -413,6 +420,21 @@ fn the_request_follows_the_arguments() {
     assert_eq!(peer.field("X-Y"), "z");
     let extensions = peer.field("Sec-WebSocket-Extensions");
     assert!(extensions.starts_with("permessage-deflate"), "{extensions}");
+}
+
+/// What stands before the `@` of a URL is sent, decoded, and is in no message.
+#[test]
+fn the_user_and_the_password_of_a_url_are_sent() {
+    let host = Host::new();
+    let url = host.url.replace("ws://", "ws://us%40er:p%3Aw@");
+    let client = Client::start(&[&url]);
+    let peer = host.accept();
+    assert_eq!(peer.field("Authorization"), "Basic dXNAZXI6cDp3");
+    peer.refuse("401 Unauthorized");
+    let output = client.output();
+    complains(&output, "401");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains("us%40er") && !said.contains("p:w"), "{said}");
 }
 
 // ---- servers that do not serve ----

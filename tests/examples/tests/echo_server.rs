@@ -174,6 +174,17 @@ fn the_readme_names_each_example() {
     }
 }
 
+/// The documentation of the adapter compiles it.
+#[test]
+fn the_readme_shows_the_adapter_as_its_own_does() {
+    let code = include_str!("../../../adapters/tokio/README.md")
+        .split("```")
+        .nth(1);
+    let code = code.unwrap();
+    let function = &code[code.find("async fn").unwrap()..];
+    assert!(include_str!("../../../README.md").contains(function));
+}
+
 #[test]
 fn help() {
     let output = example("echo_server").arg("--help").output().unwrap();

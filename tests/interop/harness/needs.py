@@ -13,8 +13,8 @@ HERE = Path(__file__).resolve().parents[1]
 ROOT = HERE.parents[1]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
 BUILD = "cargo build --release --workspace --bins --examples"
-OURS = ["echo_server", "echo_mio", "echo_tokio", "echo_tls", "echo_uring", "client",
-        "autobahn_client"]
+OURS = ["echo_server", "echo_mio", "echo_tokio", "echo_tokio_raw", "echo_tls", "echo_uring", "client",
+        "autobahn_client", "autobahn_client_tokio"]
 # Debian installs servers in folders that are only on root's PATH.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 

@@ -4,6 +4,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::iter;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::task::{Poll, ready};
@@ -46,18 +47,12 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let Some(is_v6) = addresses.first().map(SocketAddr::is_ipv6) else {
         return addresses;
     };
-    let mut rank = [0, 0];
-    let mut ranked: Vec<_> = addresses
-        .into_iter()
-        .map(|address| {
-            let is_other = address.is_ipv6() != is_v6;
-            let rank = &mut rank[usize::from(is_other)];
-            *rank += 1;
-            ((*rank, is_other), address)
-        })
-        .collect();
-    ranked.sort_by_key(|(place, _)| *place);
-    ranked.into_iter().map(|(_, address)| address).collect()
+    let is_first = |address: &SocketAddr| address.is_ipv6() == is_v6;
+    let (first, other): (Vec<_>, Vec<_>) = addresses.into_iter().partition(is_first);
+    let (mut first, mut other) = (first.into_iter(), other.into_iter());
+    let next = || [first.next(), other.next()];
+    let pairs = iter::repeat_with(next).take_while(|pair| pair.iter().any(Option::is_some));
+    pairs.flatten().flatten().collect()
 }
 
 /// Tries each address, the next one after [`STAGGER`] or as soon as one has failed. Returns the first

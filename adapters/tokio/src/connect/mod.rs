@@ -3,6 +3,7 @@
 //! Invariant: what it takes until there is a transport is bounded by one time.
 
 mod dial;
+mod proxy;
 mod stream;
 #[cfg(feature = "rustls")]
 mod tls;
@@ -10,6 +11,7 @@ mod tls;
 #[path = "no_tls.rs"]
 mod tls;
 
+pub use proxy::Proxy;
 pub use stream::MaybeTls;
 
 use crate::client::client;
@@ -29,7 +31,8 @@ use tokio::time::timeout;
 /// first connection wins (RFC 8305). Small writes are sent at once (`TCP_NODELAY`).
 ///
 /// `wss://` needs the feature `rustls-native-roots` or `rustls-webpki-roots`, or
-/// [`Options::tls`](Options#structfield.tls). Redirects are not followed. For another transport, such
+/// [`Options::tls`](Options#structfield.tls). [`Options::proxy`](Options#structfield.proxy) goes through a
+/// proxy. Redirects are not followed. For another transport, such
 /// as a Unix socket or a TLS of your own, see [`client`].
 ///
 /// ```no_run
@@ -54,7 +57,9 @@ use tokio::time::timeout;
 /// [`Error::Setup`] if the URI is wrong. [`Error::Io`] if there is no transport, which says for each
 /// address why; [`TimedOut`](ErrorKind::TimedOut) after
 /// [`Options::connect_timeout`](Options#structfield.connect_timeout); and
-/// [`Unsupported`](ErrorKind::Unsupported) for `wss://` without a feature for it. Then as [`client`].
+/// [`Unsupported`](ErrorKind::Unsupported) for `wss://` without a feature for it. A proxy that refuses is
+/// an [`Error::Ended`] with [`HandshakeError::ProxyRefused`](sansocket::HandshakeError::ProxyRefused).
+/// Then as [`client`].
 ///
 /// # Panics
 ///
@@ -73,21 +78,24 @@ where
         let what = "no connection to";
         let (authority, time) = (request.authority(), options.connect_timeout);
         let error = format!("{what} {authority} in {time:?} (`Options::connect_timeout`)");
-        Err(io::Error::new(ErrorKind::TimedOut, error))
+        Err(io::Error::new(ErrorKind::TimedOut, error).into())
     });
     client(stream?, &request, options).await
 }
 
-/// The way to the server, with TLS if the URI wants it.
-async fn transport(request: &ClientRequest, options: &Options) -> io::Result<MaybeTls> {
+/// The way to the server: through a proxy, if there is one, and with TLS if the URI wants it.
+async fn transport(request: &ClientRequest, options: &Options) -> Result<MaybeTls, Error> {
     let tls = match request.is_secure() {
         true => Some(Tls::new(request.host(), options).await?),
         false => None,
     };
-    let tcp = dial::tcp(request.host(), request.port()).await?;
+    let tcp = match &options.proxy {
+        None => dial::tcp(request.host(), request.port()).await?,
+        Some(proxy) => proxy.dial(request, options).await?,
+    };
     tcp.set_nodelay(true)?;
     match tls {
         None => Ok(tcp.into()),
-        Some(tls) => tls.handshake(tcp).await,
+        Some(tls) => Ok(tls.handshake(tcp).await?),
     }
 }

@@ -136,7 +136,8 @@ impl<S: Transport> Core<S> {
             timer: None,
             alarm: Duration::MAX,
             runtime: Handle::current(),
-            high_water: u32::try_from(options.high_water).unwrap_or(u32::MAX),
+            // Without room for a byte nothing would ever be sent, nor read.
+            high_water: saturated(options.high_water).max(1),
             answers: 0,
             shows_control: options.show_control,
             discards: false,

@@ -7,7 +7,7 @@ use super::{Core, saturated};
 use crate::error::Error;
 use crate::message::{Message, Utf8};
 use crate::transport::Transport;
-use sansocket::{Deliver, Event};
+use sansocket::Event;
 use std::task::{Context, Poll};
 
 /// Receives.
@@ -69,9 +69,11 @@ impl<S: Transport> Core<S> {
         };
         let answers = self.output.buffer().len() - before;
         self.answers = self.answers.saturating_add(saturated(answers));
-        if message.is_some() {
-            // Inflating in pieces may have more although nothing is left here.
-            if self.input.bytes.is_empty() && self.endpoint.settings().deliver != Deliver::Pieces {
+        if let Some(message) = &message {
+            // Inflating in pieces may have more although nothing is left here. How the next message
+            // shall come says nothing about this one.
+            let may_go_on = matches!(message, Message::Piece(piece) if !piece.is_last());
+            if self.input.bytes.is_empty() && !may_go_on {
                 self.input.empty();
             }
         } else if self.input.bytes.is_empty() {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: every server here is the adapter's own; no test needs the network.
 
+mod proxy;
 #[cfg(feature = "rustls")]
 mod tls;
 

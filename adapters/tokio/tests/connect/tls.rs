@@ -2,7 +2,7 @@
 //!
 //! Invariant: who is not trusted is not connected to.
 
-use crate::{echo, io, works};
+use crate::{echo, io, proxy, works};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,6 +62,15 @@ async fn who_is_trusted_is_connected_to() {
     let is_tls = ws.with_transport(|stream| matches!(stream, MaybeTls::Tls(_)));
     assert_eq!(is_tls, Some(true));
     works(ws).await;
+}
+
+#[tokio::test]
+async fn through_a_proxy() {
+    let (port, certificate) = serve().await;
+    let mut options = trusting(certificate);
+    options.proxy = Some(proxy::open("HTTP/1.1 200 OK\r\n\r\n").await.0);
+    let uri = format!("wss://localhost:{port}/");
+    works(connect(&*uri, &options).await.unwrap().0).await;
 }
 
 #[tokio::test]

@@ -3,12 +3,20 @@
 //! Invariant: the clock stands still unless all tasks wait.
 
 use crate::peer::*;
+#[cfg(feature = "deflate")]
+use bytes::BytesMut;
 use futures_util::{SinkExt, StreamExt};
 use sansocket::{CloseCode, Deliver, End, Expired, Prepared, ProtocolError, SendError};
+#[cfg(feature = "deflate")]
+use sansocket::{Connection, Deflate};
 use std::future::pending;
 use std::time::Duration;
+#[cfg(feature = "deflate")]
+use tokio::io::{DuplexStream, duplex};
 use tokio::time::timeout;
 use tokio_sansocket::{Error, Message, Options};
+#[cfg(feature = "deflate")]
+use tokio_sansocket::{WebSocket, from_upgraded};
 
 const ROOM: usize = 1 << 16;
 
@@ -343,6 +351,72 @@ async fn pieces_are_handed_on() {
     assert_eq!(far.hear().await, text("short"));
     assert!(far.hear().await == long);
     assert_eq!(far.hear().await, text(""));
+}
+
+#[cfg(feature = "deflate")]
+fn set_deliver(ws: &mut WebSocket<DuplexStream>, deliver: Deliver) {
+    let mut settings = ws.settings();
+    settings.deliver = deliver;
+    ws.set_settings(settings);
+}
+
+/// The rest of a message comes in pieces although the next one shall not, and inflating may have more
+/// although nothing is left to be read.
+#[cfg(feature = "deflate")]
+#[tokio::test(start_paused = true)]
+async fn pieces_go_on_when_the_setting_changes() {
+    for deliver in [Deliver::Pieces, Deliver::Complete, Deliver::InPlace] {
+        let mut options = Options::default();
+        options.config.settings.deliver = Deliver::Pieces;
+        let deflate = Deflate::default();
+        let agreed = deflate.accept([deflate.offer()]).unwrap();
+        let (near, io) = duplex(ROOM);
+        let server = Connection::server(options.config.settings);
+        let server = server.with_deflate(&deflate, &agreed).unwrap();
+        let mut ws = from_upgraded(near, server, &options, BytesMut::new());
+        let mut peer = Peer::client(io);
+        peer.ws = peer.ws.with_deflate(&deflate, &agreed).unwrap();
+
+        // Some of these lengths end just where a step of inflating does.
+        for len in 65_530..65_550 {
+            let long = vec![7; len];
+            peer.say(&[Said::Binary(long.clone())]).await;
+            set_deliver(&mut ws, Deliver::Pieces);
+            let (mut received, mut is_last) = (Vec::new(), false);
+            while !is_last {
+                let message = timeout(seconds(1), ws.recv()).await;
+                match message.expect("the rest is there").unwrap() {
+                    Some(Message::Piece(piece)) => {
+                        received.extend_from_slice(piece.as_bytes());
+                        is_last = piece.is_last();
+                    }
+                    other => panic!("{other:?}"),
+                }
+                set_deliver(&mut ws, deliver);
+            }
+            assert!(received == long, "{deliver:?}");
+        }
+    }
+}
+
+/// Room for no byte is room for one message at a time.
+#[tokio::test(start_paused = true)]
+async fn without_a_queue_one_message_is_written_at_a_time() {
+    let mut options = Options::default();
+    options.high_water = 0;
+    let (mut peer, mut ws) = pair(100, &options);
+    let server = tokio::spawn(async move {
+        while let Some(message) = ws.recv().await.unwrap() {
+            ws.send(message).await.unwrap();
+        }
+    });
+    for said in [text("short"), text("long ".repeat(1000)), text("")] {
+        assert_eq!(peer.exchange(&[Said::Ping, said.clone()]).await, Said::Pong);
+        assert_eq!(peer.hear().await, said);
+    }
+    peer.say(&[Said::Close(1000)]).await;
+    assert_eq!(peer.hear().await, Said::Close(1000));
+    server.await.unwrap();
 }
 
 /// An attack: Pings without end, and nothing is read. What we hold for it is bounded.

@@ -33,7 +33,7 @@ fn for_each_seed(run: impl AsyncFn(Random)) {
     let first = std::env::var("SEED")
         .ok()
         .map(|seed| seed.parse().expect("a number"));
-    for seed in first.map_or(1..=schedules(), |seed| seed..=seed) {
+    for seed in first.map_or_else(|| 1..=schedules(), |seed| seed..=seed) {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_time().start_paused(true).build().unwrap();
         let done = catch_unwind(AssertUnwindSafe(|| {
@@ -547,4 +547,34 @@ fn pieces() {
         let heard = peer.await.unwrap();
         assert_eq!(heard.close, Some(1000));
     });
+}
+
+/// The same with tasks on several threads: halves, senders, helper and peer are truly at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn on_threads() {
+    for seed in 1..=schedules() / 5 {
+        let mut random = Random::new(seed);
+        let (far, ws) = pair(&mut random);
+        let (n, most) = (random.below(25), far.most);
+        let peer = tokio::spawn(peer(far, n, random.fork(), true));
+        let senders = [ws.sender(), ws.sender(), ws.sender()];
+        let (read, write) = ws.split();
+        let reader = tokio::spawn(keep_receiving(read, random.fork()));
+        let all = [Sends::Half(write)].into_iter();
+        let all = all.chain(senders.map(Sends::Sender));
+        let tasks: Vec<_> = (1..)
+            .zip(all)
+            .map(|(who, sends)| {
+                let sending = keep_sending(sends, who, (random.below(25), most), random.fork());
+                (who, tokio::spawn(sending))
+            })
+            .collect();
+        let (received, _) = reader.await.unwrap();
+        let heard = peer.await.unwrap();
+        let mut sent = Vec::new();
+        for (who, task) in tasks {
+            sent.push((who, task.await.unwrap()));
+        }
+        compare(&heard, &sent, &received, n);
+    }
 }

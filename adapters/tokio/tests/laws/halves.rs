@@ -6,6 +6,9 @@
 use crate::peer::*;
 use futures_util::{SinkExt, StreamExt};
 use sansocket::{CloseCode, End, Prepared, SendError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
@@ -399,4 +402,52 @@ async fn a_close_waits_for_the_answer_to_a_message() {
             assert!(is_closed(write.send("late").await));
         }
     }
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Two senders wait, there is room, and the one who was woken gives up: it is the other's turn.
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_passes_his_turn_on() {
+    let (mut peer, ws) = pair(64, &Options::default());
+    let sender = ws.sender();
+    let long = "x".repeat(70_000);
+    sender.send(&*long).await.unwrap();
+    let counts = [(); 2].map(|()| Arc::new(Count::default()));
+    let [mut first, mut second] = [(); 2].map(|()| Box::pin(sender.send("short")));
+    let wakers = counts.each_ref().map(|count| Waker::from(count.clone()));
+    let is_pending = [
+        first
+            .as_mut()
+            .poll(&mut Context::from_waker(&wakers[0]))
+            .is_pending(),
+        second
+            .as_mut()
+            .poll(&mut Context::from_waker(&wakers[1]))
+            .is_pending(),
+    ];
+    assert_eq!(is_pending, [true, true]);
+    assert_eq!(peer.hear().await, text(&*long));
+    let woken = || {
+        counts
+            .each_ref()
+            .map(|count| count.0.load(Ordering::SeqCst))
+    };
+    assert_eq!(woken(), [1, 0], "one after the other");
+    drop(first);
+    assert_eq!(woken(), [1, 1]);
+    assert!(
+        second
+            .as_mut()
+            .poll(&mut Context::from_waker(&wakers[1]))
+            .is_ready()
+    );
+    assert_eq!(peer.hear().await, text("short"));
 }

@@ -1,5 +1,6 @@
 //! A stream that cuts anywhere and stalls at any time, and keeps to the letter of what a stream has to
-//! do: it wakes only the last waker of each direction, and none after it was ready.
+//! do: it wakes only the last waker of each direction, later than it could, and none that it owes nothing
+//! since somebody has found it ready.
 //!
 //! Invariant: the same seed gives the same run.
 
@@ -8,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Xorshift: reproducible, and good enough for schedules.
 #[derive(Clone, Debug)]
@@ -52,18 +53,23 @@ pub(crate) struct Wire {
     most: usize,
 }
 
+/// Until when it stalls, and when it wakes whoever has asked last.
 #[derive(Debug, Default)]
-struct Direction(Option<Pin<Box<Sleep>>>);
+struct Direction(Option<(Instant, Pin<Box<Sleep>>)>);
 
 impl Direction {
     /// Stalls now and then, for some milliseconds.
     fn poll(&mut self, random: &mut Random, context: &mut Context<'_>) -> Poll<()> {
+        let ms = |random: &mut Random, n| Duration::from_millis(random.below(n) as u64);
         if self.0.is_none() && random.one_in(3) {
-            let time = Duration::from_millis(random.below(4) as u64);
-            self.0 = Some(Box::pin(sleep(time)));
+            let until = Instant::now() + ms(random, 4);
+            let wake = until + ms(random, 3);
+            self.0 = Some((until, Box::pin(sleep_until(wake))));
         }
-        if let Some(stall) = &mut self.0 {
-            ready!(stall.as_mut().poll(context));
+        if let Some((until, wake)) = &mut self.0 {
+            if Instant::now() < *until {
+                ready!(wake.as_mut().poll(context));
+            }
             self.0 = None;
         }
         Poll::Ready(())
@@ -105,25 +111,26 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
-        ready!(this.writing.poll(&mut this.random, context));
-        let n = this.cut(buf.len());
-        Pin::new(&mut this.inner).poll_write(context, &buf[..n])
+        self.poll_write_vectored(context, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let most = self.most;
-        let bytes = bufs.iter().flat_map(|part| part.iter().copied());
-        let bytes: Vec<u8> = bytes.take(most).collect();
-        self.poll_write(context, &bytes)
+        let this = &mut *self;
+        ready!(this.writing.poll(&mut this.random, context));
+        let n = this.cut(bufs.iter().map(|part| part.len()).sum());
+        let mut bytes = Vec::with_capacity(n);
+        for part in bufs {
+            bytes.extend_from_slice(&part[..part.len().min(n - bytes.len())]);
+        }
+        Pin::new(&mut this.inner).poll_write(context, &bytes)
     }
 
     fn is_write_vectored(&self) -> bool {

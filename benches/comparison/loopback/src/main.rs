@@ -1,10 +1,11 @@
 //! Measures echo servers over loopback, our examples beside other crates, and writes the tables of BENCHMARKS.md.
 //! `cargo run --release --manifest-path benches/comparison/Cargo.toml -p loopback`
 //!
-//! With an argument it runs the rival of that name.
+//! With an argument it runs the server of that name.
 //!
 //! Invariant: all servers get the same bytes and take turns, so that a busy machine slows all of them alike.
 
+mod adapter;
 mod load;
 mod rivals;
 mod server;
@@ -32,7 +33,7 @@ const PROCESSES: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     if let Some(name) = env::args().nth(1) {
-        return rivals::serve(&name);
+        return adapter::serve(&name).unwrap_or_else(|| rivals::serve(&name));
     }
     server::build()?;
     let build = Build::of("loopback"); // before this process has only one core

@@ -13,8 +13,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
 
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const ANY_PORT: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 /// The most that a bare echo reads at once: as much as `echo_mio` reads of large messages.
@@ -26,7 +27,8 @@ pub fn serve(name: &str) -> Result<()> {
         "bare-mio" => bare_mio(),
         "bare-tokio" => on_tokio(bare_tokio),
         "fastwebsockets" => on_tokio(fastwebsockets),
-        "tokio-tungstenite" => on_tokio(tokio_tungstenite),
+        "tokio-tungstenite, forward" => on_tokio(tokio_tungstenite),
+        "tokio-tungstenite, loop" => on_tokio(tokio_tungstenite_loop),
         "tokio-websockets" => on_tokio(tokio_websockets),
         _ => Err(format!("no server is called {name}").into()),
     }
@@ -37,12 +39,25 @@ fn listening(address: SocketAddr) {
     println!("listening on ws://{address}/");
 }
 
-/// A task for each connection, on one thread.
+/// A task for each connection, on one thread. No rival has a timer.
 fn on_tokio<F: Future<Output = Result<()>> + Send + 'static>(
     echo: fn(TcpStream) -> F,
 ) -> Result<()> {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_io().build()?.block_on(async {
+    run(Builder::new_current_thread().enable_io().build()?, echo)
+}
+
+/// The same with timers.
+pub fn on_tokio_with_time<F: Future<Output = Result<()>> + Send + 'static>(
+    echo: fn(TcpStream) -> F,
+) -> Result<()> {
+    run(Builder::new_current_thread().enable_all().build()?, echo)
+}
+
+fn run<F: Future<Output = Result<()>> + Send + 'static>(
+    runtime: Runtime,
+    echo: fn(TcpStream) -> F,
+) -> Result<()> {
+    runtime.block_on(async {
         let listener = TcpListener::bind(ANY_PORT).await?;
         listening(listener.local_addr()?);
         loop {
@@ -92,6 +107,18 @@ async fn tokio_tungstenite(stream: TcpStream) -> Result<()> {
     let (sink, stream) = ws.split();
     let messages = stream.try_filter(|it| future::ready(it.is_text() || it.is_binary()));
     Ok(messages.forward(sink).await?)
+}
+
+/// As most write it: each message is written at once.
+async fn tokio_tungstenite_loop(stream: TcpStream) -> Result<()> {
+    let mut ws = ::tokio_tungstenite::accept_async(stream).await?;
+    while let Some(message) = ws.next().await {
+        let message = message?;
+        if message.is_text() || message.is_binary() {
+            ws.send(message).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn tokio_websockets(stream: TcpStream) -> Result<()> {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: this program ends each process that it starts, by its id.
 
+use crate::adapter::WAYS;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ const GENERATOR: &str = "1";
 pub enum Kind {
     /// An example of this workspace.
     Ours,
+    /// A way to use our adapter.
+    Adapter,
     Rival,
     /// A rival that is not a crate: the program of this name runs the script of this name.
     Script,
@@ -24,11 +27,16 @@ pub enum Kind {
 }
 
 /// All servers in the order of the rows.
-pub const ALL: [(&str, Kind); 9] = [
+pub const ALL: [(&str, Kind); 14] = [
     ("echo_mio", Kind::Ours),
     ("echo_uring", Kind::Ours),
-    ("echo_tokio", Kind::Ours),
-    ("tokio-tungstenite", Kind::Rival),
+    ("echo_tokio_raw", Kind::Ours),
+    (WAYS[0], Kind::Adapter),
+    (WAYS[1], Kind::Adapter),
+    (WAYS[2], Kind::Adapter),
+    (WAYS[3], Kind::Adapter),
+    ("tokio-tungstenite, forward", Kind::Rival),
+    ("tokio-tungstenite, loop", Kind::Rival),
     ("fastwebsockets", Kind::Rival),
     ("tokio-websockets", Kind::Rival),
     ("bun", Kind::Script),
@@ -48,7 +56,7 @@ pub fn build() -> io::Result<()> {
     let status = Command::new("cargo")
         .args(["build", "--release", "--manifest-path", manifest])
         .args(["--package=echo_mio", "--package=echo_uring"])
-        .args(["--package=echo_tokio", "--target-dir"])
+        .args(["--package=echo_tokio_raw", "--target-dir"])
         .arg(folder()?.join(".."))
         .status()?;
     let built = status.success().then_some(());
@@ -78,7 +86,7 @@ impl Server {
         let (program, argument) = match kind {
             Kind::Ours => (folder()?.join(name), "127.0.0.1:0"),
             Kind::Script => (name.into(), concat!(env!("CARGO_MANIFEST_DIR"), "/bun.js")),
-            Kind::Rival | Kind::Bare => (env::current_exe()?, name),
+            Kind::Adapter | Kind::Rival | Kind::Bare => (env::current_exe()?, name),
         };
         // Both become the program that they start: the id stays.
         let (before, options): (_, &[_]) = match is_pinned {

@@ -31,7 +31,11 @@ impl Row {
     pub fn new((name, kind): (&str, Kind), memory: &[f64]) -> Self {
         let title = match kind {
             Kind::Ours => format!("`{name}`"),
-            Kind::Rival => format!("{name}{}", version(name)),
+            Kind::Adapter => format!("**{name}**"),
+            Kind::Rival => {
+                let (name, way) = name.split_at(name.find(", ").unwrap_or(name.len()));
+                format!("{name}{}{way}", version(name))
+            }
             Kind::Script => format!("{name} {}", said(name, "--version")),
             Kind::Bare => format!("*{}: a bare echo*", name.replace("bare-", "")),
         };
