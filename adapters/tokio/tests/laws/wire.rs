@@ -116,14 +116,20 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let most = self.most;
-        let bytes = bufs.iter().flat_map(|part| part.iter().copied());
-        let bytes: Vec<u8> = bytes.take(most).collect();
-        self.poll_write(context, &bytes)
+        let this = &mut *self;
+        ready!(this.writing.poll(&mut this.random, context));
+        let mut left = this.cut(bufs.iter().map(|part| part.len()).sum());
+        let cut = bufs.iter().map(|part| {
+            let len = part.len().min(left);
+            left -= len;
+            IoSlice::new(&part[..len])
+        });
+        let cut: Vec<_> = cut.collect();
+        Pin::new(&mut this.inner).poll_write_vectored(context, &cut)
     }
 
     fn is_write_vectored(&self) -> bool {
