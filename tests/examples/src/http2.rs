@@ -20,7 +20,6 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 /// Waits for what must come.
-#[track_caller]
 pub async fn soon<T>(future: impl Future<Output = T>) -> T {
     timeout(NEVER, future).await.expect("it comes")
 }
