@@ -44,6 +44,7 @@ pub(crate) async fn serve(
     time: Duration,
     mut stop: Stop,
 ) -> Result<()> {
+    let peer = tcp.peer_addr()?;
     let (stream, is_http2) = match tls {
         None => (MaybeTls::from(tcp), false),
         Some(tls) => {
@@ -61,6 +62,7 @@ pub(crate) async fn serve(
         let mut request = request.map(Body::new);
         // The handler gives it to the WebSocket, which outlives the request.
         request.extensions_mut().insert(stop_all.clone());
+        request.extensions_mut().insert(peer); // for its log
         hyper::service::Service::call(&app, request)
     });
     let mut connection =
@@ -72,5 +74,5 @@ pub(crate) async fn serve(
             connection.await
         }
     };
-    served.map_err(|error| common::Error::from_boxed(error))
+    served.map_err(common::Error::from_boxed)
 }

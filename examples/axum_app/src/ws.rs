@@ -9,6 +9,7 @@ use common::Stop;
 use hyper::ext::Protocol;
 use hyper::upgrade::{Upgraded, on};
 use hyper_util::rt::TokioIo;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio_sansocket::sansocket::{self, CloseCode};
 use tokio_sansocket::{Error, Options, WebSocket, from_upgraded};
@@ -17,6 +18,7 @@ use tokio_sansocket::{Error, Options, WebSocket, from_upgraded};
 pub(crate) async fn handler(
     State(options): State<Arc<Options>>,
     Extension(stop): Extension<Stop>,
+    Extension(peer): Extension<SocketAddr>,
     http: Request,
 ) -> Response {
     let protocol = http.extensions().get().map(Protocol::as_str);
@@ -27,7 +29,7 @@ pub(crate) async fn handler(
         Ok((response, connection)) => {
             let protocol = protocol.unwrap_or("none");
             eprintln!(
-                "{path}: opened over {:?}, :protocol {protocol}",
+                "{peer} {path}: opened over {:?}, :protocol {protocol}",
                 http.version()
             );
             tokio::spawn(async move {
@@ -41,7 +43,7 @@ pub(crate) async fn handler(
             response.into()
         }
         Err(error) => {
-            eprintln!("{path}: refused: {error}");
+            eprintln!("{peer} {path}: refused: {error}");
             sansocket::Response::from(&error).into()
         }
     }

@@ -10,6 +10,7 @@ use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{Method, Request, Response, StatusCode};
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -46,7 +47,7 @@ async fn serve(
     options: Arc<Options>,
     mut stop: Stop,
 ) -> Result<()> {
-    let time = options.config.times.handshake;
+    let (time, peer) = (options.config.times.handshake, tcp.peer_addr()?);
     let stream = timeout(time, tls.accept(tcp)).await??;
     let mut builder = Builder::new();
     builder
@@ -63,7 +64,7 @@ async fn serve(
             accepted = http.accept() => match accepted {
                 Some(accepted) => {
                     let (request, respond) = accepted?;
-                    tasks.spawn(answer(request, respond, options.clone(), stop.clone()));
+                    tasks.spawn(answer(peer, request, respond, options.clone(), stop.clone()));
                 }
                 None => break,
             },
@@ -86,6 +87,7 @@ async fn serve(
 
 /// Answers a request, and is its WebSocket, if it asks for one.
 async fn answer(
+    peer: SocketAddr,
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     options: Arc<Options>,
@@ -98,7 +100,7 @@ async fn answer(
     let (path, protocol) = (request.uri().path(), protocol.unwrap_or("none"));
     let response: Response<Vec<u8>> = match asked.answer() {
         Ok((response, connection)) => {
-            eprintln!("{path}: opened, :protocol {protocol}");
+            eprintln!("{peer} {path}: opened over HTTP/2.0, :protocol {protocol}");
             let response: Response<Vec<u8>> = response.into();
             let send = respond.send_response(response.map(drop), false)?;
             let stream = Stream::new(send, request.into_body());
@@ -115,7 +117,7 @@ async fn answer(
             response
         }
         Err(error) => {
-            eprintln!("{path}: refused: {error}");
+            eprintln!("{peer} {path}: refused: {error}");
             sansocket::Response::from(&error).into()
         }
     };
