@@ -58,7 +58,7 @@ const PER_FRAME: u64 = 16;
 ///
 /// A final block ends the codec's stream, and a new stream must be given the window again: up to 32
 /// KiB to copy, for two bytes of input. At this price it takes no more time for each byte than other
-/// small blocks. Known senders end a message or a fragment with one (RFC 7692, section 7.2.3.4).
+/// small blocks. Known senders end a message with one, which is always taken (RFC 7692, section 7.2.3.4).
 const FINAL_BLOCK: u16 = 64;
 
 /// The most that can be saved, which is there in advance.
