@@ -88,10 +88,16 @@
 //! | the endpoint | the stream |
 //! |---|---|
 //! | [`Tick::ShutDown`](crate::Tick) | send END_STREAM; over HTTP/3, finish the stream |
-//! | [`Tick::Done`](crate::Tick) | drop the stream: CANCEL, if END_STREAM was not sent; H3_REQUEST_CANCELLED |
+//! | [`Tick::Done`](crate::Tick) | END_STREAM, if it was not sent and the peer has sent it; else drop the stream: CANCEL, H3_REQUEST_CANCELLED |
 //! | [`receive_eof`](crate::Endpoint::receive_eof) | END_STREAM, RST_STREAM or an error came, or the HTTP connection ended |
 //! | [`wrote`](crate::Endpoint::wrote) | after as many bytes as flow control has room for |
 //! | [`receive`](crate::Endpoint::receive) | then give the same number of bytes back to flow control |
+//!
+//! The repository has complete programs: `examples/axum_app` (axum and hyper, HTTP/1.1 and HTTP/2) and
+//! `examples/http2` (server and client on h2), whose `stream.rs` is this table.
+//!
+//! Version 0.0.8 of the crate h3 rejects a `:protocol` of `websocket`, whoever sends it; its repository
+//! has the fix.
 //!
 //! [`Request::read`]: crate::Request::read
 //! [`Request::answer`]: crate::Request::answer

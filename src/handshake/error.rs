@@ -90,8 +90,14 @@ pub enum HandshakeError {
     Key(FieldFault),
     /// RFC 6455, section 4.3: `Sec-WebSocket-Version` occurs once, a number from 0 to 255.
     VersionMalformed(FieldFault),
-    /// RFC 6455, section 4.4: the version is 13. Holds the version that was found.
-    VersionUnsupported(u8),
+    /// RFC 6455, section 4.4: the version is 13.
+    VersionUnsupported {
+        /// The version that was found.
+        found: u8,
+        /// Whether this is an upgrade of HTTP/1.1: then the status is 426 (RFC 6455, section 4.2.2),
+        /// which HTTP/2 and HTTP/3 do not have.
+        is_upgrade: bool,
+    },
     /// RFC 6454, section 7.3: there is at most one `Origin`, which is text.
     Origin(FieldFault),
     /// RFC 6455, section 10.2: the [`OriginPolicy`](crate::OriginPolicy) does not allow pages of
@@ -154,7 +160,10 @@ impl HandshakeError {
             Self::OriginForbidden { .. } => 403,
             Self::Method(_) => 405,
             Self::TargetTooLong { .. } => 414,
-            Self::NotUpgrade { .. } => 426,
+            Self::NotUpgrade { .. }
+            | Self::VersionUnsupported {
+                is_upgrade: true, ..
+            } => 426,
             Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => 431,
             Self::Protocol(_) => 501, // RFC 9220, section 3
             Self::HttpVersion { .. } => 505,
@@ -179,7 +188,7 @@ impl HandshakeError {
             | Self::TransferEncoding(_)
             | Self::Key(_)
             | Self::VersionMalformed(_)
-            | Self::VersionUnsupported(_)
+            | Self::VersionUnsupported { .. }
             | Self::Origin(_)
             | Self::Subprotocol(_)
             | Self::Extensions(_) => 400,
@@ -275,7 +284,7 @@ impl fmt::Display for HandshakeError {
                     "not a WebSocket handshake: it needs {missing} (RFC 6455, section 4.2.1)"
                 );
             }
-            Self::VersionUnsupported(found) => {
+            Self::VersionUnsupported { found, .. } => {
                 return write!(
                     f,
                     "the WebSocket version must be 13, not {found} (RFC 6455, section 4.4)"
@@ -390,18 +399,20 @@ impl From<&HandshakeError> for Response {
     fn from(error: &HandshakeError) -> Self {
         let mut response = Self::new(error.status());
         let headers = &mut response.headers;
-        match error {
+        if let HandshakeError::Method(_) = error {
             // RFC 9110, section 15.5.6: the methods that are allowed.
-            HandshakeError::Method(_) => headers.push_checked("Allow", b"GET"),
+            headers.push_checked("Allow", b"GET");
+        }
+        if error.status() == 426 {
+            // RFC 9110, section 15.5.22: what to upgrade to.
+            headers.push_checked("Upgrade", b"websocket");
+        }
+        if let HandshakeError::NotUpgrade { .. }
+        | HandshakeError::VersionMalformed(_)
+        | HandshakeError::VersionUnsupported { .. } = error
+        {
             // RFC 6455, section 4.4: the versions that are supported.
-            HandshakeError::VersionMalformed(_) | HandshakeError::VersionUnsupported(_) => {
-                headers.push_checked("Sec-WebSocket-Version", b"13");
-            }
-            HandshakeError::NotUpgrade { .. } => {
-                headers.push_checked("Upgrade", b"websocket");
-                headers.push_checked("Sec-WebSocket-Version", b"13");
-            }
-            _ => {}
+            headers.push_checked("Sec-WebSocket-Version", b"13");
         }
         let mut body = error.to_string();
         body.push('\n');

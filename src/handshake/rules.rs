@@ -54,10 +54,11 @@ impl Rules {
             Version::Http1 { .. } => {}
         }
         fields.check_content()?;
-        if matches!(request.version(), Version::Http1 { .. }) {
+        let is_upgrade = matches!(request.version(), Version::Http1 { .. });
+        if is_upgrade {
             request.parts().key = Some(fields.take_key()?);
         }
-        let (origin, subprotocols, extensions) = fields.take_offer()?;
+        let (origin, subprotocols, extensions) = fields.take_offer(is_upgrade)?;
         if let Some(origin) = origin {
             let (origin, host) = (request.headers().text_at(&origin), request.host());
             if !self.origins.allows(Some(origin), host) {

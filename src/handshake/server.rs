@@ -193,7 +193,10 @@ mod tests {
             (
                 "Version: 13",
                 "Version: 12",
-                HandshakeError::VersionUnsupported(12),
+                HandshakeError::VersionUnsupported {
+                    found: 12,
+                    is_upgrade: true,
+                },
             ),
             (
                 "Version: 13",

@@ -59,7 +59,7 @@ fn rejected_by(config: &Config, head: &str, error: &HandshakeError, status: u16)
     let len = value_of(head_of_response, "Content-Length").unwrap();
     assert_eq!(len, told.len().to_string());
     assert_eq!(body, if head.starts_with("HEAD ") { "" } else { &told });
-    if matches!(error, E::VersionMalformed(_) | E::VersionUnsupported(_)) {
+    if matches!(error, E::VersionMalformed(_) | E::VersionUnsupported { .. }) {
         assert_eq!(
             value_of(head_of_response, "Sec-WebSocket-Version"),
             Some("13")
@@ -435,7 +435,11 @@ fn version_malformed() {
 fn version_unsupported() {
     for version in [0, 8, 12, 14, 255] {
         let head = replaced(REQUEST, "Version: 13", &format!("Version: {version}"));
-        rejected(&head, E::VersionUnsupported(version), 400);
+        let error = E::VersionUnsupported {
+            found: version,
+            is_upgrade: true,
+        };
+        rejected(&head, error, 426);
     }
 }
 

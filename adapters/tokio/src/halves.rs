@@ -99,8 +99,8 @@ impl<S: Transport> WriteHalf<S> {
     /// # Errors
     ///
     /// As [`WebSocket::send`](crate::WebSocket::send).
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.send_any(Outgoing::Message(message.into())).await
+    pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
+        self.0.sending(Outgoing::Message(message.into()))
     }
 
     /// Sends a part of a message. See [`WebSocket::send_piece`](crate::WebSocket::send_piece).
@@ -112,17 +112,12 @@ impl<S: Transport> WriteHalf<S> {
     /// # Errors
     ///
     /// As [`WebSocket::send_piece`](crate::WebSocket::send_piece).
-    pub async fn send_piece<'a>(
+    pub fn send_piece<'a>(
         &mut self,
         data: impl Into<Data<'a>>,
         is_last: bool,
-    ) -> Result<(), Error> {
-        self.send_any(Outgoing::Piece(data.into(), is_last)).await
-    }
-
-    async fn send_any(&self, outgoing: Outgoing<'_>) -> Result<(), Error> {
-        let mut outgoing = Some(outgoing);
-        poll_fn(|context| self.0.poll_send(context, &mut outgoing)).await
+    ) -> impl Future<Output = Result<(), Error>> {
+        self.0.sending(Outgoing::Piece(data.into(), is_last))
     }
 
     /// Waits until all that was sent is written. See [`WebSocket::flush`](crate::WebSocket::flush).

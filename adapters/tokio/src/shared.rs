@@ -134,6 +134,15 @@ impl<S: Transport> Shared<S> {
         self.poll(Who::Writer, context, Core::poll_room)
     }
 
+    /// One future, and one place for the message in it: an `async fn` in an `async fn` has three, in each task.
+    pub(crate) fn sending(
+        &self,
+        outgoing: Outgoing<'_>,
+    ) -> impl Future<Output = Result<(), Error>> {
+        let mut outgoing = Some(outgoing);
+        poll_fn(move |context| self.poll_send(context, &mut outgoing))
+    }
+
     /// Waits for room, appends, and sees to it that all will be written.
     pub(crate) fn poll_send(
         &self,

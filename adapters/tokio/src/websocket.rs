@@ -63,8 +63,8 @@ impl<S: Transport> WebSocket<S> {
     /// [`Error::Send`] if the message may not be sent: the connection is closing
     /// ([`SendError::Closed`](sansocket::SendError::Closed)), or a message in pieces is unfinished.
     /// [`Error::Ended`] if the connection has ended.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.send_any(Outgoing::Message(message.into())).await
+    pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
+        self.0.sending(Outgoing::Message(message.into()))
     }
 
     /// Sends a part of a message, its last or not: for a message whose length is not known when it
@@ -100,17 +100,12 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// As [`send`](Self::send); [`SendError::OtherType`](sansocket::SendError::OtherType) if a part is
     /// of another type than those before it.
-    pub async fn send_piece<'a>(
+    pub fn send_piece<'a>(
         &mut self,
         data: impl Into<Data<'a>>,
         is_last: bool,
-    ) -> Result<(), Error> {
-        self.send_any(Outgoing::Piece(data.into(), is_last)).await
-    }
-
-    async fn send_any(&self, outgoing: Outgoing<'_>) -> Result<(), Error> {
-        let mut outgoing = Some(outgoing);
-        poll_fn(|context| self.0.poll_send(context, &mut outgoing)).await
+    ) -> impl Future<Output = Result<(), Error>> {
+        self.0.sending(Outgoing::Piece(data.into(), is_last))
     }
 
     /// Waits until all that was sent is written.

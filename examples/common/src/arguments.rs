@@ -1,6 +1,7 @@
 //! The command line of the example programs. The text that `--help` prints describes it, too.
 //!
-//! Invariant: an option exists if the help has a line for it; it takes a value if that line says `<…>`.
+//! Invariant: an option exists if the help has a line for it; it takes a value if that line says `<…>`; a word after the
+//! program's name in its usage is a subcommand.
 
 use lexopt::{Arg, Error, Parser};
 use std::fmt::{self, Display};
@@ -13,6 +14,34 @@ pub struct Arguments {
     /// Names and values; flags have an empty one.
     options: Vec<(String, String)>,
     positional: Option<String>,
+}
+
+/// The first argument, which must be one of these. Without one, or with another, the program prints its usage and ends.
+pub fn subcommand(name: &str, about: &str, commands: &[(&'static str, &str)]) -> &'static str {
+    let first = std::env::args_os().nth(1);
+    let known = commands.iter().map(|(command, _)| *command);
+    if let Some(command) = known
+        .clone()
+        .find(|known| first.as_deref() == Some((*known).as_ref()))
+    {
+        return command;
+    }
+    let lines: String = commands
+        .iter()
+        .map(|(command, about)| format!("  {command}  {about}\n"))
+        .collect();
+    let usage = format!(
+        "Usage: {name} <COMMAND> [OPTIONS]\n\nCommands:\n{lines}\n`{name} <COMMAND> --help` has the options."
+    );
+    if first.is_some_and(|first| first == "--help" || first == "-h") {
+        println!("{about}\n\n{usage}");
+        exit(0)
+    }
+    eprintln!(
+        "error: a command is required: {}\n\n{usage}",
+        known.collect::<Vec<_>>().join(" or ")
+    );
+    exit(2)
 }
 
 impl fmt::Debug for Arguments {
@@ -32,6 +61,9 @@ impl Arguments {
             positional,
         };
         let mut parser = Parser::from_env();
+        for _ in arguments.subcommand() {
+            let _ = parser.next(); // `subcommand` has chosen this help by it
+        }
         while let Some(argument) = parser
             .next()
             .unwrap_or_else(|error| arguments.refuse(error))
@@ -58,6 +90,16 @@ impl Arguments {
             }
         }
         arguments
+    }
+
+    /// The words after the program's name.
+    fn subcommand(&self) -> impl Iterator<Item = &str> {
+        let usage = self
+            .help
+            .lines()
+            .find_map(|line| line.strip_prefix("Usage: "));
+        let words = usage.unwrap_or_default().split(' ').skip(1);
+        words.take_while(|word| !word.starts_with(['[', '<']))
     }
 
     /// The value of this option, if it has one.

@@ -1,20 +1,22 @@
 //! What the example programs share: their arguments, and how a server starts and stops.
 //!
-//! Invariant: nothing here knows frames or messages: the loop is in the program that shows it.
+//! Invariant: nothing here is what an example shows: its transport and its loop are in the program.
 
 mod arguments;
 mod stop;
 #[cfg(feature = "tokio")]
 mod tasks;
+#[cfg(feature = "terminal")]
+pub mod terminal;
 mod threads;
 #[cfg(feature = "tls")]
 pub mod tls;
 
-pub use anyhow::{Context, Result};
-pub use arguments::Arguments;
+pub use anyhow::{Context, Error, Result};
+pub use arguments::{Arguments, subcommand};
 pub use stop::{is_stopping, on_stop, stop_time, wake_to_stop};
 #[cfg(feature = "tokio")]
-pub use tasks::{Stop, block_on, serve_in_tasks};
+pub use tasks::{Stop, Stopping, block_on, serve_in_tasks};
 pub use threads::serve_in_threads;
 
 use sansocket::{Config, Deflate, End, OriginPolicy};
@@ -27,6 +29,8 @@ use std::num::NonZeroU32;
 pub struct Server {
     /// Where to listen.
     pub address: SocketAddr,
+    /// The path of its WebSockets, for its first line.
+    pub path: &'static str,
     /// The settings of all its connections.
     pub config: Config,
     /// All arguments, for options that only this server has.
@@ -62,14 +66,15 @@ Options:
     let address = arguments.positional("[ADDRESS]");
     Server {
         address: address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9001))),
+        path: "/",
         config,
         arguments,
     }
 }
 
 /// Says where a server listens, on stdout.
-pub fn announce(scheme: &str, address: SocketAddr) -> io::Result<()> {
-    writeln!(io::stdout(), "listening on {scheme}://{address}/")
+pub fn announce(scheme: &str, address: SocketAddr, path: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "listening on {scheme}://{address}{path}")
 }
 
 /// Tells the operator on stderr why a request was refused. How a connection ends is not worth a line.

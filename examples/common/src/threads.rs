@@ -16,7 +16,7 @@ pub fn serve_in_threads<R>(
     let listener = TcpListener::bind(server.address)
         .with_context(|| format!("cannot listen on {}", server.address))?;
     let address = listener.local_addr()?;
-    announce(scheme, address)?;
+    announce(scheme, address, server.path)?;
     wake_to_stop(address)?;
 
     // Every connection holds a guard: when all are dropped, there is nothing to wait for.

@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     registry.register(&mut listener, LISTENER, Interest::READABLE)?;
     let waker = Waker::new(registry, STOP)?;
     common::on_stop(move || drop(waker.wake()))?;
-    common::announce("ws", listener.local_addr()?)?;
+    common::announce("ws", listener.local_addr()?, server.path)?;
 
     let start = Instant::now();
     let mut events = Events::with_capacity(1024);

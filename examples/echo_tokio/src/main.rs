@@ -11,6 +11,7 @@
 
 use common::{Result, Stop};
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -49,13 +50,16 @@ fn main() -> Result<()> {
 
 /// Serves one connection to its end.
 async fn serve(tcp: TcpStream, shared: Arc<Shared>, mut stop: Stop) -> Result<(), Error> {
+    let mut stopped = pin!(stop.stopped());
+    // In memory of its own, which is given back: an open connection is smaller.
+    let opening = Box::pin(open(tcp, &shared));
     let mut ws = tokio::select! {
-        opened = open(tcp, &shared) => opened?,
-        () = stop.stopped() => return Ok(()),
+        opened = opening => opened?,
+        () = &mut stopped => return Ok(()),
     };
     tokio::select! {
         echoed = echo(&mut ws) => echoed,
-        () = stop.stopped() => ws.close(CloseCode::GOING_AWAY, "the server stops").await.map(drop),
+        () = &mut stopped => ws.close(CloseCode::GOING_AWAY, "the server stops").await.map(drop),
     }
 }
 
@@ -63,15 +67,11 @@ async fn serve(tcp: TcpStream, shared: Arc<Shared>, mut stop: Stop) -> Result<()
 async fn open(tcp: TcpStream, shared: &Shared) -> Result<WebSocket<MaybeTls>, Error> {
     let stream = match &shared.tls {
         None => MaybeTls::from(tcp),
-        // In memory of its own, so that a task without TLS is smaller.
         Some(tls) => {
-            Box::pin(async {
-                let time = shared.options.config.times.handshake;
-                let stream = timeout(time, tls.accept(tcp)).await;
-                let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
-                Ok::<_, Error>(MaybeTls::from(TlsStream::from(stream)))
-            })
-            .await?
+            let time = shared.options.config.times.handshake;
+            let stream = timeout(time, tls.accept(tcp)).await;
+            let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+            MaybeTls::from(TlsStream::from(stream))
         }
     };
     let mut is_counting = false;

@@ -34,7 +34,7 @@ pub(crate) fn run() -> Result<()> {
     let listener = TcpListener::bind(server.address)
         .with_context(|| format!("cannot listen on {}", server.address))?;
     let address = listener.local_addr()?;
-    common::announce("ws", address)?;
+    common::announce("ws", address, server.path)?;
     common::wake_to_stop(address)?;
 
     let start = Instant::now();

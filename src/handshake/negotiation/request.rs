@@ -119,16 +119,17 @@ impl RequestFields {
     }
 
     /// What all versions of HTTP have alike: the origin, and the subprotocols and extensions that are
-    /// offered.
+    /// offered. `is_upgrade` is for an error.
     pub(in crate::handshake) fn take_offer(
         &mut self,
+        is_upgrade: bool,
     ) -> Result<(Option<Place>, Subprotocols, Extensions), HandshakeError> {
         match mem::take(&mut self.version)
             .once()
             .and_then(|version| version)
         {
             Ok(13) => {}
-            Ok(other) => return Err(HandshakeError::VersionUnsupported(other)),
+            Ok(found) => return Err(HandshakeError::VersionUnsupported { found, is_upgrade }),
             Err(fault) => return Err(HandshakeError::VersionMalformed(fault)),
         }
         let origin = mem::take(&mut self.origin)

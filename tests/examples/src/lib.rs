@@ -10,6 +10,7 @@
 )]
 
 pub mod deadlines;
+pub mod http2;
 pub mod peer;
 #[path = "../../support/mod.rs"]
 pub mod support;
@@ -48,10 +49,11 @@ pub fn example(name: &str) -> Command {
     command
 }
 
-/// Starts one of the echo servers; it and its URL. `None` if there is nothing to do for it here.
+/// Starts one of the echo servers, by its name and its command, if it has one; it and its URL. `None` if there is nothing to do for it here.
 pub fn start(name: &str, arguments: &[&str]) -> Option<(Child, String)> {
-    let mut command = example(name);
-    command.arg("127.0.0.1:0").args(arguments);
+    let mut words = name.split(' ');
+    let mut command = example(words.next().unwrap());
+    command.args(words).arg("127.0.0.1:0").args(arguments);
     launch(command)
 }
 
@@ -98,7 +100,7 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         let (_, address) = self.url.split_once("://").unwrap();
-        address.trim_end_matches('/').parse().unwrap()
+        address.split('/').next().unwrap().parse().unwrap()
     }
 
     pub fn id(&self) -> u32 {
@@ -237,7 +239,7 @@ pub fn trusting(ca: &TempFile) -> Arc<ClientConfig> {
 /// Runs what `std` has no stable way to do.
 pub fn in_tokio<T>(future: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_io().build().unwrap().block_on(future)
+    runtime.enable_all().build().unwrap().block_on(future)
 }
 
 /// It said in one line what is wrong, and exited as a failure.

@@ -180,12 +180,15 @@ class Server(Process):
 
 @contextlib.contextmanager
 def start_echo(name, *options):
-    """Starts one of our servers. If it has TLS, `ca` is the file with the certificate to trust."""
+    """Starts one of our servers, by its name and its command, if it has one. If it has TLS, `ca` is the file with the
+    certificate to trust."""
     folder = tempfile.mkdtemp()
     try:
-        command = [binary(name), HOST + ":0", *options]
+        program, *subcommand = name.split()
+        command = [binary(program), *subcommand, HOST + ":0", *options]
         ca = os.path.join(folder, "ca.pem")
-        makes_certificate = (name == "echo_tls" or "--tls" in options) and "--cert" not in options
+        has_tls = name in ("echo_tls", "http2 server") or "--tls" in options
+        makes_certificate = has_tls and "--cert" not in options
         if makes_certificate:
             command += ["--write-ca", ca]
         with Server(command) as server:

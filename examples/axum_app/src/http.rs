@@ -1,0 +1,78 @@
+//! Connections of HTTP/1.1 and HTTP/2, by hyper.
+//!
+//! Invariant: no connection waits for a silent client without a deadline.
+
+use axum::Router;
+use axum::body::Body;
+use common::{Result, Stop};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_sansocket::MaybeTls;
+use tokio_sansocket::sansocket::Config;
+use tokio_sansocket::tokio_rustls::{TlsAcceptor, TlsStream};
+
+/// How every connection is served.
+pub(crate) fn builder(config: &Config) -> Builder<TokioExecutor> {
+    let times = config.times;
+    let mut builder = Builder::new(TokioExecutor::new());
+    let mut http1 = builder.http1();
+    http1
+        .timer(TokioTimer::new())
+        .header_read_timeout(times.handshake);
+    let mut http2 = builder.http2();
+    // Announces that extended CONNECT is taken: without this, browsers open WebSockets over HTTP/1.1.
+    http2.enable_connect_protocol();
+    http2
+        .timer(TokioTimer::new())
+        .keep_alive_interval(times.keepalive)
+        .keep_alive_timeout(times.pong);
+    builder
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve(
+    tcp: TcpStream,
+    tls: Option<TlsAcceptor>,
+    builder: Builder<TokioExecutor>,
+    app: Router,
+    time: Duration,
+    mut stop: Stop,
+) -> Result<()> {
+    let peer = tcp.peer_addr()?;
+    let (stream, is_http2) = match tls {
+        None => (MaybeTls::from(tcp), false),
+        Some(tls) => {
+            let stream = timeout(time, tls.accept(tcp)).await??;
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            (MaybeTls::from(TlsStream::from(stream)), is_http2)
+        }
+    };
+    let builder = match is_http2 {
+        true => builder.http2_only(),
+        false => builder.http1_only(),
+    };
+    let (app, stop_all) = (TowerToHyperService::new(app), stop.clone());
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let mut request = request.map(Body::new);
+        // The handler gives it to the WebSocket, which outlives the request.
+        request.extensions_mut().insert(stop_all.clone());
+        request.extensions_mut().insert(peer); // for its log
+        hyper::service::Service::call(&app, request)
+    });
+    let mut connection =
+        pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stop.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    served.map_err(common::Error::from_boxed)
+}

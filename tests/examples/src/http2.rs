@@ -1,0 +1,222 @@
+//! HTTP/2 by hand: its streams with frames of WebSockets, made by hand, too.
+//!
+//! Invariant: no wait is without a limit, and nothing that was received gives room for more before it is read.
+
+use crate::peer::Frame;
+use crate::support::frame;
+use crate::{NEVER, Server, TempFile, trusting};
+use bytes::{Bytes, BytesMut};
+use h2::client::SendRequest;
+use h2::ext::Protocol;
+use h2::{Reason, RecvStream, SendStream, client};
+use http::{Method, Request, Response, Version};
+use rustls::pki_types::ServerName;
+use sansocket::Role;
+use std::future::poll_fn;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+/// Waits for what must come.
+pub async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(NEVER, future).await.expect("it comes")
+}
+
+/// A client's connection.
+pub struct Http2 {
+    pub http: SendRequest<Bytes>,
+    pub connection: JoinHandle<Result<(), h2::Error>>,
+    authority: String,
+}
+
+impl Http2 {
+    /// Connects, with windows of this many bytes.
+    pub async fn connect(server: &Server, ca: &TempFile, window: u32) -> Self {
+        let address = server.address();
+        let tcp = soon(TcpStream::connect(address)).await.unwrap();
+        let mut config = Arc::unwrap_or_clone(trusting(ca));
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let name = ServerName::try_from("localhost").unwrap();
+        let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp);
+        let tls = soon(tls).await.unwrap();
+        assert_eq!(tls.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+        let mut builder = client::Builder::new();
+        builder
+            .initial_window_size(window)
+            .initial_connection_window_size(1 << 24);
+        let (http, mut connection) = soon(builder.handshake(tls)).await.unwrap();
+        let mut ping = connection.ping_pong().unwrap();
+        let connection = tokio::spawn(connection);
+        soon(ping.ping(h2::Ping::opaque())).await.unwrap();
+        assert!(http.is_extended_connect_protocol_enabled());
+        let authority = address.to_string();
+        Self {
+            http,
+            connection,
+            authority,
+        }
+    }
+
+    /// The head of a request, with these fields.
+    pub fn head(&self, method: Method, path: &str, fields: &[(&str, &str)]) -> Request<()> {
+        let uri = format!("https://{}{path}", self.authority);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .version(Version::HTTP_2);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap()
+    }
+
+    /// Sends a request; the head of the response, and the stream.
+    pub async fn send(&self, request: Request<()>, is_last: bool) -> (Response<()>, Stream) {
+        let mut http = soon(self.http.clone().ready()).await.unwrap();
+        let (response, send) = http.send_request(request, is_last).unwrap();
+        let (head, receive) = soon(response).await.unwrap().into_parts();
+        let stream = Stream {
+            send,
+            receive,
+            read: BytesMut::new(),
+            receiver: Role::Server,
+        };
+        (Response::from_parts(head, ()), stream)
+    }
+
+    /// The status and the body of what is no WebSocket.
+    pub async fn get(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+        let request = self.head(Method::GET, path, fields);
+        let (head, mut stream) = self.send(request, true).await;
+        (head.status().as_u16(), stream.rest().await)
+    }
+
+    /// Asks for a WebSocket.
+    pub async fn ask(&self, path: &str, fields: &[(&str, &str)]) -> (Response<()>, Stream) {
+        let all = [&[("sec-websocket-version", "13")], fields].concat();
+        let mut request = self.head(Method::CONNECT, path, &all);
+        let protocol = Protocol::from_static("websocket");
+        request.extensions_mut().insert(protocol);
+        self.send(request, false).await
+    }
+
+    /// An open WebSocket.
+    pub async fn open(&self, path: &str) -> Stream {
+        let (head, stream) = self.ask(path, &[]).await;
+        assert_eq!(head.status(), 200);
+        stream
+    }
+
+    /// The status of a WebSocket that is refused, and the body that says why.
+    pub async fn refused(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+        let (head, mut stream) = self.ask(path, fields).await;
+        (head.status().as_u16(), stream.rest().await)
+    }
+}
+
+/// A stream, which is a WebSocket.
+pub struct Stream {
+    pub send: SendStream<Bytes>,
+    pub receive: RecvStream,
+    /// Received, and not used yet.
+    pub read: BytesMut,
+    /// The role of the program.
+    pub receiver: Role,
+}
+
+impl Stream {
+    /// Sends bytes as there is room.
+    pub async fn write(&mut self, bytes: impl Into<Bytes>) {
+        let mut bytes = bytes.into();
+        while !bytes.is_empty() {
+            self.send.reserve_capacity(bytes.len());
+            if self.send.capacity() == 0 {
+                let room = soon(poll_fn(|context| self.send.poll_capacity(context))).await;
+                room.expect("the stream is open").unwrap();
+            }
+            let n = self.send.capacity().min(bytes.len());
+            self.send.send_data(bytes.split_to(n), false).unwrap();
+        }
+    }
+
+    /// Sends a frame with this first byte.
+    pub async fn frame(&mut self, first: u8, payload: &[u8]) {
+        self.write(frame(self.receiver, first, payload)).await;
+    }
+
+    /// Reads on; `None` at the end of the stream.
+    pub async fn read(&mut self) -> Option<Result<(), h2::Error>> {
+        let chunk = match soon(self.receive.data()).await? {
+            Ok(chunk) => chunk,
+            Err(error) => return Some(Err(error)),
+        };
+        let given_back = self.receive.flow_control().release_capacity(chunk.len());
+        self.read.extend_from_slice(&chunk);
+        Some(given_back)
+    }
+
+    /// Sends END_STREAM.
+    pub fn finish(&mut self) {
+        self.send.send_data(Bytes::new(), true).unwrap();
+    }
+
+    /// The next `len` bytes.
+    pub async fn exactly(&mut self, len: usize) -> Vec<u8> {
+        while self.read.len() < len {
+            self.read().await.expect("more bytes").unwrap();
+        }
+        self.read.split_to(len).to_vec()
+    }
+
+    /// The next frame.
+    pub async fn next(&mut self) -> Frame {
+        let header = self.exactly(2).await;
+        let len = match header[1] & 0x7f {
+            126 => u16::from_be_bytes(self.exactly(2).await.try_into().unwrap()).into(),
+            127 => u64::from_be_bytes(self.exactly(8).await.try_into().unwrap()) as usize,
+            len => len.into(),
+        };
+        if header[1] & 0x80 == 0 {
+            return (header[0], self.exactly(len).await);
+        }
+        let key = self.exactly(4).await.try_into().unwrap();
+        let payload = self.exactly(len).await;
+        (header[0], crate::support::xor(&payload, key))
+    }
+
+    /// A message goes there and back.
+    pub async fn echo(&mut self, text: &str) {
+        self.frame(0x81, text.as_bytes()).await;
+        assert_eq!(self.next().await, (0x81, text.as_bytes().to_vec()));
+    }
+
+    /// The code of the Close frame that comes next.
+    pub async fn close_code(&mut self) -> u16 {
+        let (first, payload) = self.next().await;
+        assert_eq!(first, 0x88, "a Close frame");
+        u16::from_be_bytes(*payload.first_chunk().unwrap())
+    }
+
+    /// END_STREAM comes, and no byte before it.
+    pub async fn ended(&mut self) {
+        assert_eq!(self.rest().await, "");
+    }
+
+    /// Why the stream was reset; no byte comes before.
+    pub async fn reset(&mut self) -> Option<Reason> {
+        match self.read().await {
+            Some(Err(error)) => error.reason(),
+            other => panic!("{other:?}, no RST_STREAM"),
+        }
+    }
+
+    /// All that comes until END_STREAM.
+    pub async fn rest(&mut self) -> String {
+        while let Some(read) = self.read().await {
+            read.unwrap();
+        }
+        String::from_utf8(self.read.split().to_vec()).unwrap()
+    }
+}
