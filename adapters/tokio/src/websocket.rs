@@ -244,7 +244,7 @@ impl<S: Transport> Drop for WebSocket<S> {
 /// # }
 /// ```
 ///
-/// After axum's routing, with the feature `http`:
+/// In an axum app, with the feature `http` (`examples/axum_app` is a complete program):
 ///
 /// ```
 /// use axum::{Router, extract::Request, response::Response, routing::any};
