@@ -365,10 +365,15 @@ impl Endpoint {
     /// use bytes::BytesMut;
     /// use sansocket::{Endpoint, Event, Response, SendError};
     ///
-    /// fn handle(ws: &mut Endpoint, event: Event, out: &mut BytesMut) -> Result<(), SendError> {
+    /// fn handle(
+    ///     ws: &mut Endpoint,
+    ///     event: Event,
+    ///     page: &Response,
+    ///     out: &mut BytesMut,
+    /// ) -> Result<(), SendError> {
     ///     match event {
     ///         Event::Http(request) => match (request.method(), request.path()) {
-    ///             ("GET" | "HEAD", "/") => ws.respond(Response::new(200).body("hello\n"), out),
+    ///             ("GET" | "HEAD", "/") => ws.respond(page.clone(), out),
     ///             ("GET" | "HEAD", "/health") => ws.respond(Response::new(200), out),
     ///             _ => Ok(()), // the default answer: 405, 426, 400, 403 …
     ///         },
@@ -377,6 +382,11 @@ impl Endpoint {
     ///         _ => Ok(()),
     ///     }
     /// }
+    ///
+    /// // Made once. Without a `Content-Type` a body is plain text.
+    /// let page = Response::new(200)
+    ///     .header("Content-Type", "text/html; charset=utf-8")?
+    ///     .body("<h1>hello</h1>\n");
     /// # use sansocket::{Config, Input};
     /// # use std::time::Duration;
     /// # for (line, status) in [("GET /health", "200"), ("HEAD /", "200"), ("GET /x", "426"), ("PUT /", "405")] {
@@ -384,11 +394,11 @@ impl Endpoint {
     /// #     let mut read = format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes();
     /// #     let mut input = Input(&mut read);
     /// #     while let Some(event) = ws.receive(&mut input, Duration::ZERO, &mut out) {
-    /// #         handle(&mut ws, event, &mut out)?;
+    /// #         handle(&mut ws, event, &page, &mut out)?;
     /// #     }
     /// #     assert!(out.starts_with(format!("HTTP/1.1 {status} ").as_bytes()), "{line}: {out:?}");
     /// # }
-    /// # Ok::<(), SendError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors

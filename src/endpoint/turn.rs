@@ -182,7 +182,7 @@ impl Endpoint {
     }
 
     /// The transport took `n` bytes: drains them from `out`, and returns how many of them belonged to
-    /// the payload of [`send_apart`](crate::Session::send_apart).
+    /// the payload of [`send_apart`](crate::Session::send_apart): 0 if you do not use that.
     ///
     /// Call it after each write that took bytes. A vectored write goes on with
     /// `payload = &payload[ws.wrote(n, now, &mut out)..]`.

@@ -50,7 +50,8 @@
 //! ```
 //!
 //! With axum and hyper, take `hyper::upgrade::on(&mut http)` before you return the response; the stream
-//! that it yields is the transport. Routing comes first: whoever refuses a request before `answer`, for a
+//! that it yields is the transport, wrapped in `hyper_util::rt::TokioIo` for tokio. `from_upgraded` of the
+//! package `tokio-sansocket` drives it, and its docs have a complete handler for axum. Routing comes first: whoever refuses a request before `answer`, for a
 //! cookie or a path, opens nothing.
 //!
 //! A handshake that fails a check has an [`error`](crate::Request::error); the response made of it has the

@@ -21,6 +21,46 @@ use core::time::Duration;
 /// assert!(backoff.after_failure() <= Duration::from_secs(5));
 /// assert!(backoff.after_failure() >= Duration::from_secs(5));
 /// ```
+///
+/// Around the loop of an [`Endpoint`](crate::Endpoint):
+///
+/// ```
+/// use sansocket::{Backoff, End};
+/// use std::net::TcpStream;
+/// use std::thread::sleep;
+/// use std::time::Instant;
+///
+/// /// `run` is the loop: it makes a new endpoint, with a new `seed()`, and returns how it ended.
+/// fn stay(address: &str, mut backoff: Backoff, mut run: impl FnMut(TcpStream) -> End) -> End {
+///     loop {
+///         let wait = match TcpStream::connect(address) {
+///             Err(_) => backoff.after_failure(),
+///             Ok(stream) => {
+///                 let start = Instant::now();
+///                 let end = run(stream);
+///                 match backoff.after(&end, start.elapsed()) {
+///                     Some(wait) => wait,
+///                     None => return end,
+///                 }
+///             }
+///         };
+///         sleep(wait);
+///     }
+/// }
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let mut backoff = Backoff::new([7; 32]);
+/// # (backoff.first, backoff.max) = (std::time::Duration::ZERO, std::time::Duration::ZERO);
+/// # let mut runs = 0;
+/// # let end = stay(&listener.local_addr()?.to_string(), backoff, |_| {
+/// #     runs += 1;
+/// #     match runs {
+/// #         1 => End::Failed(sansocket::ProtocolError::TransportEnded),
+/// #         _ => End::Closed { code: sansocket::CloseCode::NORMAL, by_peer: false },
+/// #     }
+/// # });
+/// # assert!(runs == 2 && end.is_clean());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Backoff {

@@ -115,6 +115,7 @@
 //! | `rustls-webpki-roots` | no | the same, trusting whom Mozilla trusts, compiled in |
 //! | `rustls` | no | the same, trusting whom you say: [`Options::tls`](Options#structfield.tls) |
 //! | `deflate` | yes | permessage-deflate (RFC 7692): `Config::deflate` |
+//! | `http` | no | from and to the types of the crate `http`: [`from_upgraded`] has a handler for axum |
 //! | `idna` | no | host names that are not ASCII |
 //! | `simd` | no | wide vectors for masking; needs Rust 1.89 |
 //! | `tracing` | no | events: opened, rejected, failed, expired, closed; no payloads |

@@ -243,6 +243,36 @@ impl<S: Transport> Drop for WebSocket<S> {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// After axum's routing, with the feature `http`:
+///
+/// ```
+/// use axum::{Router, extract::Request, response::Response, routing::any};
+/// use hyper_util::rt::TokioIo;
+/// use tokio_sansocket::{Error, Options, from_upgraded, sansocket};
+///
+/// async fn echo(mut http: Request) -> Response {
+///     let options = Options::default();
+///     let request = sansocket::Request::from_http(&http, None, &options.config);
+///     let (response, connection) = match request.answer() {
+///         Ok(opened) => opened,
+///         Err(error) => return sansocket::Response::from(&error).into(),
+///     };
+///     let upgrade = hyper::upgrade::on(&mut http); // completes once axum has sent the response
+///     tokio::spawn(async move {
+///         let stream = TokioIo::new(upgrade.await.map_err(std::io::Error::other)?);
+///         // What hyper read too much is in the stream, so there are no leftovers.
+///         let mut ws = from_upgraded(stream, connection, &options, Default::default());
+///         while let Some(message) = ws.recv().await? {
+///             ws.send(message).await?;
+///         }
+///         Ok::<_, Error>(())
+///     });
+///     response.into()
+/// }
+///
+/// let app: Router = Router::new().route("/echo", any(echo));
+/// ```
 #[must_use]
 pub fn from_upgraded<S: Transport>(
     stream: S,

@@ -45,7 +45,7 @@ pub fn server(name: &str, about: &str, options: &str) -> Server {
 Usage: {name} [OPTIONS] [ADDRESS]
 
 Arguments:
-  [ADDRESS]  Where to listen; with port 0 the system picks one [default: 127.0.0.1:9001]
+  [ADDRESS]  Where to listen, as IP:PORT; with port 0 the system picks one [default: 127.0.0.1:9001]
 
 Options:
       --max-message <BYTES>  The largest message that is taken [default: 16777216]
