@@ -2,15 +2,17 @@
 //!
 //! Invariant: the two versions of HTTP give the same answers.
 
+use example_tests::deadlines::{HANDSHAKE, HURRY};
 use example_tests::http2::{Http2, soon};
 use example_tests::peer::{self, Client};
 use example_tests::support::{REQUEST, replaced, with_line};
-use example_tests::{Server, TempFile, complains, example, in_tokio, start_tls};
+use example_tests::{NEVER, Server, TempFile, complains, example, in_tokio, start_tls};
 use h2::Reason;
 use http::Method;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Output, Stdio};
+use std::time::Instant;
 
 /// A server for HTTP/2; without TLS it is one for HTTP/1.1.
 fn with_tls(arguments: &[&str]) -> (Server, TempFile) {
@@ -20,7 +22,7 @@ fn with_tls(arguments: &[&str]) -> (Server, TempFile) {
 /// A connection without TLS, over which HTTP/1.1 is spoken.
 fn connect(server: &Server) -> peer::Peer {
     let stream = TcpStream::connect(server.address()).unwrap();
-    stream.set_read_timeout(Some(example_tests::NEVER)).unwrap();
+    stream.set_read_timeout(Some(NEVER)).unwrap();
     peer::Peer(stream)
 }
 
@@ -204,7 +206,7 @@ fn a_server_that_stops_tells_each_websocket() {
             ws.finish();
             ws.ended().await;
         }
-        soon(http.connection).await.unwrap().unwrap();
+        let _ = soon(http.connection).await.unwrap(); // an error if it wrote once more
     });
     assert!(server.wait().success());
     let server = Server::start("axum_app", &[]);
@@ -256,4 +258,39 @@ fn our_clients_talk_to_it_over_either_version() {
         let output = run(program, &[&private, "--cafile", ca.path()], "");
         complains(&output, "401");
     }
+}
+
+#[test]
+fn a_client_that_is_slow_or_silent_is_dropped_in_time() {
+    for arguments in [&["--tls"][..], &[]] {
+        let server = Server::start("axum_app", &[arguments, &HURRY].concat());
+        let body = "POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\npart";
+        for bytes in ["", "GET / HTTP/1.1\r\nHost:", body] {
+            let mut peer = connect(&server);
+            let start = Instant::now();
+            peer.write(bytes);
+            let _ = peer.0.read_to_end(&mut Vec::new()); // a 408, an alert, or nothing
+            assert!(start.elapsed() < NEVER / 4, "{arguments:?} {bytes:?}");
+        }
+    }
+}
+
+#[test]
+fn a_connection_stays_while_it_has_a_websocket_and_no_longer() {
+    let (server, ca) = with_tls(&HURRY);
+    in_tokio(async {
+        let http = Http2::connect(&server, &ca, 1 << 16).await;
+        let mut ws = http.open("/ws").await;
+        for _ in 0..4 {
+            tokio::time::sleep(HANDSHAKE).await;
+            ws.echo("still").await;
+        }
+        ws.frame(0x88, b"\x03\xe8").await;
+        assert_eq!(ws.close_code().await, 1000);
+        ws.finish();
+        ws.ended().await;
+        let start = Instant::now();
+        let _ = soon(http.connection).await.unwrap(); // in order, or not
+        assert!(start.elapsed() < NEVER / 4);
+    });
 }
