@@ -353,7 +353,7 @@ pub(crate) fn attacked(
 }
 
 proptest! {
-    #![proptest_config(cases(1_000))]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn exactly_the_legal_messages_are_received_however_they_are_cut(attack in attacks()) {
