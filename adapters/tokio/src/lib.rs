@@ -68,7 +68,7 @@
 //! `recv`, as nearly every program does.
 //!
 //! A user who is slow to take messages never ends a healthy peer: what was not read is not held against
-//! it, and no message is lost. While a message waits, nothing behind it is looked at.
+//! it, and no message is lost. While a message waits, what came after it is not looked at.
 //!
 //! # When bytes are written
 //!

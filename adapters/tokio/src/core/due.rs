@@ -54,8 +54,8 @@ impl Due {
         self.close = Some(Box::new(Close { code, reason, by }));
     }
 
-    /// Whether a Close waits for its answer. Then nothing is read: the end of the transport may be
-    /// behind it, and would be the end of all.
+    /// Whether a Close waits for its answer. Then nothing is read: the end of the transport may
+    /// follow it, and would end the connection before the answer.
     #[inline]
     pub(super) fn is_waiting(&self, endpoint: &Endpoint) -> bool {
         self.close.is_some() && endpoint.is_open()

@@ -137,7 +137,7 @@ impl<S: Transport> Core<S> {
     }
 
     /// Reads on behalf of a reader that is not polled just now: so Pings are answered and a Close is
-    /// seen. At most one message is taken; what is behind it is looked at when it is gone.
+    /// seen. At most one message is taken; what came after it is read when it has been taken.
     pub(crate) fn read_ahead(&mut self, context: &mut Context<'_>) {
         while self.end.is_none() && self.may_read() {
             if self.discards {

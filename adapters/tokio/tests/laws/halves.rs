@@ -103,7 +103,7 @@ async fn a_writer_that_waits_answers_pings() {
     drop(read);
 }
 
-/// A message that nobody receives is in front: what is behind it waits, and nothing is lost.
+/// A message that nobody receives comes first: what came after it waits, and nothing is lost.
 #[tokio::test(start_paused = true)]
 async fn messages_wait_for_the_reader() {
     let (mut peer, ws) = pair(ROOM, &Options::default());
