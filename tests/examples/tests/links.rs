@@ -21,10 +21,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The servers, and the arguments that make them use TLS.
-const SERVERS: [(&str, &[&str]); 6] = [
+const SERVERS: [(&str, &[&str]); 7] = [
     ("echo_server", &[]),
     ("echo_mio", &[]),
     ("echo_tokio", &[]),
+    ("echo_tokio_raw", &[]),
     ("echo_uring", &[]),
     ("echo_tls", &["--write-ca"]),
     ("echo_tokio", &["--tls", "--write-ca"]),
