@@ -66,7 +66,7 @@ NEEDS = {
     "node": (lambda: find("node") and is_ready(PACKAGES), "Node's ws", ".ci/install node"),
     "autobahn": (lambda: is_ready(AUTOBAHN), "the Autobahn testsuite", ".ci/install autobahn"),
 }
-for each in ("chromium", "haproxy", "nginx", "valgrind"):
+for each in ("chromium", "haproxy", "nginx", "squid", "tinyproxy", "valgrind"):
     NEEDS[each] = (lambda name=each: find(name), each, ".ci/install " + each)
 
 
