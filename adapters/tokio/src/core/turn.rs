@@ -96,8 +96,11 @@ impl<S: Transport> Core<S> {
         let Some(wake) = wake.filter(|wake| *wake < self.alarm) else {
             return;
         };
+        // A time that the clock does not reach never comes.
+        let Some(at) = self.start.checked_add(wake) else {
+            return;
+        };
         self.alarm = wake;
-        let at = self.start + wake;
         let timer = match &mut self.timer {
             Some(timer) => {
                 timer.as_mut().reset(at);
