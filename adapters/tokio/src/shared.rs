@@ -266,7 +266,7 @@ impl<S: Transport> Shared<S> {
             }
             locked.has_helper = false;
             if locked.owners == 0 {
-                locked.core.abandon();
+                locked.ask(Core::abandon);
             }
             Poll::Ready(())
         })
@@ -292,7 +292,7 @@ impl<S: Transport> Shared<S> {
             locked.core.discard_messages();
             locked.ask(Core::drive);
             if locked.core.is_settled() {
-                locked.core.abandon();
+                locked.ask(Core::abandon);
             } else {
                 self.ensure_helper(locked);
             }

@@ -3,6 +3,7 @@
 mod basics;
 mod cancel;
 mod deadlines;
+mod ends;
 mod forgotten;
 mod halves;
 mod opening;
