@@ -155,6 +155,7 @@ mod options;
 mod pool;
 mod sender;
 mod shared;
+mod sync;
 mod trace;
 mod transport;
 mod websocket;
