@@ -8,4 +8,5 @@ mod forgotten;
 mod halves;
 mod opening;
 mod peer;
+mod schedule;
 mod wire;
