@@ -288,7 +288,7 @@ impl Run {
     }
 
     /// Takes an event, and holds it against what the other end has said.
-    pub(crate) fn hear(&mut self, index: usize, event: Event<'static>) {
+    pub(crate) fn hear(&mut self, index: usize, event: &Event<'static>) {
         let now = self.local(index);
         note!(self, index, "hears {event:?}");
         let (now_true, answers) = (self.now, self.plan.sides[index].answers);
@@ -300,28 +300,29 @@ impl Run {
         let is_message = matches!(event, Event::Text(_) | Event::Binary(_) | Event::Piece(_));
         if is_message {
             side.last.message = now;
+            side.unheard = side.buffer.len();
         }
         match event {
             Event::Text(text) => side.heard.message(&peer.said, true, text.as_bytes()),
-            Event::Binary(data) => side.heard.message(&peer.said, false, &data),
-            Event::Piece(piece) => side.heard.piece(&peer.said, &piece),
+            Event::Binary(data) => side.heard.message(&peer.said, false, data),
+            Event::Piece(piece) => side.heard.piece(&peer.said, piece),
             Event::Ping(payload) => {
-                side.heard.ping(&peer.said, &payload);
+                side.heard.ping(&peer.said, payload);
                 if !side.ws.settings().answer_pings {
                     let before = side.out.len();
                     // Fails if it has closed.
-                    let _ = side.ws.send_pong(&payload, &mut side.out);
+                    let _ = side.ws.send_pong(payload, &mut side.out);
                     side.said.cost += side.out.len() - before;
                 }
             }
-            Event::Pong(payload) => side.heard.pong(&side.said, &payload),
+            Event::Pong(payload) => side.heard.pong(&side.said, payload),
             Event::Close { code, .. } => {
-                side.closing.heard = Some((code, now));
+                side.closing.heard = Some((*code, now));
                 assert!(
                     side.heard.has_all(&peer.said),
                     "a message before the Close is lost"
                 );
-                let answer = code.is_on_wire().then_some(code);
+                let answer = code.is_on_wire().then_some(*code);
                 if side.ws.is_open() {
                     let time = now_true + side.random.up_to(answers);
                     side.answer = Some((time, answer));
@@ -330,14 +331,10 @@ impl Run {
                 }
             }
             Event::Failed(error) => {
-                side.closing.failed = Some(error);
-                self.may_fail(index, error);
+                side.closing.failed = Some(*error);
+                self.may_fail(index, *error);
             }
-            Event::Request(request) => {
-                assert_eq!(request.error(), None);
-                let time = now_true + side.random.up_to(answers);
-                side.request = Some((time, request));
-            }
+            Event::Request(request) => assert_eq!(request.error(), None),
             Event::Opened(_) => {
                 (side.last.opened, side.last.life, side.last.message) = (now, now, now);
             }

@@ -36,6 +36,10 @@ impl Run {
     /// `tick` has closed: the peer was silent for long enough.
     pub(crate) fn judge_given_up(&self, index: usize, now: Duration) {
         let (side, times) = (&self.sides[index], &self.plan.sides[index].config.times);
+        assert!(
+            !side.holds_back,
+            "a peer was given up that was not listened to"
+        );
         let silence = now - side.last.life.max(side.last.opened);
         let is_silent = times
             .keepalive
@@ -183,15 +187,13 @@ impl Run {
 
     fn judge_memory(&self, index: usize) {
         let (side, peer) = (&self.sides[index], &self.sides[1 - index]);
-        if !self.plan.is_measured || self.trace.is_some() {
+        if !self.plan.is_measured {
             return;
         }
-        let deflate = if self.plan.deflate.is_some() {
-            DEFLATE_MEMORY
-        } else {
-            0
+        let most = match self.plan.deflate {
+            Some(_) => MEMORY + DEFLATE_MEMORY + 8 * peer.said.longest(),
+            None => MEMORY,
         };
-        let most = MEMORY + 8 * peer.said.longest() + deflate;
         assert!(
             side.most_memory <= most as isize,
             "{} bytes of {most}",

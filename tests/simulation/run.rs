@@ -198,6 +198,11 @@ impl Run {
         let holds_back = !self.may_read(index) && !self.plan.sides[index].is_blocking;
         let side = &mut self.sides[index];
         side.ws.hold_back(holds_back, now);
+        if side.holds_back && !holds_back {
+            // The peer has its full time again.
+            (side.last.life, side.last.message) = (now, now);
+        }
+        side.holds_back = holds_back;
         if self.plan.is_measured {
             side.out.reserve(200_000);
         }
@@ -343,6 +348,7 @@ impl Run {
             note!(self, index, "reads {n} bytes");
             let side = &mut self.sides[index];
             side.received += n;
+            side.unheard += n;
             side.last.life = now;
             if side.jump == Jump::Ticked {
                 side.jump = Jump::Over;
@@ -383,16 +389,21 @@ impl Run {
                 (side.last.waits, side.last.progress) = (now, now);
             }
             let Some(event) = event else { return };
-            let is_request = matches!(event, Event::Request(_));
-            self.hear(index, event);
+            self.hear(index, &event);
+            let most = self.plan.sides[index].answers;
             let side = &mut self.sides[index];
+            let is_request = matches!(event, Event::Request(_));
+            if let Event::Request(request) = event {
+                side.request = Some((self.now + side.random.up_to(most), request));
+            } else {
+                side.counted(|_| drop(event));
+            }
             let holds = features.has(Features::HOLDS) && side.random.is_one_in(32);
             if is_request || holds {
                 // What was not taken waits.
                 side.is_interrupted = true;
                 if !is_request {
-                    let most = self.plan.sides[index].answers.min(SECOND);
-                    let time = self.now + side.random.up_to(most) + MS;
+                    let time = self.now + side.random.up_to(most.min(SECOND)) + MS;
                     side.holds.get_or_insert(time);
                 }
                 return;

@@ -90,9 +90,13 @@ pub(crate) struct Side {
     pub(crate) has_vanished: bool,
     /// The number of bytes that it has received.
     pub(crate) received: usize,
+    /// Those since the last message or piece was heard.
+    pub(crate) unheard: usize,
+    /// What the last `hold_back` said.
+    pub(crate) holds_back: bool,
     /// The turns in which nothing happened.
     pub(crate) idle_turns: u32,
-    /// What the endpoint has allocated, and the most of it.
+    /// What the endpoint has allocated, and the most of it beyond what it may hold of `unheard`.
     pub(crate) memory: isize,
     pub(crate) most_memory: isize,
 }
@@ -153,6 +157,8 @@ impl Side {
             end: None,
             has_vanished: false,
             received: 0,
+            unheard: 0,
+            holds_back: false,
             idle_turns: 0,
             memory,
             most_memory: memory,
@@ -185,7 +191,7 @@ impl Side {
             buffer.advance(buffer.len() - left);
             event
         });
-        self.most_memory = self.most_memory.max(self.memory + most);
+        self.holds(most);
         self.memory += live() - before;
         event
     }
@@ -195,8 +201,15 @@ impl Side {
         let before = live();
         let result = call(self);
         self.memory += live() - before;
-        self.most_memory = self.most_memory.max(self.memory);
+        self.holds(0);
         result
+    }
+
+    /// It holds so much more than before. Of a message that is not complete it may hold eight times what has
+    /// arrived.
+    fn holds(&mut self, more: isize) {
+        let unheard = 8 * self.unheard as isize;
+        self.most_memory = self.most_memory.max(self.memory + more - unheard);
     }
 
     /// The transport is broken, as a read or a write says.
