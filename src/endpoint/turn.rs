@@ -23,9 +23,9 @@ impl Endpoint {
     ///
     /// Deadlines judge the peer, not the scheduler. Each starts when its cause has left `out` and
     /// no layer below holds it back ([`flushed`](Self::flushed)). None runs while the application
-    /// decides on a request. A call more than 100 ms after the time that was asked for restarts
-    /// everything that is over, once, so that what has arrived meanwhile is read before the peer is
-    /// judged. A timer that is that late makes deadlines twice as long. The timeouts of blocking
+    /// decides on a request. A call more than 100 ms after the time that was asked for (the first call:
+    /// after the endpoint was made) restarts everything that is over, once, so that what has arrived
+    /// meanwhile is read before the peer is judged. A timer that is that late makes deadlines twice as long. The timeouts of blocking
     /// sockets are on Linux (`SO_RCVTIMEO` and `SO_SNDTIMEO`, up to an eighth of the time), so wait
     /// at most 1 s there; earlier calls do no harm.
     #[inline]

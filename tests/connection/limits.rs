@@ -333,8 +333,7 @@ fn limits_of_the_highest_value_do_not_overflow() {
                 let unfinished = frame(role, 0x02, b"0123456789");
                 let claim = frame_header(role, 0x80, (1 << 63) - 1);
                 run.feed_cut(&[unfinished, claim, vec![b'x'; 1_000]].concat(), cuts);
-                let wanted = if usize::BITS == 64 { 0 } else { 1 };
-                assert_eq!(run.events.len(), wanted, "{:?}", run.events);
+                assert!(run.events.is_empty(), "{:?}", run.events);
             }
         }
     });
