@@ -4,7 +4,7 @@
 
 use crate::{Result, Server, Stop, tls};
 use rustls::ServerConfig;
-use sansocket::{CloseCode, Connection, Request};
+use sansocket::{CloseCode, Connection, Request, Response};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -61,25 +61,26 @@ pub fn answer(
     version: &str,
 ) -> (http::Response<Vec<u8>>, Option<Connection>) {
     request.select_subprotocol(&["echo"]);
-    let (path, is_page) = (request.path().to_owned(), request.method() == "GET");
-    match request.answer() {
+    let (path, method) = (request.path().to_owned(), request.method().to_owned());
+    let mut response = match request.answer() {
         Ok((response, connection)) => {
             // Nothing else opens one there.
             eprintln!("{peer} {path}: opened over {version}, :protocol websocket");
-            (response.into(), Some(connection))
+            return (response.into(), Some(connection));
         }
-        Err(_) if is_page => {
-            let (status, body) = match &*path {
-                "/" => (200, "An echo of WebSockets\n"),
-                _ => (404, "There is nothing here\n"),
-            };
-            (sansocket::Response::new(status).body(body).into(), None)
+        Err(_) if method == "GET" && path == "/" => {
+            Response::new(200).body("An echo of WebSockets\n")
         }
+        Err(_) if method == "GET" => Response::new(404).body("There is nothing here\n"),
         Err(error) => {
             eprintln!("{peer} {path}: refused: {error}");
-            (sansocket::Response::from(&error).into(), None)
+            Response::from(&error)
         }
+    };
+    if method == "HEAD" {
+        response.body.clear();
     }
+    (response.into(), None)
 }
 
 /// Sends back what comes, until the server stops.

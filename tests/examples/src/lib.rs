@@ -9,8 +9,10 @@
     reason = "these are helpers of tests"
 )]
 
+pub mod by_hand;
 pub mod deadlines;
 pub mod http2;
+pub mod http3;
 pub mod peer;
 #[path = "../../support/mod.rs"]
 pub mod support;
@@ -240,6 +242,12 @@ pub fn trusting(ca: &TempFile) -> Arc<ClientConfig> {
 pub fn in_tokio<T>(future: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().build().unwrap().block_on(future)
+}
+
+/// Waits for what must come.
+pub async fn soon<T>(future: impl Future<Output = T>) -> T {
+    let result = tokio::time::timeout(NEVER, future).await;
+    result.expect("it comes")
 }
 
 /// It said in one line what is wrong, and exited as a failure.

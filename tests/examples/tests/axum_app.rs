@@ -2,11 +2,12 @@
 //!
 //! Invariant: the two versions of HTTP give the same answers.
 
+use example_tests::by_hand::ByHand;
 use example_tests::deadlines::{HANDSHAKE, HURRY};
-use example_tests::http2::{Http2, soon};
+use example_tests::http2::Http2;
 use example_tests::peer::{self, Client};
 use example_tests::support::{REQUEST, replaced, with_line};
-use example_tests::{NEVER, Server, TempFile, complains, example, in_tokio, start_tls};
+use example_tests::{NEVER, Server, TempFile, complains, example, in_tokio, soon, start_tls};
 use h2::Reason;
 use http::Method;
 use std::io::{Read, Write};

@@ -142,7 +142,7 @@ impl Frames {
     ) -> Poll<io::Result<Option<(Kind, u64)>>> {
         loop {
             if self.is_skipping {
-                while ready!(self.poll_payload(context, u64::MAX))?.is_some() {}
+                while ready!(self.poll_left(context, u64::MAX))?.is_some() {}
                 self.is_skipping = false;
             }
             let wanted = |head: &[u8]| {
@@ -174,6 +174,18 @@ impl Frames {
 
     /// More of the payload of the last frame, at most `max`, which is above 0. `None` at its end.
     pub(crate) fn poll_payload(
+        &mut self,
+        context: &mut Context<'_>,
+        max: u64,
+    ) -> Poll<io::Result<Option<Bytes>>> {
+        // It may be under way through a frame that the caller never sees.
+        match self.is_skipping {
+            true => Poll::Ready(Ok(None)),
+            false => self.poll_left(context, max),
+        }
+    }
+
+    fn poll_left(
         &mut self,
         context: &mut Context<'_>,
         max: u64,

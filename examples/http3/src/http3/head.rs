@@ -2,6 +2,9 @@
 //!
 //! Invariant: there is no dynamic table, on either side; a head is bounded before it is kept, and handed on in its order, as
 //! the core judges it.
+//!
+//! The crate qpack, which is h3's codec, takes strings with more padding than RFC 7541, section 5.2, allows. That opens
+//! nothing: the core judges what they decode to.
 
 use super::code;
 use super::frames::{Frames, Kind, put_head};
