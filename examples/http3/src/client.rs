@@ -3,7 +3,7 @@
 //! Invariant: nothing is asked of a server that does not say that it takes extended CONNECT.
 
 use crate::http3::head::{self, Head};
-use crate::http3::{Http3, PATIENCE};
+use crate::http3::{Http3, PATIENCE, code};
 use crate::quic::transport;
 use crate::stream::Stream;
 use bytes::BytesMut;
@@ -23,6 +23,7 @@ use tokio_sansocket::{WebSocket, from_upgraded};
 
 const ABOUT: &str =
     "A client over HTTP/3: lines of stdin are messages, and messages are lines on stdout";
+const LATE: &str = "the server did not answer in time";
 /// How much later the next address of a host is tried, too (RFC 8305, section 5).
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 /// The number of interim responses that are passed over.
@@ -30,9 +31,19 @@ const INTERIM: usize = 8;
 
 pub(crate) async fn run() -> Result<()> {
     let options = Options::new("http3 client", ABOUT, b"h3")?;
+    let connected = timeout(options.options.config.times.handshake, connect(&options)).await;
+    let (endpoint, connection) = connected.context(LATE)??;
+    let result = talk(&options, connection).await;
+    // However it ended, the server is told, once.
+    endpoint.close(code::NO_ERROR, b"");
+    let _ = timeout(PATIENCE, endpoint.wait_idle()).await;
+    result
+}
+
+/// Opens the WebSockets, and sends and prints to the end of each.
+async fn talk(options: &Options, connection: Connection) -> Result<()> {
     let config = &options.options.config;
     let opened = timeout(config.times.handshake, async {
-        let (endpoint, connection) = connect(&options).await?;
         let mut http = Http3::start(connection, config.max_head_size).await?;
         if !http.takes_extended_connect().await? {
             let authority = options.request.authority();
@@ -42,15 +53,13 @@ pub(crate) async fn run() -> Result<()> {
         }
         let mut sockets = Vec::new();
         for _ in 0..options.streams {
-            sockets.push(open(&options, &http).await?);
+            sockets.push(open(options, &http).await?);
         }
-        Ok((endpoint, http, sockets))
+        Ok((http, sockets))
     });
-    let opened = opened.await;
-    let (endpoint, http, sockets) = opened.context("the server did not answer in time")??;
+    let (http, sockets) = opened.await.context(LATE)??;
     let result = converse(sockets).await;
     http.close().await;
-    let _ = timeout(PATIENCE, endpoint.wait_idle()).await;
     result
 }
 
