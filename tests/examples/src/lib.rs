@@ -9,8 +9,10 @@
     reason = "these are helpers of tests"
 )]
 
+pub mod by_hand;
 pub mod deadlines;
 pub mod http2;
+pub mod http3;
 pub mod peer;
 #[path = "../../support/mod.rs"]
 pub mod support;
@@ -260,6 +262,12 @@ pub fn run(program: &[&str], arguments: &[&str], lines: &str) -> Output {
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
     output
+}
+
+/// Waits for what must come.
+pub async fn soon<T>(future: impl Future<Output = T>) -> T {
+    let result = tokio::time::timeout(NEVER, future).await;
+    result.expect("it comes")
 }
 
 /// It said in one line what is wrong, and exited as a failure.

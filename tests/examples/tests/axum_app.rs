@@ -2,14 +2,15 @@
 //!
 //! Invariant: the two versions of HTTP give the same answers.
 
+use example_tests::by_hand::ByHand;
 use example_tests::deadlines::{HANDSHAKE, HURRY};
-use example_tests::http2::{Http2, soon};
+use example_tests::http2::Http2;
 use example_tests::peer::{self, Client};
 use example_tests::support::{REQUEST, replaced, with_line};
-use example_tests::{NEVER, Server, TempFile, complains, in_tokio, run, start_tls};
+use example_tests::{NEVER, Server, TempFile, complains, in_tokio, run, soon, start_tls};
 use h2::Reason;
 use http::Method;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::{Shutdown, TcpStream};
 use std::time::Instant;
 

@@ -3,9 +3,10 @@
 //! Invariant: what ends a stream ends its WebSocket, and nothing else.
 
 use bytes::{Bytes, BytesMut};
+use example_tests::by_hand::ByHand;
 use example_tests::deadlines::{CLOSE, HANDSHAKE, HURRY, took};
-use example_tests::http2::{Http2, Stream, soon};
-use example_tests::{Server, TempFile, complains, example, in_tokio, is_misused, start_tls};
+use example_tests::http2::{Http2, Stream};
+use example_tests::{Server, TempFile, complains, example, in_tokio, is_misused, soon, start_tls};
 use h2::ext::Protocol;
 use h2::server::{self, SendResponse};
 use h2::{Reason, RecvStream};
@@ -13,6 +14,7 @@ use http::{Method, Request, Response};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use sansocket::Role;
+use std::io::Write;
 use std::process::{Child, Output};
 use std::sync::Arc;
 use std::time::Instant;
