@@ -111,6 +111,19 @@ fn a_head_with_wrong_pseudo_headers_gets_400_and_opens_nothing() {
         bad.push(upgrade.to_vec());
         bad.push(vec![(":method", "CONNECT"), (":authority", "localhost:1")]);
         bad.push(vec![]);
+        // A GET is a page only if it is a good one.
+        let page = http.head("GET", "/", &[("origin", "https://any.example")]);
+        assert_eq!(http.request(&page).await.0, 200);
+        for wrong in [
+            (":protocol", "websocket"),
+            (":path", "/"),
+            (":scheme", "https"),
+            (":x", "y"),
+        ] {
+            let mut list = page.clone();
+            list.insert(1, wrong);
+            bad.push(list);
+        }
         for list in bad {
             let (status, _) = http.request(&list).await;
             let is_refused = status == 400 || (status == 501 && list.len() == good.len());
