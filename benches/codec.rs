@@ -7,6 +7,8 @@
 mod paths;
 #[path = "paths/shared.rs"]
 mod shared;
+#[path = "paths/text.rs"]
+mod text;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use shared::BATCH;

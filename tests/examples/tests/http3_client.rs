@@ -8,12 +8,13 @@ use example_tests::deadlines::{HANDSHAKE, HURRY, took};
 use example_tests::http3::{
     DATA, GOAWAY, HEADERS, SETTINGS, Stream, closed, fields, frame, headers, host, parse, varint,
 };
-use example_tests::{TempFile, complains, example, in_tokio, is_misused, soon, start_tls};
+use example_tests::terminal::{Terminal, come_back};
+use example_tests::{TempFile, complains, in_tokio, soon, start_tls};
 use quinn::{Connection, Endpoint, SendStream, VarInt};
 use sansocket::Role;
 use std::io::Write;
 use std::net::UdpSocket;
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Output};
 use std::time::Instant;
 
 const CLIENT: Terminal = Terminal("http3");
