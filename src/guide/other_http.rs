@@ -51,8 +51,9 @@
 //!
 //! With axum and hyper, take `hyper::upgrade::on(&mut http)` before you return the response; the stream
 //! that it yields is the transport, wrapped in `hyper_util::rt::TokioIo` for tokio. `from_upgraded` of the
-//! package `tokio-sansocket` drives it, and its docs have a complete handler for axum. Routing comes first: whoever refuses a request before `answer`, for a
-//! cookie or a path, opens nothing.
+//! package `tokio-sansocket` drives it; its page `other_http` has complete programs: a handler for axum, and a server
+//! and a client on plain hyper. Routing comes first: whoever refuses a request before `answer`, for a cookie or a path,
+//! opens nothing.
 //!
 //! A handshake that fails a check has an [`error`](crate::Request::error); the response made of it has the
 //! right status and fields: 426 with `Upgrade` over HTTP/1.1, 501 for an unknown `:protocol`, 403 for an

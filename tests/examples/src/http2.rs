@@ -102,6 +102,21 @@ impl Http2 {
         stream
     }
 
+    /// The server stops: it closes each WebSocket of the connection, and then the connection.
+    pub async fn is_told_of_the_stop(self, server: &Server, path: &str) {
+        let (mut one, mut other) = (self.open(path).await, self.open(path).await);
+        one.echo("one").await;
+        other.echo("other").await;
+        server.terminate();
+        for ws in [&mut one, &mut other] {
+            assert_eq!(ws.close_code().await, 1001);
+            ws.frame(0x88, b"\x03\xe9").await;
+            ws.finish();
+            ws.ended().await;
+        }
+        let _ = soon(self.connection).await.unwrap(); // an error if it wrote once more
+    }
+
     /// The status of a WebSocket that is refused, and the body that says why.
     pub async fn refused(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let (head, mut stream) = self.ask(path, fields).await;

@@ -15,12 +15,14 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use sansocket::Role;
 use std::io::Write;
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Output};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+const CLIENT: &[&str] = &["http2", "client"];
 
 fn start(arguments: &[&str]) -> (Server, TempFile) {
     start_tls(("http2 server", &[]), arguments)
@@ -154,17 +156,7 @@ fn a_server_that_stops_closes_each_websocket_and_then_the_connection() {
     let (server, ca) = start(&[]);
     in_tokio(async {
         let http = Http2::connect(&server, &ca, 1 << 16).await;
-        let (mut one, mut other) = (http.open("/").await, http.open("/").await);
-        one.echo("one").await;
-        other.echo("other").await;
-        server.terminate();
-        for ws in [&mut one, &mut other] {
-            assert_eq!(ws.close_code().await, 1001);
-            ws.frame(0x88, b"\x03\xe9").await;
-            ws.finish();
-            ws.ended().await;
-        }
-        let _ = soon(http.connection).await.unwrap(); // an error if it wrote once more
+        http.is_told_of_the_stop(&server, "/").await;
     });
     assert!(server.wait().success());
 }
@@ -200,27 +192,14 @@ fn a_connection_without_requests_is_closed_in_time() {
 
 /// The client, with these arguments.
 fn spawn(url: &str, ca: &TempFile, arguments: &[&str]) -> Child {
-    let mut client = example("http2");
-    client
-        .args(["client", url, "--cafile", ca.path()])
-        .args(arguments);
-    client
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    client.spawn().unwrap()
+    let all = [&[url, "--cafile", ca.path()], arguments].concat();
+    example_tests::spawn(CLIENT, &all)
 }
 
 /// Runs the client to its end.
 fn client(url: &str, ca: &TempFile, arguments: &[&str], lines: &str) -> Output {
-    let mut client = spawn(url, ca, arguments);
-    let (mut stdin, lines) = (client.stdin.take().unwrap(), lines.to_owned());
-    let writer = std::thread::spawn(move || {
-        let _ = stdin.write_all(lines.as_bytes()); // it may have ended with an error
-    });
-    let output = client.wait_with_output().unwrap();
-    writer.join().unwrap();
-    output
+    let all = [&[url, "--cafile", ca.path()], arguments].concat();
+    example_tests::run(CLIENT, &all, lines)
 }
 
 #[track_caller]

