@@ -523,6 +523,31 @@ fn a_client_that_says_nothing_is_dropped_in_time() {
 }
 
 #[test]
+fn frames_that_carry_nothing_hold_up_no_other_stream() {
+    let (server, _ca) = with_connection(&[], async |http| {
+        let (mut witness, mut ws) = (http.open("/").await, http.open("/").await);
+        // Empty DATA frames, unknown frames without payload, and one whose payload has no end.
+        let mut flood = [[0x00, 0x00], [0x21, 0x00]].concat().repeat(100_000);
+        flood.extend([varint(0x40), varint((1 << 62) - 1), vec![0; 1 << 20]].concat());
+        let flooding = tokio::spawn(async move {
+            ws.send.write_all(&flood).await.unwrap();
+            ws
+        });
+        while !flooding.is_finished() {
+            let start = Instant::now();
+            witness.echo("meanwhile").await;
+            assert!(
+                start.elapsed() < Duration::from_secs(5),
+                "it is served meanwhile"
+            );
+        }
+        let _ws = soon(flooding).await.unwrap();
+        witness.echo("after it").await;
+    });
+    assert!(server.memory() < 60 << 20, "{}", server.memory());
+}
+
+#[test]
 fn junk_and_handshakes_that_go_nowhere_stop_nothing() {
     let (server, ca) = start(&HURRY);
     in_tokio(async {
