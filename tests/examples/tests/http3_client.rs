@@ -8,12 +8,13 @@ use example_tests::deadlines::{HANDSHAKE, HURRY, took};
 use example_tests::http3::{
     DATA, GOAWAY, HEADERS, SETTINGS, Stream, closed, fields, frame, headers, host, parse, varint,
 };
-use example_tests::{NEVER, TempFile, complains, example, in_tokio, is_misused, soon, start_tls};
+use example_tests::terminal::{Terminal, come_back};
+use example_tests::{NEVER, TempFile, complains, in_tokio, soon, start_tls};
 use quinn::{Connection, Endpoint, SendStream, VarInt};
 use sansocket::Role;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, UdpSocket};
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Output};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -74,12 +75,15 @@ fn a_link_that_loses_datagrams_changes_nothing() {
     for streams in ["1", "2", "3"] {
         for lines in ["one\n", &long] {
             let url = format!("wss://{}/", losing(server.address()));
-            comes_back(&client(&url, &ca, &["--streams", streams], lines), lines);
+            come_back(
+                &CLIENT.run(&url, &ca, &["--streams", streams], lines),
+                lines,
+            );
         }
     }
     // The last bytes of a server that stops.
     let url = format!("wss://{}/", losing(server.address()));
-    let mut client = spawn(&url, &ca, &[]);
+    let mut client = CLIENT.spawn(&url, &ca, &[]);
     let mut stdin = client.stdin.take().unwrap();
     stdin.write_all(b"one\n").unwrap();
     let mut echo = [0; 4];
