@@ -17,7 +17,7 @@ use std::time::Duration;
 pub fn pair(data: &[u8]) {
     let (mut script, steps) = Script::split(data);
     let mut pair = Pair::new(&mut script);
-    for step in steps.iter().take(300) {
+    for step in steps.iter().take(200) {
         pair.step(
             usize::from(*step & 1),
             usize::from(*step >> 1) % 16,
@@ -77,8 +77,8 @@ impl Side {
     fn send(&mut self, script: &mut Script<'_>) {
         let is_text = script.flag();
         let len = match script.byte() {
-            n @ ..200 => usize::from(n),
-            n => usize::from(n - 199) * 1_170,
+            n @ ..240 => usize::from(n),
+            n => usize::from(n - 239) * 4_100,
         };
         let step = script.byte() | 1;
         let letter = |n: usize| b'a' + (n as u8).wrapping_mul(step) % 26;
@@ -237,6 +237,7 @@ impl Pair {
             let (bits, no_takeover) = (script.one_of(&[None, Some(9)]), script.flag());
             config.deflate = Some(deflate(|d| {
                 d.min_size = script.one_of(&[0, 128]);
+                d.mem_level = 1; // less to clear
                 d.max_pooled = script.one_of(&[16, 0, 1]);
                 (d.server_max_window_bits, d.client_max_window_bits) = (bits, bits);
                 d.client_no_context_takeover = no_takeover;

@@ -318,6 +318,7 @@ impl Run {
             Event::Pong(payload) => side.heard.pong(&side.said, payload),
             Event::Close { code, .. } => {
                 side.closing.heard = Some((*code, now));
+                side.closing.heard_at = now_true;
                 assert!(
                     side.heard.has_all(&peer.said),
                     "a message before the Close is lost"

@@ -3,7 +3,7 @@
 //! Invariant: each is a sentence of the documentation, and is judged by what an end was told, never by
 //! what it holds.
 
-use crate::plan::Micros;
+use crate::plan::{MS, Micros, SECOND};
 use crate::run::Run;
 use crate::side::ROLES;
 use crate::wire::Wire;
@@ -16,6 +16,9 @@ use std::time::Duration;
 const MEMORY: usize = 6 << 10;
 /// Inflaters and compressors of both ends, and their windows.
 const DEFLATE_MEMORY: usize = 1 << 20;
+
+/// After both Closes nothing waits for a deadline: the longest of those who stop reading, or stand still.
+const PROMPT: Micros = 10 * SECOND;
 
 impl Run {
     /// Only limits may be broken by an end of this crate, and only by messages beyond them.
@@ -112,6 +115,9 @@ impl Run {
             !self.plan.is_kind || end.is_clean(),
             "{end:?} though nothing broke and all delays are short"
         );
+        let is_fast = self.plan.is_kind && self.plan.delay <= MS;
+        let took = self.now - closing.heard_at;
+        assert!(!is_fast || took < PROMPT, "it took {took} after the Close");
         // It is over for good.
         for later in [now, now + Duration::from_secs(1_000_000)] {
             let len = side.out.len();

@@ -22,6 +22,8 @@ pub(crate) struct Closing {
     pub(crate) is_ours: bool,
     /// The peer's Close, and when it came.
     pub(crate) heard: Option<(CloseCode, Duration)>,
+    /// The same time without the jumps of the clock.
+    pub(crate) heard_at: Micros,
     pub(crate) failed: Option<ProtocolError>,
     /// A refusal was told.
     pub(crate) is_refused: bool,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: ours and the plain rules agree on each head, and the table lists where tungstenite does not.
 
-use crate::plain::{Judged, plain};
+use crate::plain::{self, Judged};
 use crate::sessions::mutate;
 use bytes::BytesMut;
 use fastrand::Rng;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tungstenite::handshake::machine::TryParse;
 use tungstenite::handshake::server::{Request, create_response};
 
-type Choices = &'static [&'static str];
+pub type Choices = &'static [&'static str];
 
 const METHODS: Choices = &[
     "GET", "GET", "GET", "GET", "GET", "HEAD", "POST", "get", "CONNECT", "G(T",
@@ -142,8 +142,13 @@ const FIELDS: &[(&str, Choices)] = &[
     ("Cookie", &["-", "a=b", "\u{e9}", "\t"]),
 ];
 
-/// A request; the first choice of each, mostly.
+/// A request.
 fn head(random: &mut Rng) -> Vec<u8> {
+    made(random, [METHODS, TARGETS, VERSIONS], FIELDS)
+}
+
+/// A head of these words and fields; of each the first choice, mostly.
+pub fn made(random: &mut Rng, words: [Choices; 3], fields: &[(&str, Choices)]) -> Vec<u8> {
     let strange = random.u8(0..4);
     let choose = |random: &mut Rng, all: Choices| {
         let is_strange = random.u8(0..12) < strange;
@@ -153,15 +158,13 @@ fn head(random: &mut Rng) -> Vec<u8> {
             0
         }]
     };
-    let line = [METHODS, TARGETS, VERSIONS]
-        .map(|all| choose(random, all))
-        .join(" ");
-    let mut lines = vec![line];
-    for (name, values) in FIELDS {
+    let mut lines = vec![words.map(|all| choose(random, all)).join(" ")];
+    for (name, values) in fields {
         for _ in 0..=usize::from(random.u8(0..80) < strange) {
             let value = choose(random, values);
             if value != "-" {
-                let name = if random.u8(0..8) == 0 {
+                let is_lower = random.u8(0..8) == 0;
+                let name = if is_lower {
                     name.to_lowercase()
                 } else {
                     (*name).into()
@@ -171,8 +174,7 @@ fn head(random: &mut Rng) -> Vec<u8> {
         }
     }
     if random.bool() {
-        let rest = &mut lines[1..];
-        random.shuffle(rest);
+        random.shuffle(&mut lines[1..]);
     }
     let mut head = (lines.join("\r\n") + "\r\n\r\n").into_bytes();
     if random.u8(0..6) < strange {
@@ -299,7 +301,11 @@ pub fn run(seeds: Range<u64>) -> (u64, Differences) {
             other => other.clone(),
         };
         let text = String::from_utf8_lossy(&head);
-        assert_eq!(simple, plain(&head), "seed {seed}: {judged:?} of {text:?}");
+        assert_eq!(
+            simple,
+            plain::request(&head),
+            "seed {seed}: {judged:?} of {text:?}"
+        );
         taken += u64::from(judged == Judged::Taken);
         let theirs = match Request::try_parse(&head) {
             Ok(None) => continue,

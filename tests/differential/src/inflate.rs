@@ -15,20 +15,37 @@ pub fn run(seed: u64, deflate: &Deflate) -> (usize, bool) {
     let mut random = Rng::with_seed(seed);
     let mut settings = Settings::default();
     settings.max_message_size = MAX as u64;
-    let agreed = Extension::new(Deflate::NAME).expect("a token");
+    let breaks = random.bool();
+    // A smaller window forbids longer distances, which only a broken payload has.
+    let window = if breaks { 15 } else { random.i32(9..=15) };
+    let forgets = random.u8(0..4) == 0;
+    let mut agreed = Extension::new(Deflate::NAME).expect("a token");
+    for (name, value, is_there) in [
+        (
+            "server_max_window_bits",
+            Some(window.to_string()),
+            window < 15,
+        ),
+        ("server_no_context_takeover", None, forgets),
+    ] {
+        if is_there {
+            agreed = agreed.param(name, value.as_deref()).expect("a token");
+        }
+    }
     let ws = Connection::client(settings, [7; 32]);
     let mut ws = ws.with_deflate(deflate, &agreed).expect("an answer");
-    let (mut sender, mut zlib) = (
-        Deflater::new(random.i32(1..=9), random.bool()),
-        Inflater::new(),
-    );
-    let breaks = random.bool();
+    let mut sender = Deflater::new(random.i32(1..=9), window, random.bool());
+    let mut zlib = Inflater::new();
     let mut same = 0;
     for _ in 0..random.u8(1..6) {
         let (len, most) = (1 << random.u8(0..13), [255, 20, 1][random.usize(0..3)]);
         let data: Vec<u8> = (0..random.usize(0..=len))
             .map(|_| random.u8(0..=most))
             .collect();
+        if forgets {
+            sender.forget();
+            zlib.forget();
+        }
         let mut payload = sender.message(&data, &mut random);
         if breaks && random.bool() {
             mutate(&mut random, &mut payload);

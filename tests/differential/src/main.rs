@@ -7,6 +7,7 @@
 //! COUNT is the number of sessions for tungstenite, of connections for zlib and of heads; a tenth as many sessions go to Python,
 //! whose interpreter must have `wsproto` and `websockets`. With `PYTHON=` nothing goes there.
 
+mod answers;
 mod heads;
 mod inflate;
 mod listed;
@@ -158,10 +159,12 @@ fn main() -> ExitCode {
         messages += same;
         refused += u64::from(is_refused);
     }
-    let (taken, differences) = heads::run(seeds);
+    let (taken, differences) = heads::run(seeds.clone());
+    let opened = answers::run(seeds);
     let mut is_good = report.print();
     println!("\nzlib: {messages} messages the same, {refused} connections refused by both");
-    println!("heads: {count} judged as by plain rules, {taken} taken");
+    println!("requests: {count} judged as by plain rules, {taken} taken");
+    println!("responses: {count} judged as by plain rules, {opened} opened");
     println!("\n| tungstenite | what we say | met | who is right |\n|---|---|--:|---|");
     for ((does, what), (met, example)) in &differences {
         let known = heads::LISTED

@@ -29,7 +29,8 @@ impl Session {
             role,
             bytes: Vec::new(),
             breaks: random.bool(),
-            deflater: has_deflate.then(|| Deflater::new(random.i32(1..=9), random.u8(0..8) == 0)),
+            deflater: has_deflate
+                .then(|| Deflater::new(random.i32(1..=9), 15, random.u8(0..8) == 0)),
             random,
         };
         for _ in 0..peer.random.u8(0..9) {

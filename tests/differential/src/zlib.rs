@@ -6,7 +6,8 @@ use fastrand::Rng;
 use libz_sys as z;
 use std::mem::{MaybeUninit, size_of};
 
-const RAW_15: i32 = -15;
+/// Windows of raw data are negative.
+const RAW: i32 = -1;
 const VERSION: &std::ffi::CStr = c"1.2.8";
 
 /// The end of a message that a sender leaves out (RFC 7692, section 7.2.1).
@@ -78,7 +79,7 @@ impl Window {
 }
 
 impl Deflater {
-    pub fn new(level: i32, has_finals: bool) -> Self {
+    pub fn new(level: i32, window_bits: i32, has_finals: bool) -> Self {
         let mut stream = zeroed();
         // SAFETY: the stream is one.
         let result = unsafe {
@@ -86,7 +87,7 @@ impl Deflater {
                 &mut *stream,
                 level,
                 z::Z_DEFLATED,
-                RAW_15,
+                RAW * window_bits,
                 8,
                 z::Z_DEFAULT_STRATEGY,
                 VERSION.as_ptr(),
@@ -99,6 +100,14 @@ impl Deflater {
             window: Window::default(),
             has_finals,
         }
+    }
+
+    /// Forgets what was sent (RFC 7692, section 7.1.1.1).
+    pub fn forget(&mut self) {
+        self.window = Window::default();
+        // SAFETY: the stream is one.
+        let result = unsafe { z::deflateReset(&mut *self.stream) };
+        assert_eq!(result, z::Z_OK);
     }
 
     /// The payload of a message, in one of the forms that RFC 7692, section 7.2.3, shows.
@@ -174,7 +183,7 @@ impl Inflater {
         // SAFETY: the stream is one.
         let result = unsafe {
             let size = size_of::<z::z_stream>() as i32;
-            z::inflateInit2_(&mut *stream, RAW_15, VERSION.as_ptr(), size)
+            z::inflateInit2_(&mut *stream, RAW * 15, VERSION.as_ptr(), size)
         };
         assert_eq!(result, z::Z_OK);
         Self {
@@ -220,6 +229,14 @@ impl Inflater {
         // No bit of a last byte is left, and the next is the first of a block's header.
         let is_at_the_end_of_a_block = self.stream.data_type & (128 | 63) == 128;
         is_at_the_end_of_a_block.then_some(Ok(message))
+    }
+
+    /// Forgets what was received.
+    pub fn forget(&mut self) {
+        self.window = Window::default();
+        // SAFETY: the stream is one.
+        let result = unsafe { z::inflateReset(&mut *self.stream) };
+        assert_eq!(result, z::Z_OK);
     }
 
     fn restart(&mut self) {

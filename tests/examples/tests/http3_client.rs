@@ -9,12 +9,13 @@ use example_tests::http3::{
     DATA, GOAWAY, HEADERS, SETTINGS, Stream, closed, fields, frame, headers, host, parse, varint,
 };
 use example_tests::terminal::{Terminal, come_back};
-use example_tests::{TempFile, complains, in_tokio, soon, start_tls};
+use example_tests::{NEVER, TempFile, complains, in_tokio, soon, start_tls};
 use quinn::{Connection, Endpoint, SendStream, VarInt};
 use sansocket::Role;
-use std::io::Write;
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Output};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 const CLIENT: Terminal = Terminal("http3");
@@ -26,6 +27,75 @@ fn lines_come_back_over_one_stream_and_over_many() {
     // By name: some addresses of it may have no server.
     let by_name = server.url.replace("127.0.0.1", "localhost");
     come_back(&CLIENT.run(&by_name, &ca, &[], "by name\n"), "by name\n");
+}
+
+/// Passes datagrams between a client and this server, but each eighth is lost. Returns where the client is to connect to.
+fn losing(server: SocketAddr) -> SocketAddr {
+    let sockets = [(); 2].map(|()| {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(NEVER)).unwrap(); // it ends with the test
+        Arc::new(socket)
+    });
+    let [front, back] = sockets;
+    back.connect(server).unwrap();
+    let address = front.local_addr().unwrap();
+    let client = Arc::new(Mutex::new(None));
+    let (to_client, from_server, known) = (front.clone(), back.clone(), client.clone());
+    std::thread::spawn(move || {
+        let mut datagram = [0; 1 << 16];
+        for number in 1_u64.. {
+            let Ok((len, from)) = front.recv_from(&mut datagram) else {
+                return;
+            };
+            *client.lock().unwrap() = Some(from);
+            if number % 8 != 0 {
+                let _ = back.send(&datagram[..len]); // an error if the server is gone
+            }
+        }
+    });
+    std::thread::spawn(move || {
+        let mut datagram = [0; 1 << 16];
+        for number in 1_u64.. {
+            let Ok(len) = from_server.recv(&mut datagram) else {
+                return;
+            };
+            let client = known.lock().unwrap().unwrap();
+            if number % 8 != 0 {
+                let _ = to_client.send_to(&datagram[..len], client);
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_link_that_loses_datagrams_changes_nothing() {
+    let (server, ca) = start_tls(("http3 server", &[]), &[]);
+    let long = format!("{}\nshort\n{}\n", "x".repeat(300_000), "y".repeat(100_000));
+    for streams in ["1", "2", "3"] {
+        for lines in ["one\n", &long] {
+            let url = format!("wss://{}/", losing(server.address()));
+            come_back(
+                &CLIENT.run(&url, &ca, &["--streams", streams], lines),
+                lines,
+            );
+        }
+    }
+    // The last bytes of a server that stops.
+    let url = format!("wss://{}/", losing(server.address()));
+    let mut client = CLIENT.spawn(&url, &ca, &[]);
+    let mut stdin = client.stdin.take().unwrap();
+    stdin.write_all(b"one\n").unwrap();
+    let mut echo = [0; 4];
+    client
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut echo)
+        .unwrap();
+    server.terminate();
+    complains(&client.wait_with_output().unwrap(), "1001 the server stops");
+    assert!(server.wait().success());
 }
 
 #[test]
