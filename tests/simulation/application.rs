@@ -99,7 +99,8 @@ impl Run {
             18..21 => self.ping(index),
             21..24 => {
                 let limits = plan.has_limits && side.random.is_one_in(4);
-                *side.ws.settings() = any_settings(&mut side.random, limits, self.plan.features);
+                let settings = any_settings(&mut side.random, limits, self.plan.features);
+                side.set(settings);
             }
             24..27 if self.plan.features.has(Features::HOLDS) => self.hold(index),
             27..29 if self.plan.features.has(Features::JUMPS) => self.jump(index),
@@ -302,6 +303,7 @@ impl Run {
             side.last.message = now;
             side.unheard = side.buffer.len();
         }
+        let before = side.heard.messages;
         match event {
             Event::Text(text) => side.heard.message(&peer.said, true, text.as_bytes()),
             Event::Binary(data) => side.heard.message(&peer.said, false, data),
@@ -344,6 +346,11 @@ impl Run {
                 side.closing.stopped = Some(now);
             }
             other => panic!("{other:?} of an end of this crate"),
+        }
+        let [a, b] = &mut self.sides;
+        let (side, peer) = if index == 0 { (a, b) } else { (b, a) };
+        if side.heard.messages > before {
+            side.judge_limits(&peer.said.messages[before]);
         }
     }
 }
