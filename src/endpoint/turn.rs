@@ -129,9 +129,22 @@ impl Endpoint {
 
     fn done(&mut self, end: End) -> Tick {
         self.is_done = true;
-        self.session.receive_eof();
-        self.phase = Phase::Over(Box::new(end.clone()));
+        match end {
+            // What the application has read and not looked at yet is still received.
+            End::Expired(expired) if self.holds_messages_back() => {
+                self.expired = Some(expired);
+                self.session.end_transport();
+            }
+            _ => {
+                self.session.receive_eof();
+                self.phase = Phase::Over(Box::new(end.clone()));
+            }
+        }
         Tick::Done(end)
+    }
+
+    fn holds_messages_back(&self) -> bool {
+        matches!(self.phase, Phase::Open) && self.deadlines.is_held_back()
     }
 
     /// What is still to be written, by the caller or by a layer below.
@@ -248,7 +261,9 @@ impl Endpoint {
     /// neither [`Times::pong`](crate::Times::pong) nor [`Times::idle`](crate::Times::idle) runs: the
     /// peer's answer may be among what waits. After it the peer has its full time again.
     /// [`Times::write`](crate::Times::write) and [`Times::close`](crate::Times::close) run on: a peer
-    /// has to read whether or not we do, and a closing handshake that we have asked for ends.
+    /// has to read whether or not we do, and a closing handshake that we have asked for ends. If one
+    /// of them ends the connection, [`receive`](Self::receive) still returns what you have read and
+    /// held back.
     ///
     /// A loop that always reads does not need it, nor one that does not call `tick` while it holds
     /// back: a late `tick` says as much.

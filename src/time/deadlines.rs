@@ -177,6 +177,10 @@ impl Deadlines {
         self.is_held_back = is_held_back;
     }
 
+    pub(crate) const fn is_held_back(&self) -> bool {
+        self.is_held_back
+    }
+
     /// `n` bytes have left the output, for the transport or a layer below.
     pub(crate) fn handed_on(&mut self, n: usize) {
         self.ahead = self.ahead.saturating_sub(saturated(n));

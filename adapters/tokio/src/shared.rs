@@ -8,11 +8,12 @@ use crate::core::{Core, Opening, Outgoing};
 use crate::error::Error;
 use crate::hub::{Hub, Ticket, Who};
 use crate::message::Message;
+use crate::sync::{self, Mutex, MutexGuard};
 use crate::transport::Transport;
 use sansocket::{CloseCode, End, Request, Response};
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use tokio::task::coop::poll_proceed;
 
@@ -253,8 +254,8 @@ impl<S: Transport> Shared<S> {
             return; // nobody is left
         };
         locked.has_helper = true;
-        let runtime = locked.core.runtime();
-        runtime.spawn(poll_fn(move |context| shared.poll_help(context)));
+        let help = poll_fn(move |context| shared.poll_help(context));
+        sync::spawn(locked.core.runtime(), help);
     }
 
     fn poll_help(&self, context: &Context<'_>) -> Poll<()> {
@@ -266,7 +267,7 @@ impl<S: Transport> Shared<S> {
             }
             locked.has_helper = false;
             if locked.owners == 0 {
-                locked.core.abandon();
+                locked.ask(Core::abandon);
             }
             Poll::Ready(())
         })
@@ -292,7 +293,7 @@ impl<S: Transport> Shared<S> {
             locked.core.discard_messages();
             locked.ask(Core::drive);
             if locked.core.is_settled() {
-                locked.core.abandon();
+                locked.ask(Core::abandon);
             } else {
                 self.ensure_helper(locked);
             }

@@ -3,8 +3,10 @@
 mod basics;
 mod cancel;
 mod deadlines;
+mod ends;
 mod forgotten;
 mod halves;
 mod opening;
 mod peer;
+mod schedule;
 mod wire;
