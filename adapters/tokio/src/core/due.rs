@@ -16,8 +16,8 @@ pub(super) struct Due {
     answers: bool,
     /// Whether the reader holds a message that he may answer.
     pub(super) is_reader_busy: bool,
-    /// For how long after all was written.
-    patience: Duration,
+    /// For how long after all was written, in milliseconds.
+    patience: u32,
 }
 
 #[derive(Debug)]
@@ -29,12 +29,12 @@ struct Close {
 }
 
 impl Due {
-    pub(super) const fn new(patience: Duration) -> Self {
+    pub(super) fn new(patience: Duration) -> Self {
         Self {
             close: None,
             answers: true,
             is_reader_busy: false,
-            patience,
+            patience: patience.as_millis().try_into().unwrap_or(u32::MAX),
         }
     }
 
@@ -89,7 +89,8 @@ impl Due {
             close.by = None;
             return None;
         }
-        let by = *(close.by).get_or_insert_with(|| now.saturating_add(self.patience));
+        let patience = Duration::from_millis(self.patience.into());
+        let by = *(close.by).get_or_insert_with(|| now.saturating_add(patience));
         if now < by && self.is_reader_busy {
             return Some(by);
         }

@@ -21,6 +21,15 @@ impl<S: Transport> Core<S> {
         self.turn(context);
     }
 
+    /// After something was sent: reads ahead, and then writes, unless writing is left to others, or
+    /// messages wait whose answers may come.
+    pub(crate) fn settle(&mut self, defers: bool, context: &mut Context<'_>) {
+        self.read_ahead(context);
+        if !defers && !self.has_input() {
+            self.turn(context);
+        }
+    }
+
     /// Writes what there is and does what is due. What is left has the waker for room.
     pub(crate) fn turn(&mut self, context: &mut Context<'_>) {
         self.now = self.start.elapsed();
@@ -72,12 +81,13 @@ impl<S: Transport> Core<S> {
             }
         };
         self.set_timer(wake, context);
+        self.is_calm = self.is_read_pending && !self.has_input() && self.is_settled();
     }
 
     /// It is over: lets go of everything except a message that was taken already.
     pub(super) fn finish(&mut self, end: End, context: &Context<'_>) {
         trace::ended(&end, self.failure.as_ref());
-        self.end = Some(end);
+        self.end = Some(Box::new(end));
         self.abandon();
         context.waker().wake_by_ref();
     }
