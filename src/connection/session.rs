@@ -168,7 +168,9 @@ impl Session {
     fn answer(&mut self, received: &Received<'_>, out: &mut BytesMut) {
         match received {
             // Also after our own Close: section 5.5.2 excepts only what follows the peer's.
-            Received::Ping(payload) if self.settings.answer_pings => {
+            Received::Ping(payload)
+                if self.settings.answer_pings && !self.closing.transport_has_ended() =>
+            {
                 self.sender.control(Opcode::Pong, payload, out);
             }
             Received::Close { code, reason } => {
@@ -206,7 +208,7 @@ impl Session {
         reason: &str,
         out: &mut BytesMut,
     ) {
-        if self.closing.is_sent() {
+        if self.closing.is_sent() || self.closing.transport_has_ended() {
             return;
         }
         self.closing.send(cause);
@@ -223,8 +225,14 @@ impl Session {
 
     /// The transport has ended: nothing is received or sent any more.
     pub(crate) fn receive_eof(&mut self) {
-        self.closing.end_transport();
+        self.end_transport();
         self.receiver.stop();
+    }
+
+    /// The transport has ended: nothing is sent any more, and what was read before can still be
+    /// received.
+    pub(crate) fn end_transport(&mut self) {
+        self.closing.end_transport();
         self.sender.stop();
     }
 

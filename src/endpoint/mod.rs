@@ -249,7 +249,8 @@ impl Endpoint {
     /// ```
     #[must_use]
     pub fn into_connection(self) -> Option<Connection> {
-        matches!(self.phase, Phase::Open).then_some(Connection(self.session))
+        let is_open = matches!(self.phase, Phase::Open) && !self.is_done;
+        is_open.then_some(Connection(self.session))
     }
 
     /// Takes what came from the peer and returns the next event; `None` when `input` holds no

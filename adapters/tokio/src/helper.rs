@@ -2,8 +2,9 @@
 //!
 //! Invariant: whoever asks is helped, by a task of its own runtime, whatever becomes of the others.
 
+use crate::sync::{self, Mutex, MutexGuard};
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::vec;
 use tokio::runtime::{Handle, Id};
 
@@ -47,7 +48,7 @@ pub(crate) fn ask(runtime: &Handle, connection: Arc<dyn Help>) {
     });
     // The thread may be ending.
     let _ = LAST.try_with(|last| last.replace(Arc::downgrade(&batch)));
-    runtime.spawn(async move { batch.help() });
+    sync::spawn(runtime, async move { batch.help() });
 }
 
 impl Batch {

@@ -5,10 +5,10 @@
 //! which there may be many, are woken one by one, when there is room. No waker is dropped or called
 //! while the hub's lock is held: that may run a task's destructor, which takes locks.
 
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use std::collections::BTreeMap;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 #[derive(Debug, Default)]

@@ -9,11 +9,12 @@ use crate::error::Error;
 use crate::helper::{self, Help};
 use crate::hub::{Hub, Ticket, Who};
 use crate::message::Message;
+use crate::sync::{self, Mutex, MutexGuard};
 use crate::transport::Transport;
 use sansocket::{CloseCode, End, Request, Response};
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use tokio::task::coop::poll_proceed;
 
@@ -294,7 +295,7 @@ impl<S: Transport> Shared<S> {
         }
         locked.has_helper = false;
         if locked.owners == 0 {
-            locked.core.abandon();
+            self.ask(locked, Core::abandon);
         }
         Poll::Ready(())
     }
@@ -319,7 +320,7 @@ impl<S: Transport> Shared<S> {
             locked.core.discard_messages();
             self.ask(locked, Core::drive);
             if locked.core.is_settled() {
-                locked.core.abandon();
+                self.ask(locked, Core::abandon);
             } else {
                 self.ensure_helper(locked);
             }
@@ -352,7 +353,7 @@ impl<S: Transport> Help for Shared<S> {
 
     fn help_alone(self: Arc<Self>) {
         let runtime = self.lock().core.runtime().clone();
-        runtime.spawn(poll_fn(move |context| self.poll_help(context)));
+        sync::spawn(&runtime, poll_fn(move |context| self.poll_help(context)));
     }
 }
 

@@ -124,7 +124,7 @@ impl<S: Transport> Core<S> {
         input: BytesMut,
         out: BytesMut,
     ) -> Self {
-        let mut due = Due::new(options.config.times.close / 2);
+        let mut due = Due::new(options.config.times.close);
         adapt(endpoint.settings(), &mut due);
         // From the start the layer below the output reports what has left: large payloads wait there.
         endpoint.flushed(0, false, Duration::ZERO);

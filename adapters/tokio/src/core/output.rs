@@ -174,7 +174,9 @@ impl Output {
         self.queue = None;
         endpoint.wrote(self.buffer.len(), now, &mut self.buffer);
         endpoint.flushed(0, false, now);
-        pool::give_out(&mut self.buffer);
+        if self.buffer.capacity() > 0 {
+            pool::give_out(&mut self.buffer);
+        }
         self.is_flushed = true;
     }
 }

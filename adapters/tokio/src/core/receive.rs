@@ -1,7 +1,7 @@
 //! What comes from the peer: messages for whoever asks, and reading on behalf of a reader who does not.
 //!
 //! Invariant: messages are taken one at a time, so a Close behind them is not answered before they were
-//! taken; a message that was read is lost only with the connection.
+//! taken; a message that was read is the user's, also after the end.
 
 use super::{Core, saturated};
 use crate::error::Error;
@@ -30,6 +30,7 @@ impl<S: Transport> Core<S> {
             }
             self.due.answer(&mut self.endpoint, self.output.out());
             if self.end.is_some() {
+                self.output.discard(&mut self.endpoint, self.now); // gives its buffer back
                 return Poll::Ready(self.tell_end().map(|()| None));
             }
             // What is to be written goes first. If nothing is, the clock can wait.

@@ -106,7 +106,7 @@ impl<S: Transport> Core<S> {
         if self.output.is_broken {
             return Poll::Ready(Err(self.ended()));
         }
-        self.awaited(self.end.is_some() || self.is_settled())
+        self.awaited(self.end.is_some() || self.output.is_settled())
             .map(Ok)
     }
 
