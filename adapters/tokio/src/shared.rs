@@ -290,7 +290,7 @@ impl<S: Transport> Shared<S> {
             if locked.owners > 0 {
                 return;
             }
-            locked.core.discard_messages();
+            locked.core.leave();
             locked.ask(Core::drive);
             if locked.core.is_settled() {
                 locked.ask(Core::abandon);

@@ -20,7 +20,7 @@ const SHARED: usize = 16 << 10;
 impl<S: Transport> Core<S> {
     /// Appends what is to be sent, or nothing.
     pub(crate) fn push(&mut self, outgoing: Outgoing<'_>) -> Result<(), Error> {
-        if self.io.is_none() || self.output.is_broken {
+        if self.io.is_none() || self.output.is_broken || self.is_left {
             return Err(self.ended());
         }
         let (endpoint, out) = (&mut self.endpoint, self.output.buffer());
@@ -65,6 +65,9 @@ impl<S: Transport> Core<S> {
     /// Starts the closing handshake, or answers the peer's Close. Nothing happens if a Close was sent
     /// before.
     pub(crate) fn close(&mut self, code: Option<CloseCode>, reason: &str) -> Result<(), Error> {
+        if self.is_left {
+            return Ok(());
+        }
         match self.endpoint.close(code, reason, self.output.buffer()) {
             Ok(()) | Err(SendError::Closed) => Ok(()),
             Err(error) => Err(error.into()),
@@ -78,7 +81,7 @@ impl<S: Transport> Core<S> {
                 end: Box::new(end.clone()),
                 transport: self.failure.take(),
             },
-            None => SendError::Closed.into(), // writing has failed, and reading tells how it ends
+            None => SendError::Closed.into(), // writing has failed and reading tells how it ends, or nobody reads
         }
     }
 

@@ -7,6 +7,7 @@ mod ends;
 mod forgotten;
 mod halves;
 mod opening;
+mod orders;
 mod peer;
 mod schedule;
 mod wire;
