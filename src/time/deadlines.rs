@@ -133,7 +133,7 @@ impl Deadlines {
             backlog: Moment::NEVER,
             window: now,
             taken: 0,
-            asked: Moment::NEVER,
+            asked: now,
         }
     }
 

@@ -89,7 +89,7 @@ fn a_message_may_inflate_to_max_message_size() {
     for limit in [0, 1, 5, 125, 126]
         .into_iter()
         .chain(steps)
-        .chain([1 << 18])
+        .chain([1 << 17])
     {
         let settings = at_most(limit);
         let exact = of_each_kind(limit);

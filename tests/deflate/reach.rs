@@ -20,7 +20,7 @@ fn add(sum: &mut Blocks, oracle: &Oracle) {
 #[test]
 fn the_strategies_reach_every_kind_of_block() {
     let (mut sent, mut farthest) = (Blocks::default(), 0);
-    for (deflate, agreed, steps, most) in samples(talks(), 150) {
+    for (deflate, agreed, steps, most) in samples(talks(), 75) {
         for oracle in talk([&deflate, &deflate], &agreed, &steps, most) {
             add(&mut sent, &oracle);
             farthest = farthest.max(oracle.largest_distance());
@@ -35,7 +35,7 @@ fn the_strategies_reach_every_kind_of_block() {
     assert!(farthest > 16_384, "{farthest}");
 
     let (mut written, mut to_the_end) = (Blocks::default(), [0; 8]);
-    for streams in samples(streams(), 100) {
+    for streams in samples(streams(), 50) {
         for (oracle, (role, params, ..)) in received(&streams).iter().zip(&streams.1) {
             add(&mut written, oracle);
             let (_, window) = terms(params, other(*role));

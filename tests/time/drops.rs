@@ -108,12 +108,12 @@ fn a_peer_that_reads_everything_and_answers_nothing_is_dropped_though_we_send_fo
 fn a_process_that_stands_still_again_and_again_keeps_its_peers() {
     for kind in kinds().filter(|kind| kind.layer.is_none()) {
         let setup = Setup {
-            stands_still: vec![(seconds(60), seconds(3_600)); 20],
-            closes: Some(seconds(80_000)),
+            stands_still: vec![(seconds(60), seconds(3_600)); 10],
+            closes: Some(seconds(40_000)),
             ..kind
         };
-        let link = assert_kept(&setup, seconds(90_000));
-        assert!(link.peer.pings >= 20);
+        let link = assert_kept(&setup, seconds(45_000));
+        assert!(link.peer.pings >= 10);
     }
 }
 

@@ -232,6 +232,7 @@ fn deflate_payloads() {
             None => m.get("error").is_none().then(|| bytes(m, "plain_hex")),
         };
         let plain: Vec<_> = messages.iter().map(plain).collect();
+        let payloads: Vec<_> = messages.iter().map(|m| bytes(m, "payload_hex")).collect();
         // With the default limit, and with others.
         let mut limits = vec![(Settings::default(), conformant)];
         for limit in v["limits"].as_array().into_iter().flatten() {
@@ -265,9 +266,8 @@ fn deflate_payloads() {
                         continue;
                     }
                     for (fragments, cuts) in Cuts::ALL.map(|f| Cuts::ALL.map(|c| (f, c))).concat() {
-                        let sent = messages.iter().zip(&opcodes).map(|(message, opcode)| {
-                            let payload = bytes(message, "payload_hex");
-                            compressed(*receiver, *opcode, &payload, fragments)
+                        let sent = payloads.iter().zip(&opcodes).map(|(payload, opcode)| {
+                            compressed(*receiver, *opcode, payload, fragments)
                         });
                         let sent = sent.collect::<Vec<_>>().concat();
                         let ws = connection(*receiver, *settings);

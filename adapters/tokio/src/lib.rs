@@ -45,7 +45,7 @@
 //! # Where to start
 //!
 //! - A server: [`accept`](accept()). A client: [`connect`](connect()), or [`client`](client()) over any
-//!   stream. After hyper or axum: [`from_upgraded`].
+//!   stream.
 //! - To receive in one task and to send in another: [`WebSocket::split`].
 //! - To send from any number of tasks: [`Sender`]; the same to many:
 //!   [`Prepared`](sansocket::Prepared).
@@ -55,7 +55,7 @@
 //! - How it ended: [`Error`] and [`WebSocket::end`].
 #![cfg_attr(
     any(doc, doctest),
-    doc = "- From another crate: [`coming_from_tokio_tungstenite`]."
+    doc = "- After hyper or axum: [`other_http`]. From another crate: [`coming_from_tokio_tungstenite`]."
 )]
 //!
 //! # What it does by itself
@@ -125,7 +125,7 @@
 //! | `rustls-webpki-roots` | no | the same, trusting whom Mozilla trusts, compiled in |
 //! | `rustls` | no | the same, trusting whom you say: [`Options::tls`](Options#structfield.tls) |
 //! | `deflate` | yes | permessage-deflate (RFC 7692): `Config::deflate` |
-//! | `http` | no | from and to the types of the crate `http`: [`from_upgraded`] has a handler for axum |
+//! | `http` | no | from and to the types of the crate `http`: opening handshakes of hyper and axum |
 //! | `idna` | no | host names that are not ASCII |
 //! | `simd` | no | wide vectors for masking; needs Rust 1.89 |
 //! | `tracing` | no | events: opened, rejected, failed, expired, closed; no payloads |
@@ -136,7 +136,11 @@
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::indexing_slicing,
-        clippy::panic
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable
     )
 )]
 
@@ -149,9 +153,12 @@ mod connect;
 mod core;
 mod error;
 mod halves;
+mod helper;
 mod hub;
 mod message;
 mod options;
+#[cfg(any(doc, doctest))]
+pub mod other_http;
 mod pool;
 mod sender;
 mod shared;
