@@ -197,7 +197,7 @@ impl<S: Transport> Core<S> {
             if self.discards {
                 while self.take().is_some() {}
             } else if self.ready.is_none() && !self.input.is_hungry {
-                self.ready = self.take_next().map(Box::new); // or else it was no message that waited
+                self.ready = self.take().map(Box::new); // or else it was no message that waited
                 if self.ready.is_some() {
                     context.waker().wake_by_ref(); // the reader, whose own waker may be gone by now
                 }
