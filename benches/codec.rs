@@ -4,6 +4,8 @@
 //!
 //!     cargo bench -p sansocket-benches --bench codec -- NAME --save-baseline before
 
+#[path = "paths/frame.rs"]
+mod frame;
 mod paths;
 #[path = "paths/shared.rs"]
 mod shared;

@@ -6,6 +6,8 @@
 
 #[path = "paths/bits.rs"]
 mod bits;
+#[path = "paths/frame.rs"]
+mod frame;
 #[path = "paths/hostile.rs"]
 mod paths;
 #[path = "paths/run.rs"]

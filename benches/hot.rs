@@ -5,6 +5,8 @@
 //!
 //!     cargo bench -p sansocket-benches --bench hot -- NAME COUNT
 
+#[path = "paths/frame.rs"]
+mod frame;
 mod paths;
 #[path = "paths/run.rs"]
 mod run;
