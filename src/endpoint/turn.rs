@@ -16,18 +16,18 @@ use core::time::Duration;
 impl Endpoint {
     /// Does what is due, and says what the transport does next.
     ///
-    /// Call it once per turn of the loop, after reading and sending, before writing and waiting; and
-    /// when the time that it returned has come. A timer that is set for an earlier time may stay.
-    /// Nothing else says that the connection is over. It may append to `out` a Ping, a Close for a
-    /// peer that took too long, or a server's 408.
+    /// Call it in each turn of the loop, after reading, sending and writing, before waiting; and when the
+    /// time that it returned has come. A timer that is set for an earlier time may stay. Nothing else says
+    /// that the connection is over, or that the transport is to be shut down. It may append to `out` a
+    /// Ping, a Close for a peer that took too long, or a server's 408.
     ///
     /// Deadlines judge the peer, not the scheduler. Each starts when its cause has left `out` and
     /// no layer below holds it back ([`flushed`](Self::flushed)). None runs while the application
     /// decides on a request. A call more than 100 ms after the time that was asked for (the first call:
     /// after the endpoint was made) restarts everything that is over, once, so that what has arrived
-    /// meanwhile is read before the peer is judged. A timer that is that late makes deadlines twice as long. The timeouts of blocking
-    /// sockets are on Linux (`SO_RCVTIMEO` and `SO_SNDTIMEO`, up to an eighth of the time), so wait
-    /// at most 1 s there; earlier calls do no harm.
+    /// meanwhile is read before the peer is judged. A timer that is that late makes deadlines twice as
+    /// long. The timeouts of blocking sockets are on Linux (`SO_RCVTIMEO` and `SO_SNDTIMEO`, up to an
+    /// eighth of the time), so wait at most 1 s there; earlier calls do no harm.
     #[inline]
     pub fn tick(&mut self, now: Duration, out: &mut BytesMut) -> Tick {
         self.out_len = saturated(out.len());

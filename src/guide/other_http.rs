@@ -94,11 +94,13 @@
 //! | [`wrote`](crate::Endpoint::wrote) | after as many bytes as flow control has room for |
 //! | [`receive`](crate::Endpoint::receive) | then give the same number of bytes back to flow control |
 //!
-//! The repository has complete programs: `examples/axum_app` (axum and hyper, HTTP/1.1 and HTTP/2) and
-//! `examples/http2` (server and client on h2), whose `stream.rs` is this table.
+//! The repository has complete programs: `examples/axum_app` (axum and hyper, HTTP/1.1 and HTTP/2),
+//! `examples/http2` (server and client on h2) and `examples/http3` (on quinn); `stream.rs` of the last
+//! two is this table.
 //!
 //! Version 0.0.8 of the crate h3 rejects a `:protocol` of `websocket`, whoever sends it; its repository
-//! has the fix.
+//! has the fix. Until that is released, `examples/http3` has the part of HTTP/3 that it needs. It hands
+//! the list on as it came, so it also rejects a list without `:scheme`, which is one of HTTP/1.1.
 //!
 //! [`Request::read`]: crate::Request::read
 //! [`Request::answer`]: crate::Request::answer

@@ -179,17 +179,19 @@ impl Run {
         }
         is_busy |= self.write(index);
         is_busy |= self.read(index);
-        is_busy |= self.tick(index);
-        if self.sides[index].runs() {
-            is_busy |= self.write(index);
-            self.sides[index].idle_turns += u32::from(!is_busy);
-            // It must not be told the same time again.
-            let wake = self.sides[index].wake;
-            assert!(
-                is_busy || wake.is_none() || wake != before || wake > Some(self.now),
-                "a busy loop"
-            );
+        loop {
+            is_busy |= self.tick(index);
+            // What is written may be the last: `tick` says so.
+            if !self.sides[index].runs() || !self.write(index) {
+                break;
+            }
+            is_busy = true;
         }
+        let side = &mut self.sides[index];
+        side.idle_turns += u32::from(!is_busy);
+        let is_told_again =
+            side.wake.is_some() && side.wake == before && side.wake <= Some(self.now);
+        assert!(is_busy || !is_told_again, "a busy loop");
     }
 
     /// Whether anything happened beside waiting.
@@ -379,7 +381,8 @@ impl Run {
             }
             if features.has(Features::SETTINGS) && side.random.is_one_in(8) {
                 let limits = has_limits && side.random.is_one_in(4);
-                *side.ws.settings() = crate::plan::any_settings(&mut side.random, limits, features);
+                let settings = crate::plan::any_settings(&mut side.random, limits, features);
+                side.set(settings);
             }
             let was_open = side.ws.is_open();
             let before = side.out.len();

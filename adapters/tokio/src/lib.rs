@@ -136,7 +136,11 @@
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::indexing_slicing,
-        clippy::panic
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable
     )
 )]
 
@@ -149,6 +153,7 @@ mod connect;
 mod core;
 mod error;
 mod halves;
+mod helper;
 mod hub;
 mod message;
 mod options;

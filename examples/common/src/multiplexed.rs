@@ -4,7 +4,7 @@
 
 use crate::{Result, Server, Stop, tls};
 use rustls::ServerConfig;
-use sansocket::{CloseCode, Connection, Request, Response};
+use sansocket::{CloseCode, Connection, HandshakeError, Request, Response};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -68,10 +68,11 @@ pub fn answer(
             eprintln!("{peer} {path}: opened over {version}, :protocol websocket");
             return (response.into(), Some(connection));
         }
-        Err(_) if method == "GET" && path == "/" => {
-            Response::new(200).body("An echo of WebSockets\n")
-        }
-        Err(_) if method == "GET" => Response::new(404).body("There is nothing here\n"),
+        // Whatever else is wrong with it, a GET is no page.
+        Err(HandshakeError::NotExtendedConnect) if method == "GET" => match &*path {
+            "/" => Response::new(200).body("An echo of WebSockets\n"),
+            _ => Response::new(404).body("There is nothing here\n"),
+        },
         Err(error) => {
             eprintln!("{peer} {path}: refused: {error}");
             Response::from(&error)

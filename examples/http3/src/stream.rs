@@ -6,8 +6,9 @@
 //! |---|---|
 //! | writing | DATA frames, as the windows of stream and connection have room; where they are cut means nothing |
 //! | reading | a byte that was read gives the peer room for another |
-//! | shutting down writing | FIN |
-//! | dropping | FIN if the peer has sent it, else RESET_STREAM with H3_REQUEST_CANCELLED, unless FIN was sent before; STOP_SENDING with the same if more could come |
+//! | shutting down writing | FIN, or RESET_STREAM with H3_REQUEST_CANCELLED after an error of reading |
+//! | dropping before that | FIN if the peer has sent it, else RESET_STREAM with H3_REQUEST_CANCELLED |
+//! | dropping at all | STOP_SENDING with H3_REQUEST_CANCELLED, if more could come |
 //! | the end of reading | FIN between two frames |
 //! | an error of reading or writing | RESET_STREAM, STOP_SENDING, or the end of the HTTP connection |
 //!
@@ -15,7 +16,7 @@
 //! window, and the connection has room for all of them: one that is not read stops no other.
 
 use crate::http3::{Frames, Kind, Lingering, PATIENCE, code, put_head};
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use quinn::SendStream;
 use std::io;
 use std::pin::Pin;
@@ -32,6 +33,8 @@ pub(crate) struct Stream {
     /// What has not left of the last frame.
     out: BytesMut,
     is_shut_down: bool,
+    /// Whether reading has failed.
+    is_broken: bool,
     lingering: Lingering,
 }
 
@@ -43,6 +46,7 @@ impl Stream {
             frames,
             out: BytesMut::new(),
             is_shut_down: false,
+            is_broken: false,
             lingering,
         }
     }
@@ -57,6 +61,25 @@ impl Stream {
         }
         Poll::Ready(Ok(()))
     }
+
+    /// The next bytes of DATA frames, at most `max`, which is above 0. `None` at the end of the stream.
+    fn poll_data(
+        &mut self,
+        context: &mut Context<'_>,
+        max: usize,
+    ) -> Poll<io::Result<Option<Bytes>>> {
+        loop {
+            if let Some(bytes) = ready!(self.frames.poll_payload(context, max as u64))? {
+                return Poll::Ready(Ok(Some(bytes)));
+            }
+            match ready!(self.frames.poll_next(context))? {
+                Some((Kind::Data, _)) => {}
+                // RFC 9114, section 4.4: nothing else follows a CONNECT.
+                Some(_) => return Poll::Ready(Err(self.frames.unexpected())),
+                None => return Poll::Ready(Ok(None)),
+            }
+        }
+    }
 }
 
 impl AsyncRead for Stream {
@@ -65,18 +88,14 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        while buffer.remaining() > 0 {
-            let max = buffer.remaining() as u64;
-            if let Some(bytes) = ready!(self.frames.poll_payload(context, max))? {
-                buffer.put_slice(&bytes);
-                break;
-            }
-            match ready!(self.frames.poll_next(context))? {
-                Some((Kind::Data, _)) => {}
-                // RFC 9114, section 4.4: nothing else follows a CONNECT.
-                Some(_) => return Poll::Ready(Err(self.frames.unexpected())),
-                None => break,
-            }
+        let max = buffer.remaining();
+        if max == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let read = ready!(self.poll_data(context, max));
+        self.is_broken = read.is_err();
+        if let Some(bytes) = read? {
+            buffer.put_slice(&bytes);
         }
         Poll::Ready(Ok(()))
     }
@@ -106,6 +125,9 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_broken {
+            return Poll::Ready(Ok(())); // dropping tells the peer
+        }
         ready!(self.poll_out(context))?;
         if !std::mem::replace(&mut self.is_shut_down, true) {
             self.send.finish().map_err(io::Error::other)?;

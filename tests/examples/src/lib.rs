@@ -16,6 +16,7 @@ pub mod http3;
 pub mod peer;
 #[path = "../../support/mod.rs"]
 pub mod support;
+pub mod terminal;
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};

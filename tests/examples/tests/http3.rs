@@ -7,12 +7,14 @@ use bytes::{Bytes, BytesMut};
 use example_tests::by_hand::ByHand;
 use example_tests::deadlines::{CLOSE, HANDSHAKE, HURRY, KEEPALIVE, PONG, took};
 use example_tests::http3::{
-    CONTROL, DATA, GOAWAY, HEADERS, Http3, SETTINGS, frame, headers, parse, take_varint, varint,
+    CONTROL, DATA, GOAWAY, HEADERS, Http3, SETTINGS, client_config, frame, headers, parse,
+    take_varint, varint,
 };
 use example_tests::support::{self, noise};
 use example_tests::{Server, TempFile, in_tokio, soon, start_tls};
 use quinn::VarInt;
 use sansocket::Role;
+use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
@@ -111,6 +113,19 @@ fn a_head_with_wrong_pseudo_headers_gets_400_and_opens_nothing() {
         bad.push(upgrade.to_vec());
         bad.push(vec![(":method", "CONNECT"), (":authority", "localhost:1")]);
         bad.push(vec![]);
+        // A GET is a page only if it is a good one.
+        let page = http.head("GET", "/", &[("origin", "https://any.example")]);
+        assert_eq!(http.request(&page).await.0, 200);
+        for wrong in [
+            (":protocol", "websocket"),
+            (":path", "/"),
+            (":scheme", "https"),
+            (":x", "y"),
+        ] {
+            let mut list = page.clone();
+            list.insert(1, wrong);
+            bad.push(list);
+        }
         for list in bad {
             let (status, _) = http.request(&list).await;
             let is_refused = status == 400 || (status == 501 && list.len() == good.len());
@@ -508,6 +523,31 @@ fn a_client_that_says_nothing_is_dropped_in_time() {
 }
 
 #[test]
+fn frames_that_carry_nothing_hold_up_no_other_stream() {
+    let (server, _ca) = with_connection(&[], async |http| {
+        let (mut witness, mut ws) = (http.open("/").await, http.open("/").await);
+        // Empty DATA frames, unknown frames without payload, and one whose payload has no end.
+        let mut flood = [[0x00, 0x00], [0x21, 0x00]].concat().repeat(100_000);
+        flood.extend([varint(0x40), varint((1 << 62) - 1), vec![0; 1 << 20]].concat());
+        let flooding = tokio::spawn(async move {
+            ws.send.write_all(&flood).await.unwrap();
+            ws
+        });
+        while !flooding.is_finished() {
+            let start = Instant::now();
+            witness.echo("meanwhile").await;
+            assert!(
+                start.elapsed() < Duration::from_secs(5),
+                "it is served meanwhile"
+            );
+        }
+        let _ws = soon(flooding).await.unwrap();
+        witness.echo("after it").await;
+    });
+    assert!(server.memory() < 60 << 20, "{}", server.memory());
+}
+
+#[test]
 fn junk_and_handshakes_that_go_nowhere_stop_nothing() {
     let (server, ca) = start(&HURRY);
     in_tokio(async {
@@ -532,11 +572,11 @@ fn junk_and_handshakes_that_go_nowhere_stop_nothing() {
                 witness.echo("meanwhile").await;
             }
         }
-        // Handshakes of which only the first packet is real.
+        // Clients that leave in the middle of their handshake.
         for _ in 0..100 {
             let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
             let endpoint = quinn::Endpoint::client(any).unwrap();
-            let config = example_tests::http3::client_config(&ca, WINDOW);
+            let config = client_config(&ca, WINDOW);
             let connecting = endpoint.connect_with(config, server.address(), "localhost");
             drop(connecting.unwrap());
         }
@@ -545,5 +585,46 @@ fn junk_and_handshakes_that_go_nowhere_stop_nothing() {
         assert!(grown < 32 << 20, "{grown} bytes more");
         let new = Http3::connect(&server, &ca, WINDOW).await;
         new.open("/").await.echo("and takes new ones").await;
+    });
+}
+
+#[test]
+fn in_a_crowd_of_handshakes_a_new_client_must_show_that_its_address_is_its_own() {
+    let (server, ca) = start(&[]);
+    in_tokio(async {
+        // Clients that talk to a socket of ours: what the first packet of each says is passed on, no answer comes back.
+        let hole = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let endpoint = quinn::Endpoint::client(any).unwrap();
+        let config = client_config(&ca, WINDOW);
+        let (mut packet, mut answer, mut connecting) = ([0; 2000], [0; 2000], Vec::new());
+        // The type of the packet that the server answers with, in the order of the clients.
+        let mut answers = Vec::new();
+        let mut seen = BTreeSet::new();
+        while answers.len() < 110 {
+            let hole_address = hole.local_addr().unwrap();
+            let client = endpoint.connect_with(config.clone(), hole_address, "localhost");
+            connecting.push(client.unwrap());
+            let len = loop {
+                let (len, _) = soon(hole.recv_from(&mut packet)).await.unwrap();
+                // Some say it once more, as no answer comes.
+                if seen.insert(packet[6..][..packet[5].into()].to_vec()) {
+                    break len;
+                }
+            };
+            let to_server = tokio::net::UdpSocket::bind(any).await.unwrap();
+            to_server
+                .send_to(&packet[..len], server.address())
+                .await
+                .unwrap();
+            soon(to_server.recv(&mut answer)).await.unwrap();
+            answers.push(answer[0] & 0xb0); // one of its bits means nothing
+        }
+        let (initial, retry) = (0x80, 0xb0);
+        assert_eq!(answers[..100], [initial; 100]);
+        assert_eq!(answers[100..], [retry; 10]);
+        // Who answers that is served.
+        let http = Http3::connect(&server, &ca, WINDOW).await;
+        http.open("/").await.echo("in a crowd").await;
     });
 }

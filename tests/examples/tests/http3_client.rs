@@ -8,91 +8,106 @@ use example_tests::deadlines::{HANDSHAKE, HURRY, took};
 use example_tests::http3::{
     DATA, GOAWAY, HEADERS, SETTINGS, Stream, closed, fields, frame, headers, host, parse, varint,
 };
-use example_tests::{TempFile, complains, example, in_tokio, is_misused, soon, start_tls};
+use example_tests::terminal::{Terminal, come_back};
+use example_tests::{NEVER, TempFile, complains, in_tokio, soon, start_tls};
 use quinn::{Connection, Endpoint, SendStream, VarInt};
 use sansocket::Role;
-use std::io::Write;
-use std::net::UdpSocket;
-use std::process::{Child, Output, Stdio};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::process::{Child, Output};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// The client, with these arguments.
-fn spawn(url: &str, ca: &TempFile, arguments: &[&str]) -> Child {
-    let mut client = example("http3");
-    client
-        .args(["client", url, "--cafile", ca.path()])
-        .args(arguments);
-    client
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    client.spawn().unwrap()
-}
-
-/// Runs the client to its end.
-fn client(url: &str, ca: &TempFile, arguments: &[&str], lines: &str) -> Output {
-    let mut client = spawn(url, ca, arguments);
-    let (mut stdin, lines) = (client.stdin.take().unwrap(), lines.to_owned());
-    let writer = std::thread::spawn(move || {
-        let _ = stdin.write_all(lines.as_bytes()); // it may have ended with an error
-    });
-    let output = client.wait_with_output().unwrap();
-    writer.join().unwrap();
-    output
-}
-
-#[track_caller]
-fn comes_back(output: &Output, lines: &str) {
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{output:?}"
-    );
-    let mut got: Vec<_> = output.stdout.split(|byte| *byte == b'\n').collect();
-    let mut wanted: Vec<_> = lines.as_bytes().split(|byte| *byte == b'\n').collect();
-    got.sort_unstable();
-    wanted.sort_unstable();
-    assert!(got == wanted, "{} of {} lines", got.len(), wanted.len());
-}
+const CLIENT: Terminal = Terminal("http3");
 
 #[test]
 fn lines_come_back_over_one_stream_and_over_many() {
     let (server, ca) = start_tls(("http3 server", &[]), &["--deflate"]);
-    let lines: String = (0..500).map(|i| format!("line {i}\n")).collect();
-    let output = client(&server.url, &ca, &[], &lines);
-    assert!(output.stdout == lines.as_bytes(), "in their order");
-    comes_back(&output, &lines);
-    let long = format!("{}\nshort\n{}\n", "x".repeat(3 << 20), "y".repeat(1 << 20));
-    comes_back(&client(&server.url, &ca, &["--streams", "3"], &long), &long);
-    let deflate = ["--streams", "7", "--deflate", "--subprotocol", "echo"];
-    comes_back(&client(&server.url, &ca, &deflate, &lines), &lines);
-    comes_back(&client(&server.url, &ca, &["--streams", "2"], ""), "");
+    CLIENT.lines_come_back(&server, &ca);
     // By name: some addresses of it may have no server.
     let by_name = server.url.replace("127.0.0.1", "localhost");
-    comes_back(&client(&by_name, &ca, &[], "by name\n"), "by name\n");
+    come_back(&CLIENT.run(&by_name, &ca, &[], "by name\n"), "by name\n");
+}
+
+/// Passes datagrams between a client and this server, but each eighth is lost. Returns where the client is to connect to.
+fn losing(server: SocketAddr) -> SocketAddr {
+    let sockets = [(); 2].map(|()| {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(NEVER)).unwrap(); // it ends with the test
+        Arc::new(socket)
+    });
+    let [front, back] = sockets;
+    back.connect(server).unwrap();
+    let address = front.local_addr().unwrap();
+    let client = Arc::new(Mutex::new(None));
+    let (to_client, from_server, known) = (front.clone(), back.clone(), client.clone());
+    std::thread::spawn(move || {
+        let mut datagram = [0; 1 << 16];
+        for number in 1_u64.. {
+            let Ok((len, from)) = front.recv_from(&mut datagram) else {
+                return;
+            };
+            *client.lock().unwrap() = Some(from);
+            if number % 8 != 0 {
+                let _ = back.send(&datagram[..len]); // an error if the server is gone
+            }
+        }
+    });
+    std::thread::spawn(move || {
+        let mut datagram = [0; 1 << 16];
+        for number in 1_u64.. {
+            let Ok(len) = from_server.recv(&mut datagram) else {
+                return;
+            };
+            let client = known.lock().unwrap().unwrap();
+            if number % 8 != 0 {
+                let _ = to_client.send_to(&datagram[..len], client);
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_link_that_loses_datagrams_changes_nothing() {
+    let (server, ca) = start_tls(("http3 server", &[]), &[]);
+    let long = format!("{}\nshort\n{}\n", "x".repeat(300_000), "y".repeat(100_000));
+    for streams in ["1", "2", "3"] {
+        for lines in ["one\n", &long] {
+            let url = format!("wss://{}/", losing(server.address()));
+            come_back(
+                &CLIENT.run(&url, &ca, &["--streams", streams], lines),
+                lines,
+            );
+        }
+    }
+    // The last bytes of a server that stops.
+    let url = format!("wss://{}/", losing(server.address()));
+    let mut client = CLIENT.spawn(&url, &ca, &[]);
+    let mut stdin = client.stdin.take().unwrap();
+    stdin.write_all(b"one\n").unwrap();
+    let mut echo = [0; 4];
+    client
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut echo)
+        .unwrap();
+    server.terminate();
+    complains(&client.wait_with_output().unwrap(), "1001 the server stops");
+    assert!(server.wait().success());
 }
 
 #[test]
 fn a_refusal_is_reported_in_one_line_with_the_status() {
     let (server, ca) = start_tls(("http3 server", &[]), &["--same-origin"]);
-    let origin = ["--origin", "https://evil.example"];
-    complains(&client(&server.url, &ca, &origin, "x\n"), "403");
-    let plain = server.url.replace("wss", "ws");
-    complains(
-        &client(&plain, &ca, &[], ""),
-        "the URL must start with wss://",
-    );
-    let mut none = example("http3");
-    is_misused(&none.arg("client").output().unwrap(), "<URL>");
-    is_misused(
-        &example("http3").arg("listen").output().unwrap(),
-        "a command is required",
-    );
+    CLIENT.reports_refusals(&server, &ca);
     in_tokio(async {
         // Somebody else's certificate, and another protocol over QUIC.
         for (alpn, is_trusted) in [(&b"h3"[..], false), (b"h2", true)] {
             let (endpoint, url, own) = host(alpn);
             let other = TempFile::new(&std::fs::read_to_string(ca.path()).unwrap());
-            let client = spawn(&url, if is_trusted { &own } else { &other }, &[]);
+            let client = CLIENT.spawn(&url, if is_trusted { &own } else { &other }, &[]);
             let refused = soon(endpoint.accept()).await.unwrap();
             tokio::spawn(async move { refused.await.map(drop) });
             complains(&output(client).await, "no HTTP/3 with localhost");
@@ -103,7 +118,7 @@ fn a_refusal_is_reported_in_one_line_with_the_status() {
     let url = format!("wss://{}/", silent.local_addr().unwrap());
     let start = Instant::now();
     complains(
-        &client(&url, &ca, &HURRY, ""),
+        &CLIENT.run(&url, &ca, &HURRY, ""),
         "the server did not answer in time",
     );
     took(start, HANDSHAKE);
@@ -133,7 +148,7 @@ impl Host {
 
     /// The client that has connected, whatever the settings are.
     async fn accept_with(&self, arguments: &[&str], control_bytes: &[u8]) -> Http {
-        let client = spawn(&self.url, &self.ca, arguments);
+        let client = CLIENT.spawn(&self.url, &self.ca, arguments);
         let connection = soon(self.endpoint.accept()).await.unwrap();
         let connection = soon(connection.into_future()).await.unwrap();
         let mut control = connection.open_uni().await.unwrap();

@@ -6,6 +6,7 @@ mod deadlines;
 mod ends;
 mod forgotten;
 mod halves;
+mod helpers;
 mod opening;
 mod peer;
 mod schedule;
