@@ -4,7 +4,8 @@
 //! 2 % at most, so the figures of all paths are for the same number of bytes.
 
 use crate::bits::Bits;
-use crate::shared::{BATCH, Round, frame};
+use crate::frame::frame;
+use crate::shared::{BATCH, Round};
 use crate::text::json;
 use bytes::BytesMut;
 use sansocket::{Connection, Deflate, Event, Extension, Input, Role, Settings};

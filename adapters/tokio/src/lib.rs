@@ -153,6 +153,7 @@ mod connect;
 mod core;
 mod error;
 mod halves;
+mod helper;
 mod hub;
 mod message;
 mod options;
