@@ -9,6 +9,8 @@ mod frame;
 mod paths;
 #[path = "paths/shared.rs"]
 mod shared;
+#[path = "paths/text.rs"]
+mod text;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use shared::BATCH;

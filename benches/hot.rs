@@ -12,6 +12,8 @@ mod paths;
 mod run;
 #[path = "paths/shared.rs"]
 mod shared;
+#[path = "paths/text.rs"]
+mod text;
 
 fn main() {
     run::run(paths::round);

@@ -43,7 +43,7 @@ fn named_tests(text: &str) -> impl Iterator<Item = (&str, &str)> {
 /// Whether a test of this name is in the file: a function, or a name in a list that a macro makes tests of.
 fn has_test(file: &str, name: &str) -> bool {
     let function = |line: &str| {
-        let (_, rest) = line.split_once("fn ").or(line.split_once("def "))?;
+        let (_, rest) = line.split_once("fn ").or_else(|| line.split_once("def "))?;
         Some(rest.strip_prefix(name)?.starts_with('('))
     };
     let text = read(file);
