@@ -50,6 +50,8 @@ pub(crate) struct Core<S> {
     shows_control: bool,
     /// Whether nobody takes messages any more.
     discards: bool,
+    /// How many reads in a row had something.
+    reads: u8,
     /// Whether the transport has nothing more to be read.
     is_read_to_end: bool,
     shutdown: Shutdown,
@@ -141,6 +143,7 @@ impl<S: Transport> Core<S> {
             answers: 0,
             shows_control: options.show_control,
             discards: false,
+            reads: 0,
             is_read_to_end: false,
             shutdown: Shutdown::NotYet,
             is_awaited: false,

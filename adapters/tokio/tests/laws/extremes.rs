@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, advance, timeout};
-use tokio_sansocket::{Options, from_upgraded};
+use tokio_sansocket::{Options, WebSocket, accept, from_upgraded};
 
 const ROOM: usize = 1 << 16;
 const DAY: Duration = Duration::from_secs(86_400);
@@ -126,7 +126,7 @@ async fn a_writer_that_closes_ends_although_nobody_receives() {
 }
 
 /// A peer with no end of messages, over a transport that always has more and knows nothing of tokio's
-/// budget. Each read takes 50 ms.
+/// budget. Each read takes 3 ms.
 struct Flood {
     frames: Vec<u8>,
     /// The number of reads that may still come.
@@ -145,7 +145,7 @@ impl AsyncRead for Flood {
         let n = self.frames.len().min(buf.remaining());
         buf.put_slice(&self.frames[..n]);
         self.frames.rotate_left(n);
-        let _ = pin!(advance(Duration::from_millis(50))).poll(context);
+        let _ = pin!(advance(Duration::from_millis(3))).poll(context);
         Poll::Ready(Ok(()))
     }
 }
@@ -168,24 +168,74 @@ impl AsyncWrite for Flood {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_flood_does_not_outlast_the_time_for_closing() {
-    for payload in ["", "0123456789"] {
+/// Reads as much as it may, and waits for less than a second.
+fn hasty() -> Options {
+    let mut options = Options::default();
+    options.max_read = usize::MAX;
+    options.config.times.close = Duration::from_millis(500);
+    options.config.times.idle = Some(Duration::from_millis(700));
+    options
+}
+
+impl Flood {
+    /// The frames that a client appends, again and again.
+    fn new(append: impl Fn(&mut Connection, &mut BytesMut)) -> Self {
         let mut frames = BytesMut::new();
         let mut client = Connection::client(Settings::default(), [7; 32]);
-        while frames.len() < 100_000 {
-            client.send(payload, &mut frames).unwrap();
+        while frames.len() < 4_000 {
+            append(&mut client, &mut frames);
         }
-        let mut options = Options::default();
-        options.max_read = usize::MAX;
-        let flood = Flood {
+        Self {
             frames: frames.to_vec(),
-            left: 250, // 5 s, as long again if a turn was late, and some
-        };
+            left: 500, // 1.5 s
+        }
+    }
+
+    fn of(payload: &str) -> Self {
+        Self::new(|client, out| client.send(payload, out).unwrap())
+    }
+
+    fn of_pongs() -> Self {
+        Self::new(|client, out| client.send_pong(b"", out).unwrap())
+    }
+
+    fn open(self) -> WebSocket<Self> {
+        let options = hasty();
         let connection = Connection::server(options.config.settings);
-        let mut ws = from_upgraded(flood, connection, &options, BytesMut::new());
+        from_upgraded(self, connection, &options, BytesMut::new())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_does_not_outlast_the_time_for_closing() {
+    for payload in ["", &*"x".repeat(100_000)] {
+        let mut ws = Flood::of(payload).open();
         ws.recv().await.unwrap().unwrap();
         let error = ws.close(CloseCode::NORMAL, "").await.unwrap_err();
         assert_eq!(error.end(), Some(&End::Expired(Expired::Close)));
+
+        let (read, mut write) = Flood::of(payload).open().split();
+        drop(read);
+        let error = write.close(CloseCode::NORMAL, "").await.unwrap_err();
+        assert_eq!(error.end(), Some(&End::Expired(Expired::Close)));
+
+        drop(Flood::of(payload).open()); // and it is gone
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_that_carries_nothing_does_not_outlast_the_time_for_a_message() {
+    let error = Flood::of_pongs().open().recv().await.unwrap_err();
+    assert_eq!(error.end(), Some(&End::Expired(Expired::Idle)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_after_a_refused_request_does_not_outlast_its_response() {
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
+    let flood = Flood {
+        frames: request.repeat(1000),
+        left: 500,
+    };
+    let error = accept(flood, &hasty(), Ok).await.unwrap_err();
+    assert!(error.end().is_some(), "{error}");
 }
