@@ -34,7 +34,8 @@ pub struct Options {
     /// A connection holds at most this, and the last message that was sent, for a peer that does not
     /// read. The same bound holds for Pongs: with so many bytes of them waiting, nothing is read.
     pub high_water: usize,
-    /// The most bytes that are read at once; 256 KiB, and a quarter of it while little comes.
+    /// The most bytes that are read at once; 256 KiB, and a quarter of it while little comes. Below 1 KiB it
+    /// is that, and above 16 MiB that.
     ///
     /// One buffer serves all connections of a thread in turn. A large message grows it: by four times
     /// of what has arrived or by 256 KiB, and never beyond what is announced.
