@@ -132,7 +132,7 @@ impl<S: Transport> Shared<S> {
                 let Poll::Ready(unit) = poll_proceed(context) else {
                     drop(locked);
                     // A peer that always has one more must not outlast its deadlines.
-                    self.with(|locked| locked.ask(Core::turn));
+                    self.with(|locked| self.ask(locked, Core::turn));
                     return Poll::Pending;
                 };
                 unit.made_progress();
