@@ -172,23 +172,23 @@ fn is_bounded(
         let len = script.cut(wire.len() - fed).max(1);
         buffer.extend_from_slice(&wire[fed..fed + len]);
         fed += len;
-        let (mut input, before) = (Input(&mut buffer), out.len());
-        let (events, allocated) = allocations(|| {
+        let (here, before) = (buffer.len(), out.len());
+        let steps = steps(here, settings.max_message_size, params.is_some());
+        let mut input = Input(&mut buffer);
+        let ((), allocated) = allocations(|| {
             let mut events = 0;
             while let Some(event) = ws.receive(&mut input, &mut out) {
                 events += 1;
+                assert!(events <= steps, "{events} events of {here} bytes");
                 failed |= usize::from(matches!(event, Event::Failed(_)));
             }
-            events
         });
-        let (left, here) = (input.0.len(), buffer.len());
+        let left = input.0.len();
         buffer.drain(..here - left);
 
         let held = live() - base;
         let most = most_held(fed, settings.max_message_size, params.is_some());
         assert!(held <= most, "{held} bytes held of {fed}, not {most}");
-        let steps = steps(here, settings.max_message_size, params.is_some());
-        assert!(events <= steps, "{events} events of {here} bytes");
         assert!(
             allocated <= 4 * steps + 16,
             "{allocated} allocations, {here} bytes"

@@ -18,6 +18,8 @@ mod model;
 mod negotiation;
 mod opening;
 mod pair;
+#[path = "../../tests/differential/src/plain.rs"]
+mod plain;
 mod reading;
 #[cfg(test)]
 mod replay;

@@ -4,11 +4,13 @@
 
 use crate::allocator::live;
 use crate::heads::{any_config, any_request, fields, response};
+use crate::plain::{self, Judged};
 use crate::script::Script;
 use crate::support::{accept_key, key_in};
 use bytes::BytesMut;
 use sansocket::{
-    ClientRequest, Config, Deflate, End, Endpoint, Event, Extension, Input, Request, Response, Tick,
+    ClientRequest, Config, Deflate, End, Endpoint, Event, Extension, HandshakeError, Input,
+    Request, Response, Tick,
 };
 use std::time::Duration;
 
@@ -29,10 +31,28 @@ pub fn server(data: &[u8]) {
     let config = any_config(&mut script);
     let choice = script.below(5);
     let new = |_: &mut BytesMut| Endpoint::server(&config, NOW);
-    let at_once = run(new, bytes, choice, None);
-    let cut = run(new, bytes, choice, Some(&mut script));
+    let at_once = run(new, &config, bytes, choice, None);
+    let cut = run(new, &config, bytes, choice, Some(&mut script));
     assert_eq!(at_once, cut, "however it is cut");
     let (seen, out) = cut;
+    let is_taken = matches!(seen.first(), Some(Seen::Request(true, _)));
+    if let Some(len) = head_len(bytes) {
+        assert!(
+            !is_taken || len <= config.max_head_size,
+            "a head of {len} bytes"
+        );
+    }
+    let has_limits = bytes.len() >= config.max_head_size || lines(bytes) >= config.max_headers;
+    let any_origin = config.origins.allows(Some("http://b.test"), "a.test");
+    if any_origin && !has_limits {
+        let judged = match (is_taken, seen.len()) {
+            (true, _) => Judged::Taken,
+            // Only the end of the transport.
+            (false, 1) => Judged::Waits,
+            (false, _) => Judged::Refused(None),
+        };
+        assert_eq!(judged, plain::request(bytes), "as by plain rules");
+    }
     if !out.is_empty() {
         let (status, len) = response(&out);
         let opened = status == 101;
@@ -52,14 +72,65 @@ pub fn client(data: &[u8]) {
     let mut out = BytesMut::new();
     new(&mut out);
     let bytes = answered(bytes, &out);
-    let at_once = run(new, &bytes, 0, None);
-    let cut = run(new, &bytes, 0, Some(&mut script));
+    let at_once = run(new, &config, &bytes, 0, None);
+    let cut = run(new, &config, &bytes, 0, Some(&mut script));
     assert_eq!(at_once, cut, "however it is cut");
+    let opened = cut
+        .0
+        .iter()
+        .any(|seen| matches!(seen, Seen::Event(Event::Opened(_))));
+    let len = head_len(&bytes).unwrap_or(0);
+    assert!(
+        !opened || len <= config.max_head_size,
+        "a head of {len} bytes"
+    );
     assert!(
         cut.1.len() <= 3 * bytes.len() + 131,
         "nothing follows the request but frames"
     );
     is_bounded(new, &bytes, 0, &mut script);
+    is_as_plain(&bytes);
+}
+
+/// A client that offers the subprotocol `chat` and the extension `foo` says what plain rules say.
+fn is_as_plain(bytes: &[u8]) {
+    let config = Config::default();
+    let responses = bytes.windows(5).filter(|part| *part == b"HTTP/").count();
+    let too_many = responses > usize::from(config.max_interim_responses);
+    if too_many || bytes.len() >= config.max_head_size || lines(bytes) >= config.max_headers {
+        return;
+    }
+    let extension = Extension::new("foo").expect("a token");
+    let request = ClientRequest::new("ws://a.test/").and_then(|it| it.subprotocol("chat"));
+    let request = request
+        .expect("a URI and a token")
+        .extension(extension, false);
+    let mut out = BytesMut::new();
+    let mut client = start(&request, &config, &mut out);
+    let accept = accept_key(&key_in(&out));
+    out.clear();
+    let judged = match client.receive(&mut Input(&mut bytes.to_vec()), NOW, &mut out) {
+        Some(Event::Opened(_)) => Judged::Taken,
+        Some(_) => Judged::Refused(None),
+        None => {
+            client.receive_eof();
+            match client.tick(NOW, &mut out) {
+                Tick::Done(End::Refused(HandshakeError::TransportEnded { .. })) => Judged::Waits,
+                _ => Judged::Refused(None),
+            }
+        }
+    };
+    assert_eq!(judged, plain::response(bytes, &accept), "as by plain rules");
+}
+
+/// The length of the first head, if it is complete.
+fn head_len(bytes: &[u8]) -> Option<usize> {
+    let end = bytes.windows(4).position(|part| part == b"\r\n\r\n")?;
+    Some(end + 4)
+}
+
+fn lines(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count()
 }
 
 /// A client whose request is in the output.
@@ -132,6 +203,7 @@ fn decide(endpoint: &mut Endpoint, mut request: Request, choice: usize, out: &mu
 /// Feeds an endpoint, then ends the transport. Returns what it has told and written, without its request.
 fn run(
     new: impl Fn(&mut BytesMut) -> Endpoint,
+    config: &Config,
     bytes: &[u8],
     choice: usize,
     mut script: Option<&mut Script<'_>>,
@@ -161,6 +233,8 @@ fn run(
             match event {
                 Event::Request(request) => {
                     assert!(request.error().is_none());
+                    let origin = request.origin();
+                    assert!(config.origins.allows(origin, request.host()));
                     seen.push(Seen::Request(true, told(&request)));
                     decide(&mut endpoint, request, choice, &mut out);
                     if choice == 4 {
@@ -206,11 +280,11 @@ fn is_bounded(
     let mut bytes = bytes.to_vec();
     let base = live();
     let mut endpoint = new(&mut out);
-    let (mut fed, mut lines) = (0, 0);
+    let (mut fed, mut count) = (0, 0);
     while fed < bytes.len() {
         let len = script.cut(bytes.len() - fed).max(1);
         let piece = &mut bytes[fed..fed + len];
-        lines += piece.iter().filter(|byte| **byte == b'\n').count();
+        count += lines(piece);
         fed += len;
         let mut input = Input(piece);
         while let Some(event) = endpoint.receive(&mut input, NOW, &mut out) {
@@ -225,7 +299,7 @@ fn is_bounded(
         } else {
             0
         };
-        let most = (4 * fed + 48 * lines + (4 << 10) + ahead) as isize;
+        let most = (4 * fed + 48 * count + (4 << 10) + ahead) as isize;
         assert!(held <= most, "{held} bytes held of {fed}, not {most}");
     }
 }

@@ -339,6 +339,32 @@ fn limits_of_the_highest_value_do_not_overflow() {
     });
 }
 
+/// Where `usize` has 32 bits, such a length must not lose its upper ones: the frame would end after five bytes.
+#[test]
+fn a_length_beyond_32_bits_keeps_its_upper_bits() {
+    let settings = |deliver| {
+        settings(|s| {
+            s.max_message_size = u64::MAX;
+            s.deliver = deliver;
+        })
+    };
+    for claim in [(1 << 32) + 5, (1 << 33) + 5, (1 << 62) + 5] {
+        for role in ROLES {
+            for first in [0x82, 0x02] {
+                for deliver in [Deliver::Complete, Deliver::InPlace, Deliver::Pieces] {
+                    let mut run = Run::with_settings(role, settings(deliver));
+                    run.feed(&frame_header(role, first, claim));
+                    run.feed(b"01234");
+                    // A Ping, if the frame had ended here.
+                    run.feed(&frame(role, 0x89, b""));
+                    assert!(run.events.is_empty(), "{deliver:?}: {:?}", run.events);
+                    assert!(run.out.is_empty());
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_million_empty_fragments_are_one_message() {
     each_delivery(|| {

@@ -99,7 +99,8 @@ impl Run {
             18..21 => self.ping(index),
             21..24 => {
                 let limits = plan.has_limits && side.random.is_one_in(4);
-                *side.ws.settings() = any_settings(&mut side.random, limits, self.plan.features);
+                let settings = any_settings(&mut side.random, limits, self.plan.features);
+                side.set(settings);
             }
             24..27 if self.plan.features.has(Features::HOLDS) => self.hold(index),
             27..29 if self.plan.features.has(Features::JUMPS) => self.jump(index),
@@ -296,12 +297,14 @@ impl Run {
         let (side, peer) = if index == 0 { (a, b) } else { (b, a) };
         let closing = &side.closing;
         let is_over = closing.heard.is_some() || closing.failed.is_some() || closing.is_refused;
-        assert!(!is_over && side.end.is_none(), "{event:?} after the end");
+        let is_done = side.end.is_some() && !side.holds_back;
+        assert!(!is_over && !is_done, "{event:?} after the end");
         let is_message = matches!(event, Event::Text(_) | Event::Binary(_) | Event::Piece(_));
         if is_message {
             side.last.message = now;
             side.unheard = side.buffer.len();
         }
+        let before = side.heard.messages;
         match event {
             Event::Text(text) => side.heard.message(&peer.said, true, text.as_bytes()),
             Event::Binary(data) => side.heard.message(&peer.said, false, data),
@@ -344,6 +347,11 @@ impl Run {
                 side.closing.stopped = Some(now);
             }
             other => panic!("{other:?} of an end of this crate"),
+        }
+        let [a, b] = &mut self.sides;
+        let (side, peer) = if index == 0 { (a, b) } else { (b, a) };
+        if side.heard.messages > before {
+            side.judge_limits(&peer.said.messages[before]);
         }
     }
 }

@@ -381,7 +381,8 @@ impl Run {
             }
             if features.has(Features::SETTINGS) && side.random.is_one_in(8) {
                 let limits = has_limits && side.random.is_one_in(4);
-                *side.ws.settings() = crate::plan::any_settings(&mut side.random, limits, features);
+                let settings = crate::plan::any_settings(&mut side.random, limits, features);
+                side.set(settings);
             }
             let was_open = side.ws.is_open();
             let before = side.out.len();

@@ -3,11 +3,11 @@
 //! Invariant: the endpoint sees its own clock only, which may jump forward.
 
 use crate::allocator::{live, peak};
-use crate::ledger::{Heard, Said};
+use crate::ledger::{Heard, Message, Said};
 use crate::plan::{Micros, Plan};
 use crate::support::{Random, client_request, connection};
 use bytes::{Buf, BytesMut};
-use sansocket::{CloseCode, End, Endpoint, Event, Input, ProtocolError, Request, Role};
+use sansocket::{CloseCode, End, Endpoint, Event, Input, ProtocolError, Request, Role, Settings};
 use std::time::Duration;
 
 /// The server is the first.
@@ -96,6 +96,8 @@ pub(crate) struct Side {
     pub(crate) unheard: usize,
     /// What the last `hold_back` said.
     pub(crate) holds_back: bool,
+    /// The highest limits since the last message: its length, and its fragments.
+    pub(crate) limits: (u64, u32),
     /// The turns in which nothing happened.
     pub(crate) idle_turns: u32,
     /// What the endpoint has allocated, and the most of it beyond what it may hold of `unheard`.
@@ -161,6 +163,10 @@ impl Side {
             received: 0,
             unheard: 0,
             holds_back: false,
+            limits: (
+                config.settings.max_message_size,
+                config.settings.max_fragments,
+            ),
             idle_turns: 0,
             memory,
             most_memory: memory,
@@ -227,6 +233,29 @@ impl Side {
     pub(crate) fn ends_input(&mut self) {
         self.ws.receive_eof();
         self.has_ended_input = true;
+    }
+
+    /// Changes the settings.
+    pub(crate) fn set(&mut self, settings: Settings) {
+        *self.ws.settings() = settings;
+        let (size, fragments) = self.limits;
+        self.limits = (
+            size.max(settings.max_message_size),
+            fragments.max(settings.max_fragments),
+        );
+    }
+
+    /// A message was heard completely: it was within a limit that it may have started with.
+    pub(crate) fn judge_limits(&mut self, message: &Message) {
+        let (size, fragments) = self.limits;
+        assert!(message.len as u64 <= size, "{message:?} beyond {size}");
+        let is_cut = message.fragments > 1;
+        assert!(
+            !is_cut || message.fragments <= fragments,
+            "{message:?} beyond {fragments}"
+        );
+        let settings = *self.ws.settings();
+        self.limits = (settings.max_message_size, settings.max_fragments);
     }
 
     /// Notes when sending has stopped.

@@ -51,6 +51,26 @@ pub struct Options {
     /// For [`connect`](crate::connect()): whom to trust, and a certificate of your own if a server
     /// asks for one. `None`: the roots of the features `rustls-native-roots` and
     /// `rustls-webpki-roots`.
+    ///
+    /// The feature `rustls` alone has no cryptography provider, and `ClientConfig::builder()` panics
+    /// without one: depend on `rustls` too, with its feature `ring` or `aws_lc_rs`. The features with
+    /// roots bring ring. To trust a CA of your own:
+    ///
+    /// ```no_run
+    /// use std::sync::Arc;
+    /// use tokio_sansocket::Options;
+    /// use tokio_sansocket::tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+    /// use tokio_sansocket::tokio_rustls::rustls::{ClientConfig, RootCertStore};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut roots = RootCertStore::empty();
+    /// roots.add(CertificateDer::from_pem_file("ca.pem")?)?;
+    /// let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    /// let mut options = Options::default();
+    /// options.tls = Some(Arc::new(tls));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "rustls")]
     pub tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
     http: Http,
@@ -91,7 +111,7 @@ impl Options {
     /// client has read the response.
     ///
     /// ```
-    /// use sansocket::Response;
+    /// use tokio_sansocket::sansocket::Response;
     /// use tokio_sansocket::Options;
     ///
     /// let mut options = Options::default();

@@ -15,10 +15,14 @@ pub enum Judged {
 
 const REFUSED: Judged = Judged::Refused(None);
 
-/// The head, up to its end. RFC 9112, section 2.2: a line ends with CR LF; section 5.2: none is folded.
-fn lines(bytes: &[u8]) -> Result<Vec<u8>, Judged> {
+/// The head, and what is after it. RFC 9112, section 2.2: a line ends with CR LF, and empty ones before the first are skipped;
+/// section 5.2: none is folded.
+fn lines(mut bytes: &[u8]) -> Result<(Vec<u8>, &[u8]), Judged> {
+    while let Some(rest) = bytes.strip_prefix(b"\r\n") {
+        bytes = rest;
+    }
     let end = bytes.windows(4).position(|part| part == b"\r\n\r\n");
-    let head = &bytes[..end.map_or(bytes.len(), |end| end + 4)];
+    let (head, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 4));
     let is_bad = |at: usize| match head[at] {
         b'\r' => head.get(at + 1).is_some_and(|byte| *byte != b'\n'),
         b'\n' => at == 0 || head[at - 1] != b'\r',
@@ -28,11 +32,10 @@ fn lines(bytes: &[u8]) -> Result<Vec<u8>, Judged> {
     if (0..head.len()).any(is_bad) {
         return Err(REFUSED);
     }
-    // Empty lines only are no head yet.
-    if end.is_none() || head.iter().all(|byte| b"\r\n".contains(byte)) {
+    if end.is_none() {
         return Err(Judged::Waits);
     }
-    Ok(head.to_vec())
+    Ok((head.to_vec(), rest))
 }
 
 /// The fields of a head.
@@ -66,7 +69,7 @@ impl<'h> Fields<'h> {
 /// RFC 6455, section 4.2.1, over what `httparse` reads; RFC 9112 where that is lenient.
 pub fn request(bytes: &[u8]) -> Judged {
     let mut head = match lines(bytes) {
-        Ok(head) => head,
+        Ok((head, _)) => head,
         Err(judged) => return judged,
     };
     // RFC 9110, section 2.5: a higher minor version is taken as the highest that is known.
@@ -128,8 +131,8 @@ pub fn request(bytes: &[u8]) -> Judged {
 
 /// RFC 6455, section 4.1, for a client that offers the subprotocol `chat` and the extension `foo`.
 pub fn response(bytes: &[u8], accept: &str) -> Judged {
-    let mut head = match lines(bytes) {
-        Ok(head) => head,
+    let (mut head, rest) = match lines(bytes) {
+        Ok(both) => both,
         Err(judged) => return judged,
     };
     // RFC 9110, section 2.5, as in a request.
@@ -156,7 +159,7 @@ pub fn response(bytes: &[u8], accept: &str) -> Judged {
     };
     if let (Some(100 | 102..200), Some(1)) = (response.code, response.version) {
         // RFC 9110, section 15.2: another one follows.
-        return self::response(&bytes[head.len()..], accept);
+        return self::response(rest, accept);
     }
     let fields = Fields(response.headers);
     let mut chosen = fields.all("Sec-WebSocket-Protocol");

@@ -6,6 +6,7 @@ Invariant: nothing here installs anything.
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -62,12 +63,23 @@ def built(name):
     return next((path for path in places if path.exists()), None)
 
 
+def has_i686():
+    """Whether programs of 32 bits can be built."""
+    try:
+        root = subprocess.run(["rustc", "--print", "sysroot"], stdout=subprocess.PIPE, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return False
+    std = Path(root.decode().strip()) / "lib" / "rustlib" / "i686-unknown-linux-gnu"
+    return std.exists() and any(Path("/usr/lib/gcc/x86_64-linux-gnu").glob("*/32/libgcc.a"))
+
+
 # Of each need: whether it is installed, what it is, and the command that installs it.
 NEEDS = {
     "ours": (is_built, "the release build of the examples", BUILD),
     "python": (lambda: is_ready(VENV), "pytest, websockets, hypercorn and aioquic", ".ci/install python"),
     "node": (lambda: find("node") and is_ready(PACKAGES), "Node's ws", ".ci/install node"),
     "autobahn": (lambda: is_ready(AUTOBAHN), "the Autobahn testsuite", ".ci/install autobahn"),
+    "i686": (has_i686, "std for i686, and gcc-multilib", ".ci/install i686"),
     "fuzz": (lambda: is_ready(CARGO_FUZZ), "cargo-fuzz", ".ci/install fuzz"),
     "deny": (lambda: is_ready(DENY), "cargo-deny", ".ci/install deny"),
 }

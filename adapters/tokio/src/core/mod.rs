@@ -36,7 +36,7 @@ pub(crate) struct Core<S> {
     now: Duration,
     input: Input,
     /// A message that was taken while only the writer was polled.
-    ready: Option<Message>,
+    ready: Option<Box<Message>>,
     /// The peer's Close, until it is answered.
     due: Due,
     output: Output,
@@ -50,18 +50,24 @@ pub(crate) struct Core<S> {
     shows_control: bool,
     /// Whether nobody takes messages any more.
     discards: bool,
+    /// Whether nobody keeps it open any more: what is there is written, and nothing more is sent.
+    is_left: bool,
     /// How many reads in a row had something.
     reads: u8,
     /// Whether the transport has nothing more to be read.
     is_read_to_end: bool,
     shutdown: Shutdown,
-    end: Option<End>,
+    end: Option<Box<End>>,
     /// What the transport reported when it failed.
     failure: Option<io::Error>,
     /// Whether the end was told as an error.
     is_told: bool,
     /// Whether somebody waits for output to be written.
     is_awaited: bool,
+    /// Whether the last read found nothing: the transport has the waker.
+    is_read_pending: bool,
+    /// Whether nothing was asked for since a turn that left nothing to do for anybody.
+    is_calm: bool,
 }
 
 /// Whether writing is shut down.
@@ -143,10 +149,13 @@ impl<S: Transport> Core<S> {
             answers: 0,
             shows_control: options.show_control,
             discards: false,
+            is_left: false,
             reads: 0,
             is_read_to_end: false,
             shutdown: Shutdown::NotYet,
             is_awaited: false,
+            is_read_pending: false,
+            is_calm: false,
             end: None,
             failure: None,
             is_told: false,
@@ -164,7 +173,7 @@ impl<S> Core<S> {
 
     /// Whether nothing can be sent any more.
     pub(crate) fn is_closed(&self) -> bool {
-        !self.endpoint.is_open() || self.io.is_none() || self.output.is_broken
+        !self.endpoint.is_open() || self.io.is_none() || self.output.is_broken || self.is_left
     }
 
     /// Whether all is written, and nothing else has to be done whatever the user does.
@@ -180,8 +189,18 @@ impl<S> Core<S> {
         !self.input.is_hungry || self.ready.is_some()
     }
 
+    /// Whether a turn would change nothing, unless something happens.
+    pub(crate) const fn is_calm(&self) -> bool {
+        self.is_calm
+    }
+
+    /// A turn may have something to do again.
+    pub(crate) const fn disturb(&mut self) {
+        (self.is_calm, self.is_read_pending) = (false, false);
+    }
+
     pub(crate) fn end(&self) -> Option<&End> {
-        self.end.as_ref()
+        self.end.as_deref()
     }
 
     pub(crate) fn runtime(&self) -> &Handle {

@@ -22,6 +22,15 @@ impl<S: Transport> Core<S> {
         self.turn(context);
     }
 
+    /// After something was sent: reads ahead, and then writes, unless writing is left to others, or
+    /// messages wait whose answers may come.
+    pub(crate) fn settle(&mut self, defers: bool, context: &mut Context<'_>) {
+        self.read_ahead(context);
+        if !defers && !self.has_input() {
+            self.turn(context);
+        }
+    }
+
     /// Writes what there is and does what is due. What is left has the waker for room.
     pub(crate) fn turn(&mut self, context: &mut Context<'_>) {
         self.now = self.start.elapsed();
@@ -73,6 +82,7 @@ impl<S: Transport> Core<S> {
             }
         };
         self.set_timer(wake, context);
+        self.is_calm = self.is_read_pending && !self.has_input() && self.is_settled();
     }
 
     /// It is over: what was read is still the user's.
@@ -83,7 +93,7 @@ impl<S: Transport> Core<S> {
             End::Expired(_) => Duration::ZERO,
             _ => self.due.close_time,
         };
-        self.end = Some(end);
+        self.end = Some(Box::new(end));
         self.let_go(patience, context);
         if self.discards || !self.has_input() {
             self.drop_input();
