@@ -91,10 +91,12 @@ async fn handles_go_in_any_order() {
                 tokio::task::yield_now().await;
             }
             let mut heard = Vec::new();
-            while is_read {
-                match peer.hear().await {
-                    Said::Eof => break,
-                    said => heard.push(said),
+            if is_read {
+                loop {
+                    match peer.hear().await {
+                        Said::Eof => break,
+                        said => heard.push(said),
+                    }
                 }
             }
             let late = timeout(DAY, waiting).await.expect("it ends").unwrap();
