@@ -72,7 +72,7 @@ impl Batch {
     fn help(&self) {
         let connections = self.lock().take();
         let mut rest = Rest(connections.unwrap_or_default().into_iter());
-        while let Some(connection) = rest.0.next() {
+        for connection in rest.0.by_ref() {
             connection.help();
         }
     }
