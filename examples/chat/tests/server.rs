@@ -168,6 +168,29 @@ async fn whoever_comes_back_gets_what_was_missed_once_and_in_order() {
     );
 }
 
+/// A message for a room is compressed once, and those who do not compress get it as it is.
+#[tokio::test]
+async fn compression_is_for_those_who_have_it() {
+    let server = Server::start();
+    let mut plain = server.client("Ada").await;
+    let mut compressed = server.connect_compressed(&server.log_in("Bob").await).await;
+    for client in [&mut plain, &mut compressed] {
+        client.enter("lobby", None).await;
+        of_type(client, "entered").await;
+    }
+    let text = "once again ".repeat(100);
+    say(&mut plain, "lobby", "a1", &text).await;
+    assert_eq!(
+        text_of(&of_type(&mut compressed, "messages").await),
+        [json!(text)]
+    );
+    say(&mut compressed, "lobby", "b1", &text).await;
+    assert_eq!(
+        text_of(&of_type(&mut plain, "messages").await),
+        [json!(text)]
+    );
+}
+
 #[tokio::test]
 async fn a_forged_position_starts_the_room_anew() {
     let server = Server::start();
@@ -300,7 +323,7 @@ async fn a_thousand_joins_a_second_cost_the_room_a_few_events() {
     of_type(&mut ada, "entered").await;
     let eve = server.log_in("Eve").await;
     let joins = async {
-        for _ in 0..25 {
+        for _ in 0..50 {
             // Each connection enters and leaves as often as it may at once.
             let mut client = server.connect(&eve).await;
             for _ in 0..20 {
@@ -319,7 +342,7 @@ async fn a_thousand_joins_a_second_cost_the_room_a_few_events() {
             _ => events += 1,
         }
     }
-    assert!(events < 200, "{events} events for 500 joins");
+    assert!(events < 200, "{events} events for 1,000 joins");
     say(&mut ada, "lobby", "a1", "still here").await;
 }
 

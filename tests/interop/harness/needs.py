@@ -14,7 +14,7 @@ ROOT = HERE.parents[1]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
 BUILD = "cargo build --release --workspace --bins --examples"
 OURS = ["echo_server", "echo_mio", "echo_tokio", "echo_tokio_raw", "echo_tls", "echo_uring", "client",
-        "autobahn_client", "autobahn_client_tokio", "axum_app", "http2"]
+        "autobahn_client", "autobahn_client_tokio", "axum_app", "http2", "chat"]
 # Debian installs servers in folders that are only on root's PATH.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
@@ -62,11 +62,11 @@ def built(name):
 # Of each need: whether it is installed, what it is, and the command that installs it.
 NEEDS = {
     "ours": (is_built, "the release build of the examples", BUILD),
-    "python": (lambda: is_ready(VENV), "pytest, websockets and hypercorn", ".ci/install python"),
+    "python": (lambda: is_ready(VENV), "pytest, websockets, tornado and hypercorn", ".ci/install python"),
     "node": (lambda: find("node") and is_ready(PACKAGES), "Node's ws", ".ci/install node"),
     "autobahn": (lambda: is_ready(AUTOBAHN), "the Autobahn testsuite", ".ci/install autobahn"),
 }
-for each in ("chromium", "haproxy", "nginx", "valgrind"):
+for each in ("chromium", "haproxy", "nginx", "redis-server", "valgrind"):
     NEEDS[each] = (lambda name=each: find(name), each, ".ci/install " + each)
 
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
-use tokio_sansocket::sansocket::{ClientRequest, End, HandshakeError};
+use tokio_sansocket::sansocket::{ClientRequest, Deflate, End, HandshakeError};
 use tokio_sansocket::{Error, Options, WebSocket, client};
 
 /// What has not come after this time never comes.
@@ -141,7 +141,16 @@ impl Server {
 
     pub(crate) async fn connect(&self, token: &str) -> Client {
         let stream = TcpStream::connect(self.address).await.unwrap();
-        self.open(stream, token).await
+        self.open(stream, token, &Options::default()).await
+    }
+
+    pub(crate) async fn connect_compressed(&self, token: &str) -> Client {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let mut options = Options::default();
+        options.config.deflate = Some(Deflate::default());
+        let client = self.open(stream, token, &options).await;
+        assert!(client.ws.has_deflate());
+        client
     }
 
     /// A client for which the kernel takes little that it does not read.
@@ -149,13 +158,12 @@ impl Server {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4 << 10).unwrap();
         let stream = socket.connect(self.address).await.unwrap();
-        self.open(stream, token).await
+        self.open(stream, token, &Options::default()).await
     }
 
-    async fn open(&self, stream: TcpStream, token: &str) -> Client {
+    async fn open(&self, stream: TcpStream, token: &str, options: &Options) -> Client {
         let request = self.opening("chat.v1").bearer(token).unwrap();
-        let options = Options::default();
-        let opened = timeout(NEVER, client(stream, &request, &options));
+        let opened = timeout(NEVER, client(stream, &request, options));
         let (ws, response) = opened.await.unwrap().unwrap();
         assert_eq!(response.subprotocol(), Some("chat.v1"));
         let mut client = Client {
