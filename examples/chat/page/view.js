@@ -163,9 +163,9 @@ function line(message, before, me) {
 function face(name) {
     const made = element("span", { className: "face", text: [...name][0].toUpperCase() });
     made.setAttribute("aria-hidden", "true");
-    let hue = 0;
-    for (const character of name) hue = (hue * 31 + character.codePointAt(0) * 137) % 360;
-    made.style.setProperty("--hue", hue);
+    let hash = 0;
+    for (const character of name) hash = (hash * 31 + character.codePointAt(0)) >>> 0;
+    made.style.setProperty("--hue", Math.round(hash * 137.508) % 360);
     return made;
 }
 

@@ -2,10 +2,20 @@
 
 use std::process::Command;
 
+fn help(program: &str) -> String {
+    let output = Command::new(program).arg("--help").output();
+    String::from_utf8(output.unwrap().stdout).unwrap()
+}
+
 #[test]
-fn help() {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_chat"));
-    let output = program.arg("--help").output();
-    let output = String::from_utf8(output.unwrap().stdout).unwrap();
-    assert_eq!(output, include_str!("help.txt"));
+fn of_the_server() {
+    assert_eq!(help(env!("CARGO_BIN_EXE_chat")), include_str!("help.txt"));
+}
+
+#[test]
+fn of_the_load() {
+    assert_eq!(
+        help(env!("CARGO_BIN_EXE_chat_load")),
+        include_str!("load_help.txt")
+    );
 }
