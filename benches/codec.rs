@@ -4,9 +4,13 @@
 //!
 //!     cargo bench -p sansocket-benches --bench codec -- NAME --save-baseline before
 
+#[path = "paths/frame.rs"]
+mod frame;
 mod paths;
 #[path = "paths/shared.rs"]
 mod shared;
+#[path = "paths/text.rs"]
+mod text;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use shared::BATCH;

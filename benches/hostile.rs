@@ -6,12 +6,16 @@
 
 #[path = "paths/bits.rs"]
 mod bits;
+#[path = "paths/frame.rs"]
+mod frame;
 #[path = "paths/hostile.rs"]
 mod paths;
 #[path = "paths/run.rs"]
 mod run;
 #[path = "paths/shared.rs"]
 mod shared;
+#[path = "paths/text.rs"]
+mod text;
 
 fn main() {
     run::run(paths::round);

@@ -5,11 +5,15 @@
 //!
 //!     cargo bench -p sansocket-benches --bench hot -- NAME COUNT
 
+#[path = "paths/frame.rs"]
+mod frame;
 mod paths;
 #[path = "paths/run.rs"]
 mod run;
 #[path = "paths/shared.rs"]
 mod shared;
+#[path = "paths/text.rs"]
+mod text;
 
 fn main() {
     run::run(paths::round);

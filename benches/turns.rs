@@ -4,6 +4,8 @@
 //!
 //!     cargo bench -p sansocket-benches --bench turns -- NAME COUNT
 
+#[path = "paths/frame.rs"]
+mod frame;
 #[path = "paths/endpoint.rs"]
 mod paths;
 #[path = "paths/run.rs"]

@@ -2,7 +2,8 @@
 //!
 //! Invariant: a round leaves everything as it found it, so that the next one is the same.
 
-use crate::shared::{BATCH, Round, frame};
+use crate::frame::frame;
+use crate::shared::{BATCH, Round};
 use bytes::BytesMut;
 use sansocket::{Config, Endpoint, Event, Input, Role, Tick};
 use std::hint::black_box;

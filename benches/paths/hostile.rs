@@ -4,10 +4,11 @@
 //! 2 % at most, so the figures of all paths are for the same number of bytes.
 
 use crate::bits::Bits;
-use crate::shared::{BATCH, Round, frame};
+use crate::frame::frame;
+use crate::shared::{BATCH, Round};
+use crate::text::json;
 use bytes::BytesMut;
 use sansocket::{Connection, Deflate, Event, Extension, Input, Role, Settings};
-use std::fmt::Write;
 use std::hint::black_box;
 
 /// The input of a round, in bytes.
@@ -88,18 +89,6 @@ fn peer() -> Connection {
     let ws = Connection::server(Settings::default());
     let agreed = ws.with_deflate(&Deflate::default(), &extension());
     agreed.expect("a response may say that")
-}
-
-/// Text that compresses like what applications send.
-fn json(size: usize) -> String {
-    let mut text = String::from("[");
-    let mut number = 1_u32;
-    while text.len() < size {
-        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let _ = write!(text, r#"{{"id":{number},"price":{}}},"#, number >> 20);
-    }
-    text.truncate(size);
-    text
 }
 
 /// A frame with this payload.

@@ -2,10 +2,11 @@
 //!
 //! Invariant: a round leaves everything as it found it, so that the next one is the same.
 
-use crate::shared::{BATCH, Round, frame};
+use crate::frame::frame;
+use crate::shared::{BATCH, Round};
+use crate::text::json;
 use bytes::BytesMut;
 use sansocket::{Connection, Deflate, Event, Extension, Input, Prepared, Role, Settings};
-use std::fmt::Write;
 use std::hint::black_box;
 
 /// The path of this name, with messages of `size` bytes.
@@ -63,18 +64,6 @@ fn send(role: Role, size: usize) -> Round {
             black_box(&mut out).clear();
         }
     })
-}
-
-/// Text that compresses like what applications send.
-fn json(size: usize) -> String {
-    let mut text = String::from("[");
-    let mut number = 1_u32;
-    while text.len() < size {
-        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let _ = write!(text, r#"{{"id":{number},"price":{}}},"#, number >> 20);
-    }
-    text.truncate(size);
-    text
 }
 
 fn deflated(role: Role) -> Connection {

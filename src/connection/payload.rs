@@ -34,6 +34,7 @@ enum TextRepr<'b> {
 
 impl Text<'_> {
     /// Returns the same with its bytes owned: to keep it, or to hand it to another thread.
+    #[inline]
     #[must_use]
     pub fn into_owned(self) -> Text<'static> {
         Text(TextRepr::Owned(match self.0 {
@@ -43,6 +44,7 @@ impl Text<'_> {
     }
 
     /// The text as a `String`; copied only if it is lent.
+    #[inline]
     #[must_use]
     pub fn into_string(self) -> String {
         match self.0 {
@@ -142,7 +144,17 @@ enum BinaryRepr<'b> {
 }
 
 impl Binary<'_> {
+    /// Its length, if it is lent.
+    #[inline]
+    pub(super) const fn lent_len(&self) -> Option<usize> {
+        match &self.0 {
+            BinaryRepr::Lent(data) => Some(data.len()),
+            BinaryRepr::Owned(_) | BinaryRepr::View(_) => None,
+        }
+    }
+
     /// Returns the same with its bytes owned: to keep it, or to hand it to another thread.
+    #[inline]
     #[must_use]
     pub fn into_owned(self) -> Binary<'static> {
         Binary(match self.0 {
@@ -153,10 +165,11 @@ impl Binary<'_> {
     }
 
     /// The bytes; copied only if they are lent.
+    #[inline]
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
-            BinaryRepr::Lent(data) => Bytes::copy_from_slice(data),
+            BinaryRepr::Lent(data) => Box::<[u8]>::from(data).into(), // shorter than by a `Vec`
             BinaryRepr::Owned(data) => data.into(),
             BinaryRepr::View(data) => *data,
         }

@@ -18,6 +18,7 @@ pub(crate) enum Received<'b> {
 }
 
 impl Received<'_> {
+    #[inline]
     pub(crate) fn into_owned(self) -> Received<'static> {
         match self {
             Self::Text(text) => Received::Text(text.into_owned()),

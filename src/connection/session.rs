@@ -6,7 +6,6 @@
 
 use super::closing::{Cause, Closing, ClosingState, Outcome};
 use super::error::SendError;
-use super::payload::Binary;
 use super::receive::Receiver;
 use super::received::Received;
 use super::send::{Data, Prepared, Sender};
@@ -121,32 +120,28 @@ impl Session {
     }
 
     /// As [`receive`](Self::receive), from a buffer that the caller gives up.
+    #[inline]
     pub(crate) fn receive_owned(
         &mut self,
         input: &mut BytesMut,
         out: &mut BytesMut,
     ) -> Option<Received<'static>> {
-        let view = (self.receiver).complete_binary(self.role(), &self.settings, input, MIN_VIEW);
-        if let Some(len) = view {
-            let mut frame = input.split_to(len);
-            let mut cursor = Input(&mut frame);
-            let received = self.receive::<Received<'_>>(&mut cursor, out)?;
-            return Some(match received {
-                Received::Binary(payload) => {
-                    let header_len = len - payload.len();
-                    drop(payload);
-                    frame.advance(header_len);
-                    Received::Binary(Binary::from(frame.freeze()))
-                }
-                other => other.into_owned(),
-            });
-        }
+        let before = input.len();
         let mut cursor = Input(input);
         let received = self.receive::<Received<'_>>(&mut cursor, out);
-        let received = received.map(Received::into_owned);
-        let left = cursor.len();
-        input.advance(input.len() - left);
-        received
+        let taken = before - cursor.len();
+        let view = match &received {
+            Some(Received::Binary(data)) => data.lent_len().filter(|len| *len >= MIN_VIEW),
+            _ => None,
+        };
+        let Some(len) = view else {
+            let received = received.map(Received::into_owned);
+            input.advance(taken);
+            return received;
+        };
+        // What is lent is the end of what was taken.
+        input.advance(taken - len);
+        Some(Received::Binary(input.split_to(len).freeze().into()))
     }
 
     /// Everything except a complete, uncompressed message.
@@ -173,7 +168,9 @@ impl Session {
     fn answer(&mut self, received: &Received<'_>, out: &mut BytesMut) {
         match received {
             // Also after our own Close: section 5.5.2 excepts only what follows the peer's.
-            Received::Ping(payload) if self.settings.answer_pings => {
+            Received::Ping(payload)
+                if self.settings.answer_pings && !self.closing.transport_has_ended() =>
+            {
                 self.sender.control(Opcode::Pong, payload, out);
             }
             Received::Close { code, reason } => {
@@ -211,7 +208,7 @@ impl Session {
         reason: &str,
         out: &mut BytesMut,
     ) {
-        if self.closing.is_sent() {
+        if self.closing.is_sent() || self.closing.transport_has_ended() {
             return;
         }
         self.closing.send(cause);
@@ -228,8 +225,14 @@ impl Session {
 
     /// The transport has ended: nothing is received or sent any more.
     pub(crate) fn receive_eof(&mut self) {
-        self.closing.end_transport();
+        self.end_transport();
         self.receiver.stop();
+    }
+
+    /// The transport has ended: nothing is sent any more, and what was read before can still be
+    /// received.
+    pub(crate) fn end_transport(&mut self) {
+        self.closing.end_transport();
         self.sender.stop();
     }
 

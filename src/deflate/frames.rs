@@ -6,16 +6,14 @@
 use super::cached::Cached;
 use super::class::PerClass;
 use super::compress::Compression;
-use alloc::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
-/// The compressed frames that have been made so far. A clone shares them, on any thread.
-#[derive(Clone)]
-pub(crate) struct Frames(Arc<PerClass<Option<Bytes>>>);
+/// The compressed frames that have been made so far.
+pub(crate) struct Frames(PerClass<Option<Bytes>>);
 
 impl Frames {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(PerClass::new()))
+        Self(PerClass::new())
     }
 
     /// What a server with this compression sends for the message.

@@ -17,8 +17,8 @@ use core::time::Duration;
     reason = "an adapter that forgets one of these steps must not compile"
 )]
 pub enum Tick {
-    /// Write what is in the output, read, and call `tick` again at this time at the latest: a time
-    /// of the same clock as `now`, and later than it. `None` if no deadline runs.
+    /// Write what is in the output, and read; call `tick` again after that, and at this time at the
+    /// latest: a time of the same clock as `now`, and later than it. `None` if no deadline runs.
     Wait(Option<Duration>),
     /// Everything has been written, and nothing will follow: shut down writing, then continue as for
     /// `Wait`, so that the peer's last bytes are read. Every call until the end returns it; shutting

@@ -249,7 +249,8 @@ impl Endpoint {
     /// ```
     #[must_use]
     pub fn into_connection(self) -> Option<Connection> {
-        matches!(self.phase, Phase::Open).then_some(Connection(self.session))
+        let is_open = matches!(self.phase, Phase::Open) && !self.is_done;
+        is_open.then_some(Connection(self.session))
     }
 
     /// Takes what came from the peer and returns the next event; `None` when `input` holds no
@@ -300,18 +301,14 @@ impl Endpoint {
         now: Duration,
         out: &mut BytesMut,
     ) -> Option<Event<'static>> {
-        let Phase::Open = self.phase else {
-            let mut cursor = Input(input);
-            let event = self.receive(&mut cursor, now, out).map(Event::into_owned);
-            let left = cursor.len();
-            input.advance(input.len() - left);
-            return event;
-        };
         let now = Moment::new(now);
         if !input.is_empty() {
             self.deadlines.received(now);
         }
-        let event = Event::from(self.session.receive_owned(input, out)?);
+        let event = match self.phase {
+            Phase::Open => self.session.receive_owned(input, out)?.into(),
+            _ => self.receive_opening_owned(input, out)?,
+        };
         self.note(&event, now);
         Some(event)
     }
@@ -419,6 +416,22 @@ impl Endpoint {
     ) -> Option<Event<'b>> {
         let event = self.phase.receive(&mut self.session, input, out);
         self.stop_if_over();
+        event
+    }
+
+    /// The same from a buffer that the caller gives up.
+    #[cold]
+    fn receive_opening_owned(
+        &mut self,
+        input: &mut BytesMut,
+        out: &mut BytesMut,
+    ) -> Option<Event<'static>> {
+        let mut cursor = Input(input);
+        let event = self
+            .receive_opening(&mut cursor, out)
+            .map(Event::into_owned);
+        let left = cursor.len();
+        input.advance(input.len() - left);
         event
     }
 

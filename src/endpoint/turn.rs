@@ -16,18 +16,18 @@ use core::time::Duration;
 impl Endpoint {
     /// Does what is due, and says what the transport does next.
     ///
-    /// Call it once per turn of the loop, after reading and sending, before writing and waiting; and
-    /// when the time that it returned has come. A timer that is set for an earlier time may stay.
-    /// Nothing else says that the connection is over. It may append to `out` a Ping, a Close for a
-    /// peer that took too long, or a server's 408.
+    /// Call it in each turn of the loop, after reading, sending and writing, before waiting; and when the
+    /// time that it returned has come. A timer that is set for an earlier time may stay. Nothing else says
+    /// that the connection is over, or that the transport is to be shut down. It may append to `out` a
+    /// Ping, a Close for a peer that took too long, or a server's 408.
     ///
     /// Deadlines judge the peer, not the scheduler. Each starts when its cause has left `out` and
     /// no layer below holds it back ([`flushed`](Self::flushed)). None runs while the application
-    /// decides on a request. A call more than 100 ms after the time that was asked for restarts
-    /// everything that is over, once, so that what has arrived meanwhile is read before the peer is
-    /// judged. A timer that is that late makes deadlines twice as long. The timeouts of blocking
-    /// sockets are on Linux (`SO_RCVTIMEO` and `SO_SNDTIMEO`, up to an eighth of the time), so wait
-    /// at most 1 s there; earlier calls do no harm.
+    /// decides on a request. A call more than 100 ms after the time that was asked for (the first call:
+    /// after the endpoint was made) restarts everything that is over, once, so that what has arrived
+    /// meanwhile is read before the peer is judged. A timer that is that late makes deadlines twice as
+    /// long. The timeouts of blocking sockets are on Linux (`SO_RCVTIMEO` and `SO_SNDTIMEO`, up to an
+    /// eighth of the time), so wait at most 1 s there; earlier calls do no harm.
     #[inline]
     pub fn tick(&mut self, now: Duration, out: &mut BytesMut) -> Tick {
         self.out_len = saturated(out.len());
@@ -129,9 +129,22 @@ impl Endpoint {
 
     fn done(&mut self, end: End) -> Tick {
         self.is_done = true;
-        self.session.receive_eof();
-        self.phase = Phase::Over(Box::new(end.clone()));
+        match end {
+            // What the application has read and not looked at yet is still received.
+            End::Expired(expired) if self.holds_messages_back() => {
+                self.expired = Some(expired);
+                self.session.end_transport();
+            }
+            _ => {
+                self.session.receive_eof();
+                self.phase = Phase::Over(Box::new(end.clone()));
+            }
+        }
         Tick::Done(end)
+    }
+
+    fn holds_messages_back(&self) -> bool {
+        matches!(self.phase, Phase::Open) && self.deadlines.is_held_back()
     }
 
     /// What is still to be written, by the caller or by a layer below.
@@ -248,7 +261,9 @@ impl Endpoint {
     /// neither [`Times::pong`](crate::Times::pong) nor [`Times::idle`](crate::Times::idle) runs: the
     /// peer's answer may be among what waits. After it the peer has its full time again.
     /// [`Times::write`](crate::Times::write) and [`Times::close`](crate::Times::close) run on: a peer
-    /// has to read whether or not we do, and a closing handshake that we have asked for ends.
+    /// has to read whether or not we do, and a closing handshake that we have asked for ends. If one
+    /// of them ends the connection, [`receive`](Self::receive) still returns what you have read and
+    /// held back.
     ///
     /// A loop that always reads does not need it, nor one that does not call `tick` while it holds
     /// back: a late `tick` says as much.

@@ -51,8 +51,9 @@
 //!
 //! With axum and hyper, take `hyper::upgrade::on(&mut http)` before you return the response; the stream
 //! that it yields is the transport, wrapped in `hyper_util::rt::TokioIo` for tokio. `from_upgraded` of the
-//! package `tokio-sansocket` drives it, and its docs have a complete handler for axum. Routing comes first: whoever refuses a request before `answer`, for a
-//! cookie or a path, opens nothing.
+//! package `tokio-sansocket` drives it; its page `other_http` has complete programs: a handler for axum, and a server
+//! and a client on plain hyper. Routing comes first: whoever refuses a request before `answer`, for a cookie or a path,
+//! opens nothing.
 //!
 //! A handshake that fails a check has an [`error`](crate::Request::error); the response made of it has the
 //! right status and fields: 426 with `Upgrade` over HTTP/1.1, 501 for an unknown `:protocol`, 403 for an
@@ -93,11 +94,13 @@
 //! | [`wrote`](crate::Endpoint::wrote) | after as many bytes as flow control has room for |
 //! | [`receive`](crate::Endpoint::receive) | then give the same number of bytes back to flow control |
 //!
-//! The repository has complete programs: `examples/axum_app` (axum and hyper, HTTP/1.1 and HTTP/2) and
-//! `examples/http2` (server and client on h2), whose `stream.rs` is this table.
+//! The repository has complete programs: `examples/axum_app` (axum and hyper, HTTP/1.1 and HTTP/2),
+//! `examples/http2` (server and client on h2) and `examples/http3` (on quinn); `stream.rs` of the last
+//! two is this table.
 //!
 //! Version 0.0.8 of the crate h3 rejects a `:protocol` of `websocket`, whoever sends it; its repository
-//! has the fix.
+//! has the fix. Until that is released, `examples/http3` has the part of HTTP/3 that it needs. It hands
+//! the list on as it came, so it also rejects a list without `:scheme`, which is one of HTTP/1.1.
 //!
 //! [`Request::read`]: crate::Request::read
 //! [`Request::answer`]: crate::Request::answer

@@ -134,13 +134,15 @@ impl<B: From<Vec<u8>>> From<Response> for http::Response<B> {
         }
         if matches!(response.status, 101 | 426) {
             // RFC 9110, section 7.8: `Upgrade` does not come without it.
-            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            let _ = headers.try_insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         } else {
             headers.remove(CONNECTION);
         }
         if !response.body.is_empty() {
             let text = HeaderValue::from_static("text/plain; charset=utf-8");
-            headers.entry(CONTENT_TYPE).or_insert(text);
+            if let Ok(field) = headers.try_entry(CONTENT_TYPE) {
+                field.or_insert(text);
+            }
         }
         let mut converted = Self::new(response.body.into());
         *converted.status_mut() = status;
@@ -184,7 +186,8 @@ impl From<&HeaderMap> for Headers {
 }
 
 impl From<&Headers> for HeaderMap {
-    /// Without pseudo-headers, and without names longer than the crate `http` takes (64 KiB).
+    /// Without what the crate `http` does not take: pseudo-headers, names longer than 64 KiB, and new names
+    /// when there are 24,576.
     fn from(headers: &Headers) -> Self {
         let fields = headers.iter().filter_map(|(name, value)| {
             let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
@@ -192,7 +195,7 @@ impl From<&Headers> for HeaderMap {
         });
         let mut map = Self::new();
         for (name, value) in fields {
-            map.append(name, value);
+            let _ = map.try_append(name, value); // `append` panics
         }
         map
     }

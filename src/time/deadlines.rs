@@ -133,7 +133,7 @@ impl Deadlines {
             backlog: Moment::NEVER,
             window: now,
             taken: 0,
-            asked: Moment::NEVER,
+            asked: now,
         }
     }
 
@@ -175,6 +175,10 @@ impl Deadlines {
             self.message(now);
         }
         self.is_held_back = is_held_back;
+    }
+
+    pub(crate) const fn is_held_back(&self) -> bool {
+        self.is_held_back
     }
 
     /// `n` bytes have left the output, for the transport or a layer below.

@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use sansocket::{
-    CloseCode, Data, Deliver, End as How, Event, ProtocolError, Role, SendError, Settings,
+    CloseCode, Data, Deliver, End as How, Event, Input, ProtocolError, Role, SendError, Settings,
 };
 
 fn payloads() -> impl Strategy<Value = Vec<u8>> {
@@ -254,6 +254,29 @@ proptest! {
                 prop_assert_eq!(joining.unfinished(), lent.joining.unfinished());
             }
         }
+    }
+
+    /// Elsewhere a frame of a certain length was looked at again and again.
+    #[test]
+    fn each_event_takes_a_byte_and_a_failure_is_the_last(
+        (role, bytes) in roles().prop_flat_map(|role| (Just(role), hostile_bytes(role))),
+        deliver in select(vec![Deliver::Complete, Deliver::InPlace, Deliver::Pieces]),
+    ) {
+        let mut ws = connection(role, settings(|s| s.deliver = deliver));
+        let (mut bytes, mut out) = (bytes, BytesMut::new());
+        let mut input = Input(&mut bytes);
+        loop {
+            let before = input.0.len();
+            let Some(event) = ws.receive(&mut input, &mut out).map(Event::into_owned) else {
+                break;
+            };
+            if matches!(event, Event::Failed(_)) {
+                prop_assert_eq!(ws.receive(&mut input, &mut out), None, "the last one");
+                break;
+            }
+            prop_assert!(input.0.len() < before, "{event:?}");
+        }
+        prop_assert!(deliver == Deliver::InPlace || input.0.is_empty());
     }
 
     #[test]

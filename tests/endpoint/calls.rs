@@ -10,10 +10,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sansocket::{
-    ClientRequest, CloseCode, Connection, Deliver, End, Event, HandshakeError, Input,
-    ProtocolError, Response, Role, SendError, Settings, Tick, Times,
+    ClientRequest, Connection, Deliver, End, Event, HandshakeError, Input, ProtocolError, Response,
+    Role, SendError, Settings, Tick, Times,
 };
-use std::collections::VecDeque;
 use std::time::Duration;
 
 // ---- any calls at any times ----
@@ -353,131 +352,6 @@ fn the_steps_reach_every_end() {
         "TransportEnded",
     ] {
         assert!(reached.contains(end), "{end} is not in {reached:?}");
-    }
-}
-
-// ---- two ends ----
-
-/// An end with its side of a link.
-struct Linked {
-    side: Side,
-    /// What is on its way to it, and when it arrives; `None` is the end of the transport.
-    coming: VecDeque<(Duration, Option<Vec<u8>>)>,
-    delay: Duration,
-    wake: Option<Duration>,
-    seen: Vec<Event<'static>>,
-    has_shut_down: bool,
-    end: Option<End>,
-}
-
-impl Linked {
-    fn new(side: Side, delay: u64) -> Self {
-        Self {
-            side,
-            coming: VecDeque::new(),
-            delay: ms(delay),
-            wake: Some(Duration::ZERO),
-            seen: Vec::new(),
-            has_shut_down: false,
-            end: None,
-        }
-    }
-
-    /// When it has something to do next.
-    fn next(&self) -> Option<Duration> {
-        let arrival = self.coming.front().map(|(time, _)| *time);
-        let wake = self.wake.filter(|_| self.end.is_none());
-        arrival.into_iter().chain(wake).min()
-    }
-
-    /// A turn of the adapter's loop. Returns what it writes.
-    fn turn(&mut self, now: Duration) -> Vec<Option<Vec<u8>>> {
-        while self.coming.front().is_some_and(|(time, _)| *time <= now) {
-            match self.coming.pop_front().unwrap().1 {
-                Some(bytes) => {
-                    self.seen.extend(self.side.feed(&bytes, now));
-                    if self.side.request.is_some() {
-                        self.side.accept();
-                    }
-                }
-                None => self.side.endpoint.receive_eof(),
-            }
-        }
-        let mut out = Vec::new();
-        loop {
-            let (wake, is_last) = match self.side.tick(now) {
-                Tick::Wait(wake) => (wake, false),
-                Tick::ShutDown(wake) => (wake, true),
-                Tick::Done(end) => {
-                    // The transport is dropped.
-                    out.extend((!self.has_shut_down).then_some(None));
-                    self.has_shut_down = true;
-                    self.end = Some(end);
-                    return out;
-                }
-            };
-            self.wake = wake;
-            if !self.side.out.is_empty() {
-                out.push(Some(self.side.write_all(now)));
-                continue;
-            }
-            if is_last && !self.has_shut_down {
-                self.has_shut_down = true;
-                out.push(None);
-            }
-            return out;
-        }
-    }
-}
-
-/// Runs both until this time, or until nothing is due.
-fn run_both(sides: &mut [Linked; 2], until: Duration) {
-    while let Some(now) = sides.iter().filter_map(Linked::next).min()
-        && now <= until
-    {
-        for index in [0, 1] {
-            let there = now + sides[index].delay;
-            for bytes in sides[index].turn(now) {
-                sides[1 - index].coming.push_back((there, bytes));
-            }
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(cases(300))]
-
-    /// The closing handshake and both ends of the transport take up to four delays: 5 s here.
-    #[test]
-    fn two_ends_close_with_the_code_of_the_one_that_closes_first(
-        delays in [1..1_250_u64, 1..1_250_u64],
-        says in vec((0..50_000_u64, 0..2_usize), 0..9),
-        closes in 0..2_usize,
-        code in select(vec![None, Some(1000), Some(1001), Some(4000)]),
-    ) {
-        let client = Side::client(Times::default()).0;
-        let server = Side::server(Times::default());
-        let mut sides = [Linked::new(client, delays[0]), Linked::new(server, delays[1])];
-        let mut now = ms(delays[0] + delays[1]);
-        run_both(&mut sides, now);
-        let mut said = [0, 0];
-        for (gap, who) in says {
-            let side = &mut sides[who].side;
-            side.endpoint.send("hello", &mut side.out).unwrap();
-            sides[who].wake = Some(now);
-            said[1 - who] += 1;
-            now += ms(gap);
-            run_both(&mut sides, now);
-        }
-        sides[closes].side.close(code.map(CloseCode));
-        sides[closes].wake = Some(now);
-        run_both(&mut sides, Duration::MAX);
-        for (index, (linked, said)) in sides.iter_mut().zip(said).enumerate() {
-            prop_assert_eq!(linked.end.clone(), Some(closed(code.unwrap_or(1005), index != closes)));
-            prop_assert!(linked.has_shut_down);
-            let heard = linked.seen.iter().filter(|seen| **seen == text("hello"));
-            prop_assert_eq!(heard.count(), said);
-        }
     }
 }
 

@@ -340,6 +340,21 @@ fn a_status_that_does_not_open_is_a_refusal() {
 }
 
 #[test]
+fn the_status_in_a_list_is_there_once_and_first() {
+    for list in [
+        &[(":status", "200"), (":status", "200")][..],
+        &[("a", "b"), (":status", "200")],
+        &[(":status", "")],
+        &[(":status", "200\r\n")],
+    ] {
+        for make in [Offer::upgrade as Make, Offer::extended_connect] {
+            let refused = offer(make).check(200, list.iter().copied());
+            assert_eq!(refused.unwrap_err(), pseudo(":status"), "{list:?}");
+        }
+    }
+}
+
+#[test]
 fn nothing_that_was_not_offered_is_agreed_on() {
     for (name, value, error) in [
         (

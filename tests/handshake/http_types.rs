@@ -256,3 +256,16 @@ fn uris_are_those_of_websockets() {
         assert!(offer.to_http::<()>().is_err(), "{}", uri.len());
     }
 }
+
+/// That crate has a limit, and methods that panic above it.
+#[test]
+fn more_names_than_the_crate_takes_are_left_out() {
+    let mut response = Response::new(426).body("why");
+    for number in 0..40_000 {
+        response.headers.push(&format!("a{number}"), "").unwrap();
+    }
+    let map = HeaderMap::from(&response.headers);
+    assert!(map.len() >= 20_000 && map.contains_key("a0") && !map.contains_key("a39999"));
+    let converted: http::Response<Vec<u8>> = response.into();
+    assert_eq!(converted.status(), 426);
+}

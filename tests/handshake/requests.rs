@@ -640,6 +640,22 @@ fn origins_of_a_list_are_compared_completely() {
     assert!(OriginPolicy::any().allows(Some("https://evil.test"), "api.example"));
 }
 
+/// A name of the attacker's may lead to any address (DNS rebinding): no policy that knows no names can tell.
+#[test]
+fn a_foreign_name_for_this_address_needs_a_list() {
+    let head = replaced(REQUEST, "Host: example.com", "Host: evil.test:9001");
+    let head = with_line(&head, "Origin: http://evil.test:9001");
+    let asked = |origins| {
+        let config = config(|c| c.origins = origins);
+        serve(head.as_bytes(), Cuts::AtOnce, &config).error()
+    };
+    assert_eq!(asked(OriginPolicy::same_origin()), None);
+    let (origin, host) = ("http://evil.test:9001".into(), "evil.test:9001".into());
+    let forbidden = HandshakeError::OriginForbidden { origin, host };
+    let list = OriginPolicy::list(["http://localhost:9001"]);
+    assert_eq!(asked(list), Some(forbidden));
+}
+
 #[test]
 fn pages_without_tls_may_be_shut_out() {
     // Elsewhere an attacker who could change a page on its way used the server in the name of its users.

@@ -38,7 +38,7 @@ fn different(size: usize) -> String {
 }
 
 /// Lines that make a head of about this size; of each kind those that need the most memory.
-fn lines(size: usize) -> Vec<(&'static str, String)> {
+pub(crate) fn lines(size: usize) -> Vec<(&'static str, String)> {
     let in_lines = |name: &str, element: &str| {
         let line = format!("{name}: {element}\r\n");
         line.repeat((size / line.len()).min(110))

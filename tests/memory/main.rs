@@ -7,5 +7,6 @@ mod support;
 
 mod allocations;
 mod deflate;
+mod formula;
 mod heads;
 mod table;

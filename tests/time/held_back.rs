@@ -4,7 +4,7 @@
 
 use crate::support::endpoint::*;
 use crate::support::*;
-use sansocket::{CloseCode, Expired, Role, Times};
+use sansocket::{CloseCode, End, Event, Expired, Input, Role, SendError, Tick, Times};
 use std::time::Duration;
 
 #[test]
@@ -93,6 +93,65 @@ fn a_closing_handshake_ends_while_reading_is_held_back() {
         side.write_all(seconds(1));
         side.waits(seconds(1), seconds(6));
         side.expires(seconds(6), Expired::Close);
+    }
+}
+
+/// Only the peer is given up: what it said before is still received, and nobody is answered.
+#[test]
+fn what_was_read_before_the_end_is_received_after_it() {
+    for (role, breaks) in ROLES
+        .into_iter()
+        .flat_map(|role| [(role, false), (role, true)])
+    {
+        for expired in [Expired::Write, Expired::Close] {
+            let mut side = Side::open(role, Times::default());
+            let last = match breaks {
+                true => frame(role, 0x83, b""),
+                false => frame(role, 0x88, b"\x03\xe8"),
+            };
+            let read = [
+                frame(role, 0x81, b"one"),
+                frame(role, 0x89, b"ping"),
+                frame(role, 0x82, &[2; 1000]),
+                last,
+            ];
+            let (mut read, mut events) = (read.concat(), Vec::new());
+            let mut input = Input(&mut read);
+            side.endpoint.hold_back(true, Duration::ZERO);
+            let end = match expired {
+                Expired::Write => {
+                    side.send(1000);
+                    side.waits(Duration::ZERO, seconds(30));
+                    side.expires(seconds(30), expired);
+                    side.write_all(seconds(39));
+                    seconds(39)
+                }
+                _ => {
+                    side.close(CloseCode::NORMAL);
+                    side.write_all(Duration::ZERO);
+                    side.waits(Duration::ZERO, seconds(5));
+                    side.expires(seconds(5), expired);
+                    seconds(14)
+                }
+            };
+            while let Some(event) = side.endpoint.receive(&mut input, end, &mut side.out) {
+                events.push(event.into_owned());
+            }
+            assert!(matches!(&events[0], Event::Text(text) if text == "one"));
+            assert!(matches!(&events[1], Event::Ping(_)));
+            assert!(matches!(&events[2], Event::Binary(data) if **data == [2; 1000]));
+            assert!(matches!(
+                (&events[3], breaks),
+                (Event::Close { .. }, false) | (Event::Failed(_), true)
+            ));
+            assert_eq!((events.len(), input.0.len()), (4, 0));
+            assert!(side.out.is_empty(), "there is no transport");
+            let closed = Err(SendError::Closed);
+            assert_eq!(side.endpoint.send("late", &mut side.out), closed);
+            assert_eq!(side.endpoint.send_pong(b"", &mut side.out), closed);
+            assert_eq!(side.tick(end), Tick::Done(End::Expired(expired)));
+            assert!(side.endpoint.into_connection().is_none());
+        }
     }
 }
 

@@ -252,3 +252,21 @@ fn a_pong_that_waits_to_be_read_keeps_the_peer() {
         side.waits(now, now + seconds(30));
     }
 }
+
+/// The first tick is asked for at once. A thread that gets its first turn late must not hold that against the peer.
+#[test]
+fn the_first_tick_may_be_late_too() {
+    let client = || {
+        let mut side = Side::client(Times::default()).0;
+        side.write_all(Duration::ZERO);
+        side
+    };
+    for mut side in [Side::server(Times::default()), client()] {
+        side.waits(60 * SECOND, 70 * SECOND);
+        assert!(is_judged(
+            &mut side,
+            70 * SECOND,
+            &End::Expired(Expired::Handshake)
+        ));
+    }
+}

@@ -9,8 +9,8 @@ use crate::shared::Shared;
 use crate::transport::Transport;
 use crate::websocket::WebSocket;
 use sansocket::{Request, Response};
-use std::future::{poll_fn, ready};
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::task::ready;
 
 /// Reads and answers a client's opening handshake (RFC 6455, section 4.2).
 ///
@@ -53,12 +53,29 @@ use std::sync::Arc;
 /// # Panics
 ///
 /// Outside of a tokio runtime with time enabled.
-pub async fn accept<S: Transport>(
+pub fn accept<S: Transport>(
     stream: S,
     options: &Options,
     decide: impl FnOnce(Request) -> Result<Request, Response>,
-) -> Result<WebSocket<S>, Error> {
-    accept_async(stream, options, |request| ready(decide(request))).await
+) -> impl Future<Output = Result<WebSocket<S>, Error>> {
+    let shared = Shared::new(Core::server(stream, options));
+    let mut decide = Some(decide);
+    // Not an `async fn` around another one: room for what this future holds is in the task of a connection
+    // to its end.
+    poll_fn(move |context| {
+        if decide.is_some() {
+            let opening = ready!(shared.poll_opening(context))?;
+            if let (Opening::Request(request), Some(decide)) = (opening, decide.take()) {
+                shared.decide(match request.error() {
+                    None => decide(request),
+                    Some(_) => failed(request, options),
+                });
+            }
+        }
+        shared
+            .poll_opened(context)
+            .map_ok(|()| WebSocket::new(shared.clone()))
+    })
 }
 
 /// As [`accept`], with a decision that takes time, such as one that asks a database. No deadline runs
@@ -100,15 +117,15 @@ where
     if let Opening::Request(request) = opening {
         let decision = match request.error() {
             None => decide(request).await,
-            Some(_) => options.http_response(&request).map_or(Ok(request), Err),
+            Some(_) => failed(request, options),
         };
         shared.decide(decision);
     }
-    opened(shared).await
-}
-
-/// Waits until it is open and the response is written.
-async fn opened<S: Transport>(shared: Arc<Shared<S>>) -> Result<WebSocket<S>, Error> {
     poll_fn(|context| shared.poll_opened(context)).await?;
     Ok(WebSocket::new(shared))
+}
+
+/// What answers a request that failed its checks: a response of the options, or else the default one.
+fn failed(request: Request, options: &Options) -> Result<Request, Response> {
+    options.http_response(&request).map_or(Ok(request), Err)
 }

@@ -49,9 +49,10 @@ impl<S: Transport> ReadHalf<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`], once, if the connection ended in any other way. After it comes `None`.
-    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        poll_fn(|context| self.0.poll_recv(context)).await
+    /// [`Error::Ended`], once, if the connection ended in any other way, and only when all messages that
+    /// were read before have been received. After it comes `None`.
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
+        poll_fn(|context| self.0.poll_recv(context))
     }
 
     /// A sender for other tasks.

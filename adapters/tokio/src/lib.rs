@@ -45,7 +45,7 @@
 //! # Where to start
 //!
 //! - A server: [`accept`](accept()). A client: [`connect`](connect()), or [`client`](client()) over any
-//!   stream. After hyper or axum: [`from_upgraded`].
+//!   stream.
 //! - To receive in one task and to send in another: [`WebSocket::split`].
 //! - To send from any number of tasks: [`Sender`]; the same to many:
 //!   [`Prepared`](sansocket::Prepared).
@@ -55,7 +55,7 @@
 //! - How it ended: [`Error`] and [`WebSocket::end`].
 #![cfg_attr(
     any(doc, doctest),
-    doc = "- From another crate: [`coming_from_tokio_tungstenite`]."
+    doc = "- After hyper or axum: [`other_http`]. From another crate: [`coming_from_tokio_tungstenite`]."
 )]
 //!
 //! # What it does by itself
@@ -69,6 +69,14 @@
 //!
 //! A user who is slow to take messages never ends a healthy peer: what was not read is not held against
 //! it, and no message is lost. While a message waits, what came after it is not looked at.
+//!
+//! # How it ends
+//!
+//! Whatever ends the connection, messages that were read are received first, and then comes the error or
+//! `None`. What the operating system has and was not read is lost if the peer resets the connection. The
+//! transport is shut down before it is dropped, so that TLS says `close_notify`; that has as much time as
+//! the closing handshake, in a task of its own, while you hear of the end at once. A peer that has run
+//! out of its time gets no more of it.
 //!
 //! # When bytes are written
 //!
@@ -98,7 +106,9 @@
 //! | text, a view, checked a second time (mixed) | 81 | 261 | 1,717 | 27,700 | 118,500 | 1,800,000 |
 //!
 //! A view keeps its read buffer alive, 64 KiB or more: 4,000 times what a message of 16 bytes needs, and
-//! at most 16 times what one of 16 KiB does. A connection that is idle holds no buffer at all.
+//! at most 16 times what one of 16 KiB does. A connection that is idle holds no buffer at all. One that
+//! waits for the rest of a message holds what has arrived of it and about 34 bytes; from 16 KiB on, the
+//! buffer that it arrives in, with room for four times as much or for 256 KiB.
 //!
 //! # Cancel safety
 //!
@@ -115,7 +125,7 @@
 //! | `rustls-webpki-roots` | no | the same, trusting whom Mozilla trusts, compiled in |
 //! | `rustls` | no | the same, trusting whom you say: [`Options::tls`](Options#structfield.tls) |
 //! | `deflate` | yes | permessage-deflate (RFC 7692): `Config::deflate` |
-//! | `http` | no | from and to the types of the crate `http`: [`from_upgraded`] has a handler for axum |
+//! | `http` | no | from and to the types of the crate `http`: opening handshakes of hyper and axum |
 //! | `idna` | no | host names that are not ASCII |
 //! | `simd` | no | wide vectors for masking; needs Rust 1.89 |
 //! | `tracing` | no | events: opened, rejected, failed, expired, closed; no payloads |
@@ -126,7 +136,11 @@
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::indexing_slicing,
-        clippy::panic
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable
     )
 )]
 
@@ -139,12 +153,16 @@ mod connect;
 mod core;
 mod error;
 mod halves;
+mod helper;
 mod hub;
 mod message;
 mod options;
+#[cfg(any(doc, doctest))]
+pub mod other_http;
 mod pool;
 mod sender;
 mod shared;
+mod sync;
 mod trace;
 mod transport;
 mod websocket;

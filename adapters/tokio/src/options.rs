@@ -36,8 +36,8 @@ pub struct Options {
     pub high_water: usize,
     /// The most bytes that are read at once; 256 KiB, and a quarter of it while little comes.
     ///
-    /// One buffer serves all connections of a thread in turn. A large message grows it: to four times
-    /// of what has arrived, and never beyond what is announced.
+    /// One buffer serves all connections of a thread in turn. A large message grows it: by four times
+    /// of what has arrived or by 256 KiB, and never beyond what is announced.
     pub max_read: usize,
     /// For [`connect`](crate::connect()): how long it takes at most until there is a transport, with
     /// name, TCP, proxy and TLS; 10 s. The opening handshake has its own time,

@@ -80,12 +80,11 @@ impl Sender {
     }
 
     async fn send_any(&self, outgoing: Outgoing<'_>) -> Result<(), Error> {
-        let mut outgoing = Some(outgoing);
         let mut place = Place {
             target: &*self.0,
             ticket: None,
         };
-        poll_fn(|context| place.poll_send(context, &mut outgoing)).await
+        poll_fn(|context| place.poll_send(context, &outgoing)).await
     }
 
     /// Sends a message if there is room; `false` if there is none, and nothing was sent.
@@ -94,8 +93,7 @@ impl Sender {
     ///
     /// As [`WebSocket::send`](crate::WebSocket::send).
     pub fn try_send(&self, message: impl Into<Message>) -> Result<bool, Error> {
-        self.0
-            .try_send(&mut Some(Outgoing::Message(message.into())))
+        self.0.try_send(&Outgoing::Message(message.into()))
     }
 
     /// Starts the closing handshake. Whoever receives drives it to its end; nothing happens if it has
@@ -126,7 +124,7 @@ impl Place<'_> {
     fn poll_send(
         &mut self,
         context: &Context<'_>,
-        outgoing: &mut Option<Outgoing<'_>>,
+        outgoing: &Outgoing<'_>,
     ) -> Poll<Result<(), Error>> {
         let ticket = match self.ticket {
             Some(ticket) => ticket,
@@ -151,12 +149,12 @@ impl Drop for Place<'_> {
 
 /// A connection over any transport.
 trait Target: Send + Sync {
-    fn try_send(&self, outgoing: &mut Option<Outgoing<'_>>) -> Result<bool, Error>;
+    fn try_send(&self, outgoing: &Outgoing<'_>) -> Result<bool, Error>;
     fn poll_send_in_turn(
         &self,
         ticket: Ticket,
         context: &Context<'_>,
-        outgoing: &mut Option<Outgoing<'_>>,
+        outgoing: &Outgoing<'_>,
     ) -> Poll<Result<(), Error>>;
     fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error>;
     fn is_closed(&self) -> bool;
@@ -166,7 +164,7 @@ trait Target: Send + Sync {
 }
 
 impl<S: Transport> Target for Shared<S> {
-    fn try_send(&self, outgoing: &mut Option<Outgoing<'_>>) -> Result<bool, Error> {
+    fn try_send(&self, outgoing: &Outgoing<'_>) -> Result<bool, Error> {
         self.try_send(outgoing)
     }
 
@@ -174,7 +172,7 @@ impl<S: Transport> Target for Shared<S> {
         &self,
         ticket: Ticket,
         context: &Context<'_>,
-        outgoing: &mut Option<Outgoing<'_>>,
+        outgoing: &Outgoing<'_>,
     ) -> Poll<Result<(), Error>> {
         self.poll_send_in_turn(ticket, context, outgoing)
     }

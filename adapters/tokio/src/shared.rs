@@ -6,13 +6,15 @@
 
 use crate::core::{Core, Opening, Outgoing};
 use crate::error::Error;
+use crate::helper::{self, Help};
 use crate::hub::{Hub, Ticket, Who};
 use crate::message::Message;
+use crate::sync::{self, Mutex, MutexGuard};
 use crate::transport::Transport;
 use sansocket::{CloseCode, End, Request, Response};
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use tokio::task::coop::poll_proceed;
 
@@ -42,13 +44,6 @@ pub(crate) struct Locked<S> {
     free: u8,
 }
 
-impl<S: Transport> Locked<S> {
-    /// Asks the core, in the name of the hub.
-    fn ask<T>(&mut self, ask: impl FnOnce(&mut Core<S>, &mut Context<'_>) -> T) -> T {
-        ask(&mut self.core, &mut Context::from_waker(&self.waker))
-    }
-}
-
 impl<S: Transport> Shared<S> {
     pub(crate) fn new(core: Core<S>) -> Arc<Self> {
         let hub = Arc::new(Hub::default());
@@ -74,6 +69,7 @@ impl<S: Transport> Shared<S> {
     }
 
     /// For what may make room.
+    #[inline]
     fn with<T>(&self, act: impl FnOnce(&mut Locked<S>) -> T) -> T {
         let mut locked = self.lock();
         let result = act(&mut locked);
@@ -86,6 +82,22 @@ impl<S: Transport> Shared<S> {
         result
     }
 
+    /// Asks the core, in the name of the hub.
+    fn ask<T>(
+        &self,
+        locked: &mut Locked<S>,
+        ask: impl FnOnce(&mut Core<S>, &mut Context<'_>) -> T,
+    ) -> T {
+        self.hub.forget_events();
+        locked.core.disturb();
+        ask(&mut locked.core, &mut Context::from_waker(&locked.waker))
+    }
+
+    /// Whether asking the core would change nothing.
+    fn is_calm(&self, locked: &Locked<S>) -> bool {
+        locked.core.is_calm() && !self.hub.has_event()
+    }
+
     /// Asks the core, after whoever asks has registered with the hub.
     fn poll<T>(
         &self,
@@ -94,7 +106,7 @@ impl<S: Transport> Shared<S> {
         ask: impl FnOnce(&mut Core<S>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         self.hub.wait(who, context);
-        self.with(|locked| locked.ask(ask))
+        self.with(|locked| self.ask(locked, ask))
     }
 
     pub(crate) fn poll_opening(&self, context: &Context<'_>) -> Poll<Result<Opening, Error>> {
@@ -124,7 +136,13 @@ impl<S: Transport> Shared<S> {
                 return Poll::Ready(Ok(Some(message)));
             }
         }
-        self.poll(Who::Reader, context, Core::poll_recv)
+        self.hub.wait(Who::Reader, context);
+        self.with(|locked| {
+            if self.is_calm(locked) {
+                return Poll::Pending;
+            }
+            self.ask(locked, Core::poll_recv)
+        })
     }
 
     pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
@@ -139,22 +157,30 @@ impl<S: Transport> Shared<S> {
         &self,
         outgoing: Outgoing<'_>,
     ) -> impl Future<Output = Result<(), Error>> {
-        let mut outgoing = Some(outgoing);
-        poll_fn(move |context| self.poll_send(context, &mut outgoing))
+        poll_fn(move |context| self.poll_send(context, &outgoing))
     }
 
     /// Waits for room, appends, and sees to it that all will be written.
     pub(crate) fn poll_send(
         &self,
         context: &Context<'_>,
-        outgoing: &mut Option<Outgoing<'_>>,
+        outgoing: &Outgoing<'_>,
     ) -> Poll<Result<(), Error>> {
-        if self.try_send(outgoing)? {
-            return Poll::Ready(Ok(()));
+        match self.try_send(outgoing) {
+            Ok(false) => self.poll_send_later(context, outgoing),
+            sent => Poll::Ready(sent.map(drop)),
         }
+    }
+
+    #[cold]
+    fn poll_send_later(
+        &self,
+        context: &Context<'_>,
+        outgoing: &Outgoing<'_>,
+    ) -> Poll<Result<(), Error>> {
         self.hub.wait(Who::Writer, context);
         self.with(|locked| {
-            ready!(locked.ask(Core::poll_room));
+            ready!(self.ask(locked, Core::poll_room));
             Poll::Ready(self.send(locked, outgoing))
         })
     }
@@ -164,11 +190,11 @@ impl<S: Transport> Shared<S> {
         &self,
         ticket: Ticket,
         context: &Context<'_>,
-        outgoing: &mut Option<Outgoing<'_>>,
+        outgoing: &Outgoing<'_>,
     ) -> Poll<Result<(), Error>> {
         self.hub.wait(Who::Sender(ticket), context);
         self.with(|locked| {
-            if locked.ask(Core::poll_room).is_pending() {
+            if self.ask(locked, Core::poll_room).is_pending() {
                 self.ensure_helper(locked);
                 locked.senders_wait = true;
                 return Poll::Pending;
@@ -180,7 +206,8 @@ impl<S: Transport> Shared<S> {
     }
 
     /// Sends if there is room; `false` if there is none.
-    pub(crate) fn try_send(&self, outgoing: &mut Option<Outgoing<'_>>) -> Result<bool, Error> {
+    #[inline(always)]
+    pub(crate) fn try_send(&self, outgoing: &Outgoing<'_>) -> Result<bool, Error> {
         self.with(|locked| {
             let has_room = locked.core.has_room();
             if has_room {
@@ -190,21 +217,16 @@ impl<S: Transport> Shared<S> {
         })
     }
 
-    fn send(
-        &self,
-        locked: &mut Locked<S>,
-        outgoing: &mut Option<Outgoing<'_>>,
-    ) -> Result<(), Error> {
-        if let Some(outgoing) = outgoing.take() {
-            locked.core.push(outgoing)?;
-        }
+    #[inline(always)]
+    fn send(&self, locked: &mut Locked<S>, outgoing: &Outgoing<'_>) -> Result<(), Error> {
+        locked.core.push(outgoing)?;
         self.settle(locked);
         Ok(())
     }
 
     /// Appends a message; the caller has seen that there is room.
     pub(crate) fn push(&self, message: Message) -> Result<(), Error> {
-        self.lock().core.push(Outgoing::Message(message))
+        self.lock().core.push(&Outgoing::Message(message))
     }
 
     /// Sees to it that all will be written.
@@ -229,15 +251,17 @@ impl<S: Transport> Shared<S> {
         self.poll(Who::Writer, context, Core::poll_end)
     }
 
+    #[inline]
     fn settle(&self, locked: &mut Locked<S>) {
-        if locked.has_helper && (locked.defers || locked.core.has_input()) {
-            return;
+        if !locked.has_helper || !locked.defers && !locked.core.has_input() {
+            self.settle_now(locked);
         }
-        if !locked.core.has_input() {
-            locked.ask(Core::read_ahead);
-            if !locked.defers && !locked.core.has_input() {
-                locked.ask(Core::turn);
-            }
+    }
+
+    fn settle_now(&self, locked: &mut Locked<S>) {
+        if !locked.core.has_input() && !self.is_calm(locked) {
+            let defers = locked.defers;
+            self.ask(locked, |core, context| core.settle(defers, context));
         }
         if !locked.core.is_settled() {
             self.ensure_helper(locked);
@@ -253,23 +277,27 @@ impl<S: Transport> Shared<S> {
             return; // nobody is left
         };
         locked.has_helper = true;
-        let runtime = locked.core.runtime();
-        runtime.spawn(poll_fn(move |context| shared.poll_help(context)));
+        helper::ask(locked.core.runtime(), shared);
     }
 
     fn poll_help(&self, context: &Context<'_>) -> Poll<()> {
         self.hub.wait(Who::Helper, context);
-        self.with(|locked| {
-            locked.ask(Core::drive);
-            if !locked.core.is_settled() {
-                return Poll::Pending;
-            }
-            locked.has_helper = false;
-            if locked.owners == 0 {
-                locked.core.abandon();
-            }
-            Poll::Ready(())
-        })
+        self.with(|locked| self.write(locked))
+    }
+
+    /// Writes what is left; ready when there is nothing.
+    fn write(&self, locked: &mut Locked<S>) -> Poll<()> {
+        if !locked.core.is_settled() {
+            self.ask(locked, Core::drive);
+        }
+        if !locked.core.is_settled() {
+            return Poll::Pending;
+        }
+        locked.has_helper = false;
+        if locked.owners == 0 {
+            self.ask(locked, Core::abandon);
+        }
+        Poll::Ready(())
     }
 
     /// From now on what one wake-up of a task sends is one write.
@@ -290,9 +318,9 @@ impl<S: Transport> Shared<S> {
                 return;
             }
             locked.core.discard_messages();
-            locked.ask(Core::drive);
+            self.ask(locked, Core::drive);
             if locked.core.is_settled() {
-                locked.core.abandon();
+                self.ask(locked, Core::abandon);
             } else {
                 self.ensure_helper(locked);
             }
@@ -313,6 +341,19 @@ impl<S: Transport> Shared<S> {
         if !self.hub.leave(ticket) {
             self.with(|locked| locked.senders_wait = self.hub.has_senders());
         }
+    }
+}
+
+impl<S: Transport> Help for Shared<S> {
+    fn help(self: Arc<Self>) {
+        if self.with(|locked| self.write(locked)).is_pending() {
+            self.help_alone();
+        }
+    }
+
+    fn help_alone(self: Arc<Self>) {
+        let runtime = self.lock().core.runtime().clone();
+        sync::spawn(&runtime, poll_fn(move |context| self.poll_help(context)));
     }
 }
 

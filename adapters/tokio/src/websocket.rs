@@ -44,9 +44,10 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`], once, if the connection ended in any other way. After it comes `None`.
-    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        poll_fn(|context| self.0.poll_recv(context)).await
+    /// [`Error::Ended`], once, if the connection ended in any other way, and only when all messages that
+    /// were read before have been received. After it comes `None`.
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
+        poll_fn(|context| self.0.poll_recv(context))
     }
 
     /// Sends a message: it waits until less than [`Options::high_water`] waits to be written.
@@ -215,7 +216,7 @@ impl<S: Transport> Drop for WebSocket<S> {
 }
 
 /// Makes a WebSocket of a transport on which something else did the opening handshake, such as hyper
-/// or axum.
+/// or axum: the docs have a page on them, `other_http`.
 ///
 /// `leftover` is what was read after the handshake. Of [`Options::config`] only the `times` matter:
 /// limits and delivery are the settings that `connection` was made with.
@@ -242,36 +243,6 @@ impl<S: Transport> Drop for WebSocket<S> {
 /// assert_eq!(server.recv().await?.unwrap().as_text(), Some("hello"));
 /// # Ok(())
 /// # }
-/// ```
-///
-/// In an axum app, with the feature `http` (`examples/axum_app` is a complete program):
-///
-/// ```
-/// use axum::{Router, extract::Request, response::Response, routing::any};
-/// use hyper_util::rt::TokioIo;
-/// use tokio_sansocket::{Error, Options, from_upgraded, sansocket};
-///
-/// async fn echo(mut http: Request) -> Response {
-///     let options = Options::default();
-///     let request = sansocket::Request::from_http(&http, None, &options.config);
-///     let (response, connection) = match request.answer() {
-///         Ok(opened) => opened,
-///         Err(error) => return sansocket::Response::from(&error).into(),
-///     };
-///     let upgrade = hyper::upgrade::on(&mut http); // completes once axum has sent the response
-///     tokio::spawn(async move {
-///         let stream = TokioIo::new(upgrade.await.map_err(std::io::Error::other)?);
-///         // What hyper read too much is in the stream, so there are no leftovers.
-///         let mut ws = from_upgraded(stream, connection, &options, Default::default());
-///         while let Some(message) = ws.recv().await? {
-///             ws.send(message).await?;
-///         }
-///         Ok::<_, Error>(())
-///     });
-///     response.into()
-/// }
-///
-/// let app: Router = Router::new().route("/echo", any(echo));
 /// ```
 #[must_use]
 pub fn from_upgraded<S: Transport>(

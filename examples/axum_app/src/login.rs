@@ -8,10 +8,10 @@ use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use common::Result;
-use sansocket::seed;
 use std::fmt::Write;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
+use tokio_sansocket::sansocket::seed;
 
 /// The one user, and the session of this run. An app of yours has users, and sessions that end.
 pub(crate) struct Login {

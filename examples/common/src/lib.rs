@@ -3,6 +3,8 @@
 //! Invariant: nothing here is what an example shows: its transport and its loop are in the program.
 
 mod arguments;
+#[cfg(feature = "multiplexed")]
+pub mod multiplexed;
 mod stop;
 #[cfg(feature = "tokio")]
 mod tasks;

@@ -69,9 +69,9 @@ async fn connect(options: &Options) -> Result<tokio_rustls::client::TlsStream<Tc
     let tcp = tcp.with_context(|| format!("cannot connect to {authority}"))?;
     tcp.set_nodelay(true)?;
     let tls = TlsConnector::from(Arc::new(options.tls.clone()));
-    let stream = tls
-        .connect(ServerName::try_from(host.to_owned())?, tcp)
-        .await;
+    let name = host.split('%').next().unwrap_or_default(); // no zone
+    let name = ServerName::try_from(name.to_owned())?;
+    let stream = tls.connect(name, tcp).await;
     let stream = stream.with_context(|| format!("no TLS with {authority}"))?;
     match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => Ok(stream),

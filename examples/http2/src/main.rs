@@ -17,20 +17,7 @@ mod stream;
 use std::process::ExitCode;
 
 const ABOUT: &str = "WebSockets over HTTP/2, several in one connection";
-const COMMANDS: [(&str, &str); 2] = [
-    ("server", "Echo what comes"),
-    ("client", "Send lines of stdin, and print what comes"),
-];
 
 fn main() -> ExitCode {
-    match common::subcommand("http2", ABOUT, &COMMANDS) {
-        "client" => common::terminal::run(client::run()),
-        _ => match server::run() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("Error: {error:?}");
-                ExitCode::FAILURE
-            }
-        },
-    }
+    common::multiplexed::run("http2", ABOUT, server::run, client::run)
 }

@@ -4,11 +4,11 @@
 
 use crate::stream::{SEND_BUFFER, STREAMS, Stream, WINDOW};
 use bytes::{Bytes, BytesMut};
-use common::{Result, Stop};
+use common::{Result, Stop, multiplexed};
 use h2::ext::Protocol;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream};
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,25 +16,13 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_sansocket::sansocket::{self, CloseCode};
-use tokio_sansocket::{Options, WebSocket, from_upgraded};
+use tokio_sansocket::{Options, from_upgraded, sansocket};
 
 const ABOUT: &str = "An echo server over HTTP/2, with TLS";
-const OPTIONS: &str =
-    "      --cert <FILE>          The certificate and those that it depends on (PEM)
-      --key <FILE>           The key of the certificate (PEM)
-      --write-ca <FILE>      Save the certificate that is made for localhost, for a client to trust
-";
 
 pub(crate) fn run() -> Result<()> {
-    let server = common::server("http2 server", ABOUT, OPTIONS);
-    let mut tls = common::tls::config(&server.arguments)?;
-    Arc::make_mut(&mut tls).alpn_protocols = vec![b"h2".to_vec()];
+    let (server, tls, options) = multiplexed::server("http2 server", ABOUT, b"h2")?;
     let tls = TlsAcceptor::from(tls);
-    let mut options = Options::from(server.config.clone());
-    // Pages that came without TLS may have been written by anybody on the way.
-    options.config.origins = options.config.origins.https_only();
-    let options = Arc::new(options);
     common::serve_in_tasks(&server, "wss", move |tcp, stop| {
         serve(tcp, tls.clone(), options.clone(), stop)
     })
@@ -94,52 +82,14 @@ async fn answer(
     stop: Stop,
 ) -> Result<()> {
     let protocol = request.extensions().get().map(Protocol::as_str);
-    let mut asked = sansocket::Request::from_http(&request, protocol, &options.config);
-    asked.select_subprotocol(&["echo"]);
-    let is_page = request.method() == Method::GET;
-    let (path, protocol) = (request.uri().path(), protocol.unwrap_or("none"));
-    let response: Response<Vec<u8>> = match asked.answer() {
-        Ok((response, connection)) => {
-            eprintln!("{peer} {path}: opened over HTTP/2.0, :protocol {protocol}");
-            let response: Response<Vec<u8>> = response.into();
-            let send = respond.send_response(response.map(drop), false)?;
-            let stream = Stream::new(send, request.into_body());
-            return echo(
-                from_upgraded(stream, connection, &options, BytesMut::new()),
-                stop,
-            )
-            .await;
-        }
-        Err(_) if is_page && path == "/" => Response::new("An echo of WebSockets\n".into()),
-        Err(_) if is_page => {
-            let mut response = Response::new("There is nothing here\n".into());
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            response
-        }
-        Err(error) => {
-            eprintln!("{peer} {path}: refused: {error}");
-            sansocket::Response::from(&error).into()
-        }
-    };
+    let asked = sansocket::Request::from_http(&request, protocol, &options.config);
+    let (response, connection) = multiplexed::answer(asked, peer, "HTTP/2.0");
     let (head, body) = response.into_parts();
     let mut send = respond.send_response(Response::from_parts(head, ()), false)?;
-    send.send_data(body.into(), true)?;
-    Ok(())
-}
-
-/// Sends back what comes, until the server stops.
-async fn echo(mut ws: WebSocket<Stream>, mut stop: Stop) -> Result<()> {
-    loop {
-        let message = tokio::select! {
-            message = ws.recv() => message?,
-            () = stop.stopped() => {
-                ws.close(CloseCode::GOING_AWAY, "the server stops").await?;
-                return Ok(());
-            }
-        };
-        match message {
-            Some(message) => ws.send(message).await?,
-            None => return Ok(()),
-        }
-    }
+    let Some(connection) = connection else {
+        return Ok(send.send_data(body.into(), true)?);
+    };
+    let stream = Stream::new(send, request.into_body());
+    let ws = from_upgraded(stream, connection, &options, BytesMut::new());
+    multiplexed::echo(ws, stop).await
 }

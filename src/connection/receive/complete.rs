@@ -63,6 +63,7 @@ impl Receiver {
         {
             self.fragments_left = left;
             let (payload, mut mask) = frame.take(role, input);
+            self.message.make_room(payload.len() as u64, payload.len());
             self.message.append(payload, mask.as_mut())?;
         }
         Ok(())

@@ -63,33 +63,6 @@ impl Receiver {
         }
     }
 
-    /// The length of the frame that `input` starts with, header included, if it is a complete binary
-    /// message of at least `min` bytes that is delivered complete.
-    pub(crate) fn complete_binary(
-        &self,
-        role: Role,
-        settings: &Settings,
-        input: &[u8],
-        min: usize,
-    ) -> Option<usize> {
-        if input.len() < min || input.first() != Some(&BINARY) {
-            return None;
-        }
-        let complete = Settings {
-            deliver: match settings.deliver {
-                Deliver::Pieces => return None,
-                Deliver::Complete | Deliver::InPlace => Deliver::InPlace,
-            },
-            ..*settings
-        };
-        match self.ahead(role, &complete, input)? {
-            Ahead::Payload(_, header_len, len) if len >= min => header_len
-                .checked_add(len)
-                .filter(|total| *total <= input.len()),
-            _ => None,
-        }
-    }
-
     /// Lends a message that is complete in the input, or lets one wait there.
     pub(super) fn receive_in_place<'b>(
         &mut self,

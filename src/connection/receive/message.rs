@@ -114,16 +114,23 @@ impl Message {
     }
 
     /// Makes room for the `remaining` bytes of a payload, of which `here` have arrived: all at once
-    /// for a short one, twice as much each time for a long one.
+    /// for a short one, twice as much each time for a long one and for short ones of one message,
+    /// and never more than the message may have.
     pub(super) fn make_room(&mut self, remaining: u64, here: usize) {
         let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
         // How much room compressed data needs is known only when it is inflated.
-        if self.gathered.free() >= remaining.min(here) || self.is_compressed() {
-            return;
+        if self.gathered.free() < remaining.min(here) && !self.is_compressed() {
+            self.grow(remaining, here);
         }
+    }
+
+    #[cold]
+    fn grow(&mut self, remaining: usize, here: usize) {
         let received = self.gathered.len().saturating_add(here);
         let ahead = received.max(AHEAD.min(received.saturating_mul(8)));
-        self.gathered.reserve(remaining.min(ahead));
+        let room = usize::try_from(self.room()).unwrap_or(usize::MAX);
+        let wanted = remaining.min(ahead).max(self.gathered.len());
+        self.gathered.reserve_exact(wanted.min(room));
     }
 
     /// Appends a part of a payload as it arrived, with the mask that is still to be applied.
@@ -284,15 +291,6 @@ impl Gathered {
             Self::Text(text, _) => text.capacity().saturating_sub(self.len()),
             Self::Binary(data) => data.capacity() - data.len(),
             Self::None => 0,
-        }
-    }
-
-    /// Makes room, and more than is needed, so that it is called rarely.
-    fn reserve(&mut self, room: usize) {
-        match self {
-            Self::Text(text, _) => text.reserve(room),
-            Self::Binary(data) => data.reserve(room),
-            Self::None => {}
         }
     }
 

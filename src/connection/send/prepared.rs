@@ -6,6 +6,7 @@
 use crate::deflate::{Cached, Compression, Frames};
 use crate::frame::{Header, Opcode};
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use core::fmt;
 
@@ -48,7 +49,9 @@ use core::fmt;
 /// where compression makes it smaller. A clone shares them all, on any thread, as do the `Bytes`
 /// handed out: what is held is freed with the last of them.
 #[derive(Clone)]
-pub struct Prepared {
+pub struct Prepared(Arc<Parts>);
+
+struct Parts {
     /// The complete frame; its payload is the message.
     plain: Bytes,
     header_len: usize,
@@ -60,30 +63,30 @@ impl Prepared {
     /// A message of this type; text is UTF-8.
     pub(super) fn framed(opcode: Opcode, payload: &[u8]) -> Self {
         let plain = server_frame(opcode, false, payload);
-        Self {
+        Self(Arc::new(Parts {
             header_len: plain.len() - payload.len(),
             plain,
             opcode,
             compressed: Frames::new(),
-        }
+        }))
     }
 
     #[inline]
-    pub(super) const fn opcode(&self) -> Opcode {
-        self.opcode
+    pub(super) fn opcode(&self) -> Opcode {
+        self.0.opcode
     }
 
     #[inline]
     pub(super) fn payload(&self) -> &[u8] {
-        let (_, payload) = self.plain.split_at(self.header_len);
+        let (_, payload) = self.0.plain.split_at(self.0.header_len);
         payload
     }
 
     /// The length of the message, in bytes, neither framed nor compressed.
     #[inline]
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.plain.len().saturating_sub(self.header_len)
+    pub fn len(&self) -> usize {
+        self.payload().len()
     }
 
     /// Whether the message has no bytes.
@@ -94,21 +97,22 @@ impl Prepared {
     /// assert!(news.len() == 5 && !news.is_empty());
     /// ```
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The frame of a server that does not compress it.
     #[inline]
-    pub(super) const fn plain(&self) -> &Bytes {
-        &self.plain
+    pub(super) fn plain(&self) -> &Bytes {
+        &self.0.plain
     }
 
     /// The frame of a server that compresses it in this way.
     pub(super) fn compressed(&self, compression: &Compression) -> Cached<'_> {
-        self.compressed
+        self.0
+            .compressed
             .compressed(compression, self.payload(), |compressed| {
-                server_frame(self.opcode, true, compressed)
+                server_frame(self.0.opcode, true, compressed)
             })
     }
 }
@@ -116,12 +120,7 @@ impl Prepared {
 /// Shows the length, not the message, which may be long or secret.
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Prepared({:?}, {} bytes)",
-            self.opcode,
-            self.payload().len()
-        )
+        write!(f, "Prepared({:?}, {} bytes)", self.opcode(), self.len())
     }
 }
 

@@ -112,6 +112,11 @@ impl BodyReader {
     fn keep(&mut self, bytes: &[u8]) {
         let room = self.max_size.saturating_sub(self.body.len());
         let (kept, cut_off) = bytes.split_at(bytes.len().min(room));
+        if self.body.capacity() - self.body.len() < kept.len() {
+            // Twice as much each time, up to the limit.
+            let ahead = kept.len().max(self.body.len());
+            self.body.reserve_exact(ahead.min(room));
+        }
         self.body.extend_from_slice(kept);
         if !cut_off.is_empty() {
             self.framing = Framing::Broken;

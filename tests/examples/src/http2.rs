@@ -2,9 +2,8 @@
 //!
 //! Invariant: no wait is without a limit, and nothing that was received gives room for more before it is read.
 
-use crate::peer::Frame;
-use crate::support::frame;
-use crate::{NEVER, Server, TempFile, trusting};
+use crate::by_hand::ByHand;
+use crate::{Server, TempFile, soon, trusting};
 use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use h2::ext::Protocol;
@@ -16,13 +15,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-
-/// Waits for what must come.
-pub async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(NEVER, future).await.expect("it comes")
-}
 
 /// A client's connection.
 pub struct Http2 {
@@ -109,6 +102,21 @@ impl Http2 {
         stream
     }
 
+    /// The server stops: it closes each WebSocket of the connection, and then the connection.
+    pub async fn is_told_of_the_stop(self, server: &Server, path: &str) {
+        let (mut one, mut other) = (self.open(path).await, self.open(path).await);
+        one.echo("one").await;
+        other.echo("other").await;
+        server.terminate();
+        for ws in [&mut one, &mut other] {
+            assert_eq!(ws.close_code().await, 1001);
+            ws.frame(0x88, b"\x03\xe9").await;
+            ws.finish();
+            ws.ended().await;
+        }
+        let _ = soon(self.connection).await.unwrap(); // an error if it wrote once more
+    }
+
     /// The status of a WebSocket that is refused, and the body that says why.
     pub async fn refused(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let (head, mut stream) = self.ask(path, fields).await;
@@ -126,9 +134,16 @@ pub struct Stream {
     pub receiver: Role,
 }
 
-impl Stream {
-    /// Sends bytes as there is room.
-    pub async fn write(&mut self, bytes: impl Into<Bytes>) {
+impl ByHand for Stream {
+    fn receiver(&self) -> Role {
+        self.receiver
+    }
+
+    fn received(&mut self) -> &mut BytesMut {
+        &mut self.read
+    }
+
+    async fn write(&mut self, bytes: impl Into<Bytes>) {
         let mut bytes = bytes.into();
         while !bytes.is_empty() {
             self.send.reserve_capacity(bytes.len());
@@ -141,11 +156,12 @@ impl Stream {
         }
     }
 
-    /// Sends a frame with this first byte.
-    pub async fn frame(&mut self, first: u8, payload: &[u8]) {
-        self.write(frame(self.receiver, first, payload)).await;
+    async fn read_on(&mut self) -> bool {
+        self.read().await.map(Result::unwrap).is_some()
     }
+}
 
+impl Stream {
     /// Reads on; `None` at the end of the stream.
     pub async fn read(&mut self) -> Option<Result<(), h2::Error>> {
         let chunk = match soon(self.receive.data()).await? {
@@ -162,61 +178,11 @@ impl Stream {
         self.send.send_data(Bytes::new(), true).unwrap();
     }
 
-    /// The next `len` bytes.
-    pub async fn exactly(&mut self, len: usize) -> Vec<u8> {
-        while self.read.len() < len {
-            self.read().await.expect("more bytes").unwrap();
-        }
-        self.read.split_to(len).to_vec()
-    }
-
-    /// The next frame.
-    pub async fn next(&mut self) -> Frame {
-        let header = self.exactly(2).await;
-        let len = match header[1] & 0x7f {
-            126 => u16::from_be_bytes(self.exactly(2).await.try_into().unwrap()).into(),
-            127 => u64::from_be_bytes(self.exactly(8).await.try_into().unwrap()) as usize,
-            len => len.into(),
-        };
-        if header[1] & 0x80 == 0 {
-            return (header[0], self.exactly(len).await);
-        }
-        let key = self.exactly(4).await.try_into().unwrap();
-        let payload = self.exactly(len).await;
-        (header[0], crate::support::xor(&payload, key))
-    }
-
-    /// A message goes there and back.
-    pub async fn echo(&mut self, text: &str) {
-        self.frame(0x81, text.as_bytes()).await;
-        assert_eq!(self.next().await, (0x81, text.as_bytes().to_vec()));
-    }
-
-    /// The code of the Close frame that comes next.
-    pub async fn close_code(&mut self) -> u16 {
-        let (first, payload) = self.next().await;
-        assert_eq!(first, 0x88, "a Close frame");
-        u16::from_be_bytes(*payload.first_chunk().unwrap())
-    }
-
-    /// END_STREAM comes, and no byte before it.
-    pub async fn ended(&mut self) {
-        assert_eq!(self.rest().await, "");
-    }
-
     /// Why the stream was reset; no byte comes before.
     pub async fn reset(&mut self) -> Option<Reason> {
         match self.read().await {
             Some(Err(error)) => error.reason(),
             other => panic!("{other:?}, no RST_STREAM"),
         }
-    }
-
-    /// All that comes until END_STREAM.
-    pub async fn rest(&mut self) -> String {
-        while let Some(read) = self.read().await {
-            read.unwrap();
-        }
-        String::from_utf8(self.read.split().to_vec()).unwrap()
     }
 }

@@ -9,15 +9,18 @@
     reason = "these are helpers of tests"
 )]
 
+pub mod by_hand;
 pub mod deadlines;
 pub mod http2;
+pub mod http3;
 pub mod peer;
 #[path = "../../support/mod.rs"]
 pub mod support;
+pub mod terminal;
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -240,6 +243,32 @@ pub fn trusting(ca: &TempFile) -> Arc<ClientConfig> {
 pub fn in_tokio<T>(future: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().build().unwrap().block_on(future)
+}
+
+/// Starts a program, its words first, that talks by stdin and stdout.
+pub fn spawn(program: &[&str], arguments: &[&str]) -> Child {
+    let mut command = example(program[0]);
+    command.args(&program[1..]).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Runs such a program to its end, with these lines as its stdin.
+pub fn run(program: &[&str], arguments: &[&str], lines: &str) -> Output {
+    let mut child = spawn(program, arguments);
+    let (mut stdin, lines) = (child.stdin.take().unwrap(), lines.to_owned());
+    let writer = thread::spawn(move || {
+        let _ = stdin.write_all(lines.as_bytes()); // it may have ended with an error
+    });
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+/// Waits for what must come.
+pub async fn soon<T>(future: impl Future<Output = T>) -> T {
+    let result = tokio::time::timeout(NEVER, future).await;
+    result.expect("it comes")
 }
 
 /// It said in one line what is wrong, and exited as a failure.

@@ -2,16 +2,16 @@
 //!
 //! Invariant: the two versions of HTTP give the same answers.
 
+use example_tests::by_hand::ByHand;
 use example_tests::deadlines::{HANDSHAKE, HURRY};
-use example_tests::http2::{Http2, soon};
+use example_tests::http2::Http2;
 use example_tests::peer::{self, Client};
 use example_tests::support::{REQUEST, replaced, with_line};
-use example_tests::{NEVER, Server, TempFile, complains, example, in_tokio, start_tls};
+use example_tests::{NEVER, Server, TempFile, complains, in_tokio, run, soon, start_tls};
 use h2::Reason;
 use http::Method;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::{Shutdown, TcpStream};
-use std::process::{Output, Stdio};
 use std::time::Instant;
 
 /// A server for HTTP/2; without TLS it is one for HTTP/1.1.
@@ -196,17 +196,7 @@ fn a_server_that_stops_tells_each_websocket() {
     let (server, ca) = with_tls(&[]);
     in_tokio(async {
         let http = Http2::connect(&server, &ca, 1 << 16).await;
-        let (mut one, mut other) = (http.open("/ws").await, http.open("/ws").await);
-        one.echo("one").await;
-        other.echo("other").await;
-        server.terminate();
-        for ws in [&mut one, &mut other] {
-            assert_eq!(ws.close_code().await, 1001);
-            ws.frame(0x88, b"\x03\xe9").await;
-            ws.finish();
-            ws.ended().await;
-        }
-        let _ = soon(http.connection).await.unwrap(); // an error if it wrote once more
+        http.is_told_of_the_stop(&server, "/ws").await;
     });
     assert!(server.wait().success());
     let server = Server::start("axum_app", &[]);
@@ -219,24 +209,6 @@ fn a_server_that_stops_tells_each_websocket() {
     peer.0.shutdown(Shutdown::Write).unwrap();
     peer.ended();
     assert!(server.wait().success());
-}
-
-/// Runs one of our clients to its end.
-fn run(program: &[&str], arguments: &[&str], lines: &str) -> Output {
-    let mut command = example(program[0]);
-    command.args(&program[1..]).args(arguments);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut client = command.spawn().unwrap();
-    client
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(lines.as_bytes())
-        .unwrap();
-    client.wait_with_output().unwrap()
 }
 
 #[test]

@@ -3,9 +3,11 @@
 //! Invariant: what ends a stream ends its WebSocket, and nothing else.
 
 use bytes::{Bytes, BytesMut};
+use example_tests::by_hand::ByHand;
 use example_tests::deadlines::{CLOSE, HANDSHAKE, HURRY, took};
-use example_tests::http2::{Http2, Stream, soon};
-use example_tests::{Server, TempFile, complains, example, in_tokio, is_misused, start_tls};
+use example_tests::http2::{Http2, Stream};
+use example_tests::terminal::Terminal;
+use example_tests::{Server, TempFile, complains, in_tokio, soon, start_tls};
 use h2::ext::Protocol;
 use h2::server::{self, SendResponse};
 use h2::{Reason, RecvStream};
@@ -14,12 +16,14 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use sansocket::Role;
 use std::io::Write;
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Output};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+const CLIENT: Terminal = Terminal("http2");
 
 fn start(arguments: &[&str]) -> (Server, TempFile) {
     start_tls(("http2 server", &[]), arguments)
@@ -153,17 +157,7 @@ fn a_server_that_stops_closes_each_websocket_and_then_the_connection() {
     let (server, ca) = start(&[]);
     in_tokio(async {
         let http = Http2::connect(&server, &ca, 1 << 16).await;
-        let (mut one, mut other) = (http.open("/").await, http.open("/").await);
-        one.echo("one").await;
-        other.echo("other").await;
-        server.terminate();
-        for ws in [&mut one, &mut other] {
-            assert_eq!(ws.close_code().await, 1001);
-            ws.frame(0x88, b"\x03\xe9").await;
-            ws.finish();
-            ws.ended().await;
-        }
-        let _ = soon(http.connection).await.unwrap(); // an error if it wrote once more
+        http.is_told_of_the_stop(&server, "/").await;
     });
     assert!(server.wait().success());
 }
@@ -197,77 +191,19 @@ fn a_connection_without_requests_is_closed_in_time() {
 
 // ---- the client ----
 
-/// The client, with these arguments.
-fn spawn(url: &str, ca: &TempFile, arguments: &[&str]) -> Child {
-    let mut client = example("http2");
-    client
-        .args(["client", url, "--cafile", ca.path()])
-        .args(arguments);
-    client
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    client.spawn().unwrap()
-}
-
-/// Runs the client to its end.
-fn client(url: &str, ca: &TempFile, arguments: &[&str], lines: &str) -> Output {
-    let mut client = spawn(url, ca, arguments);
-    let (mut stdin, lines) = (client.stdin.take().unwrap(), lines.to_owned());
-    let writer = std::thread::spawn(move || {
-        let _ = stdin.write_all(lines.as_bytes()); // it may have ended with an error
-    });
-    let output = client.wait_with_output().unwrap();
-    writer.join().unwrap();
-    output
-}
-
-#[track_caller]
-fn comes_back(output: &Output, lines: &str) {
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{output:?}"
-    );
-    let mut got: Vec<_> = output.stdout.split(|byte| *byte == b'\n').collect();
-    let mut wanted: Vec<_> = lines.as_bytes().split(|byte| *byte == b'\n').collect();
-    got.sort_unstable();
-    wanted.sort_unstable();
-    assert!(got == wanted, "{} of {} lines", got.len(), wanted.len());
-}
-
 #[test]
 fn lines_come_back_over_one_stream_and_over_many() {
     let (server, ca) = start(&["--deflate"]);
-    let lines: String = (0..500).map(|i| format!("line {i}\n")).collect();
-    let output = client(&server.url, &ca, &[], &lines);
-    assert!(output.stdout == lines.as_bytes(), "in their order");
-    comes_back(&output, &lines);
-    let long = format!("{}\nshort\n{}\n", "x".repeat(3 << 20), "y".repeat(1 << 20));
-    comes_back(&client(&server.url, &ca, &["--streams", "3"], &long), &long);
-    let deflate = ["--streams", "7", "--deflate", "--subprotocol", "echo"];
-    comes_back(&client(&server.url, &ca, &deflate, &lines), &lines);
-    comes_back(&client(&server.url, &ca, &["--streams", "2"], ""), "");
+    CLIENT.lines_come_back(&server, &ca);
 }
 
 #[test]
 fn a_refusal_is_reported_in_one_line_with_the_status() {
     let (server, ca) = start(&["--same-origin"]);
-    let origin = ["--origin", "https://evil.example"];
-    complains(&client(&server.url, &ca, &origin, "x\n"), "403");
-    let plain = server.url.replace("wss", "ws");
-    complains(
-        &client(&plain, &ca, &[], ""),
-        "the URL must start with wss://",
-    );
-    let mut none = example("http2");
-    is_misused(&none.arg("client").output().unwrap(), "<URL>");
-    is_misused(
-        &example("http2").arg("listen").output().unwrap(),
-        "a command is required",
-    );
+    CLIENT.reports_refusals(&server, &ca);
     // A server that speaks HTTP/1.1 only.
     let (server, ca) = start_tls(("echo_tls", &[]), &[]);
-    complains(&client(&server.url, &ca, &[], ""), "no TLS with");
+    complains(&CLIENT.run(&server.url, &ca, &[], ""), "no TLS with");
 }
 
 /// A server by hand: its connection, and the URL for the client that it runs.
@@ -300,7 +236,7 @@ impl Host {
 
     /// The client that has connected, and the task that waits for its end.
     async fn accept(&self, builder: &server::Builder, arguments: &[&str]) -> (Http, Child) {
-        let client = spawn(&self.url, &self.ca, arguments);
+        let client = CLIENT.spawn(&self.url, &self.ca, arguments);
         let (tcp, _) = soon(self.listener.accept()).await.unwrap();
         let tls = soon(self.tls.accept(tcp)).await.unwrap();
         (soon(builder.handshake(tls)).await.unwrap(), client)

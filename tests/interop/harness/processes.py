@@ -187,7 +187,7 @@ def start_echo(name, *options):
         program, *subcommand = name.split()
         command = [binary(program), *subcommand, HOST + ":0", *options]
         ca = os.path.join(folder, "ca.pem")
-        has_tls = name in ("echo_tls", "http2 server") or "--tls" in options
+        has_tls = name in ("echo_tls", "http2 server", "http3 server") or "--tls" in options
         makes_certificate = has_tls and "--cert" not in options
         if makes_certificate:
             command += ["--write-ca", ca]

@@ -16,8 +16,8 @@ pub(super) struct Due {
     answers: bool,
     /// Whether the reader holds a message that he may answer.
     pub(super) is_reader_busy: bool,
-    /// For how long after all was written.
-    patience: Duration,
+    /// How long the closing handshake may take. Half of it the answer waits, after all was written.
+    pub(super) close_time: Duration,
 }
 
 #[derive(Debug)]
@@ -29,12 +29,12 @@ struct Close {
 }
 
 impl Due {
-    pub(super) const fn new(patience: Duration) -> Self {
+    pub(super) const fn new(close_time: Duration) -> Self {
         Self {
             close: None,
             answers: true,
             is_reader_busy: false,
-            patience,
+            close_time,
         }
     }
 
@@ -89,7 +89,7 @@ impl Due {
             close.by = None;
             return None;
         }
-        let by = *(close.by).get_or_insert_with(|| now.saturating_add(self.patience));
+        let by = *(close.by).get_or_insert_with(|| now.saturating_add(self.close_time / 2));
         if now < by && self.is_reader_busy {
             return Some(by);
         }

@@ -54,6 +54,15 @@ impl Input {
         pool::give_read(&mut self.bytes);
     }
 
+    /// Throws away what there is.
+    pub(super) fn discard(&mut self) {
+        self.bytes.clear();
+        if self.bytes.capacity() < READ {
+            self.bytes = BytesMut::new(); // others wait for a longer one
+        }
+        self.empty();
+    }
+
     /// Reads; 0 bytes are the end.
     pub(super) fn read<S: AsyncRead + Unpin>(
         &mut self,

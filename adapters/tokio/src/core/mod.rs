@@ -36,7 +36,7 @@ pub(crate) struct Core<S> {
     now: Duration,
     input: Input,
     /// A message that was taken while only the writer was polled.
-    ready: Option<Message>,
+    ready: Option<Box<Message>>,
     /// The peer's Close, until it is answered.
     due: Due,
     output: Output,
@@ -53,13 +53,17 @@ pub(crate) struct Core<S> {
     /// Whether the transport has nothing more to be read.
     is_read_to_end: bool,
     shutdown: Shutdown,
-    end: Option<End>,
+    end: Option<Box<End>>,
     /// What the transport reported when it failed.
     failure: Option<io::Error>,
     /// Whether the end was told as an error.
     is_told: bool,
     /// Whether somebody waits for output to be written.
     is_awaited: bool,
+    /// Whether the last read found nothing: the transport has the waker.
+    is_read_pending: bool,
+    /// Whether nothing was asked for since a turn that left nothing to do for anybody.
+    is_calm: bool,
 }
 
 /// Whether writing is shut down.
@@ -120,7 +124,7 @@ impl<S: Transport> Core<S> {
         input: BytesMut,
         out: BytesMut,
     ) -> Self {
-        let mut due = Due::new(options.config.times.close / 2);
+        let mut due = Due::new(options.config.times.close);
         adapt(endpoint.settings(), &mut due);
         // From the start the layer below the output reports what has left: large payloads wait there.
         endpoint.flushed(0, false, Duration::ZERO);
@@ -144,6 +148,8 @@ impl<S: Transport> Core<S> {
             is_read_to_end: false,
             shutdown: Shutdown::NotYet,
             is_awaited: false,
+            is_read_pending: false,
+            is_calm: false,
             end: None,
             failure: None,
             is_told: false,
@@ -177,8 +183,18 @@ impl<S> Core<S> {
         !self.input.is_hungry || self.ready.is_some()
     }
 
+    /// Whether a turn would change nothing, unless something happens.
+    pub(crate) const fn is_calm(&self) -> bool {
+        self.is_calm
+    }
+
+    /// A turn may have something to do again.
+    pub(crate) const fn disturb(&mut self) {
+        (self.is_calm, self.is_read_pending) = (false, false);
+    }
+
     pub(crate) fn end(&self) -> Option<&End> {
-        self.end.as_ref()
+        self.end.as_deref()
     }
 
     pub(crate) fn runtime(&self) -> &Handle {

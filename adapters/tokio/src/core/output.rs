@@ -17,10 +17,8 @@ use tokio::io::AsyncWrite;
 const PARTS: usize = 16;
 
 pub(super) struct Output {
-    /// To be written first: large payloads, and what comes before them.
-    queue: VecDeque<Bytes>,
-    /// The number of bytes in `queue`.
-    queue_len: usize,
+    /// To be written first: large payloads, and what comes before them. Boxed, as most connections have none.
+    queue: Option<Box<Queue>>,
     /// To be written then.
     buffer: BytesMut,
     /// Whether the transport, which may be TLS, holds nothing back.
@@ -29,12 +27,18 @@ pub(super) struct Output {
     pub(super) is_broken: bool,
 }
 
+#[derive(Default)]
+struct Queue {
+    parts: VecDeque<Bytes>,
+    /// The number of bytes in them.
+    len: usize,
+}
+
 impl Output {
     /// Starts with the bytes that the endpoint appended to `buffer`.
     pub(super) fn new(buffer: BytesMut) -> Self {
         Self {
-            queue: VecDeque::new(),
-            queue_len: 0,
+            queue: None,
             buffer,
             is_flushed: true,
             is_broken: false,
@@ -43,7 +47,8 @@ impl Output {
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.queue_len + self.buffer.len()
+        let queued = self.queue.as_ref().map_or(0, |queue| queue.len);
+        queued + self.buffer.len()
     }
 
     /// Whether all is written, and nothing is held back.
@@ -71,8 +76,9 @@ impl Output {
     pub(super) fn follow(&mut self, payload: Bytes, endpoint: &mut Endpoint, now: Duration) {
         let before = self.buffer.split().freeze();
         let n = before.len();
-        self.queue_len += n + payload.len();
-        self.queue.extend([before, payload]);
+        let queue = self.queue.get_or_insert_default();
+        queue.len += n + payload.len();
+        queue.parts.extend([before, payload]);
         // They have left the endpoint's output, and wait in a layer below it.
         endpoint.flushed(0, true, now);
         endpoint.wrote(n, now, &mut self.buffer);
@@ -99,7 +105,7 @@ impl Output {
         let result = self.write_some(io, context, endpoint, now);
         match result {
             Ok(written) => {
-                endpoint.flushed(written, !self.queue.is_empty() || !self.is_flushed, now);
+                endpoint.flushed(written, self.queue.is_some() || !self.is_flushed, now);
                 if self.buffer.is_empty() {
                     pool::give_out(&mut self.buffer);
                 }
@@ -123,18 +129,19 @@ impl Output {
         let mut written = 0;
         while self.len() > 0 {
             self.is_flushed = false;
-            let poll = if self.queue.is_empty() {
-                io.as_mut().poll_write(context, &self.buffer)
-            } else {
-                let parts = self.queue.iter().map(|part| &**part);
-                let mut slices = [IoSlice::new(&[]); PARTS];
-                let mut n = 0;
-                for (slice, part) in slices.iter_mut().zip(parts.chain([&*self.buffer])) {
-                    *slice = IoSlice::new(part);
-                    n += 1;
+            let poll = match &self.queue {
+                None => io.as_mut().poll_write(context, &self.buffer),
+                Some(queue) => {
+                    let parts = queue.parts.iter().map(|part| &**part);
+                    let mut slices = [IoSlice::new(&[]); PARTS];
+                    let mut n = 0;
+                    for (slice, part) in slices.iter_mut().zip(parts.chain([&*self.buffer])) {
+                        *slice = IoSlice::new(part);
+                        n += 1;
+                    }
+                    io.as_mut()
+                        .poll_write_vectored(context, slices.get(..n).unwrap_or(&[]))
                 }
-                io.as_mut()
-                    .poll_write_vectored(context, slices.get(..n).unwrap_or(&[]))
             };
             match poll? {
                 Poll::Ready(0) => return Err(ErrorKind::WriteZero.into()),
@@ -152,25 +159,41 @@ impl Output {
     /// Takes off what was written.
     #[inline]
     fn wrote(&mut self, mut n: usize, endpoint: &mut Endpoint, now: Duration) {
-        while let Some(first) = self.queue.front_mut() {
-            let of_first = n.min(first.len());
-            first.advance(of_first);
-            n -= of_first;
-            self.queue_len -= of_first;
-            if !first.is_empty() {
+        if let Some(queue) = &mut self.queue {
+            n = queue.wrote(n);
+            if !queue.parts.is_empty() {
                 return;
             }
-            self.queue.pop_front();
+            self.queue = None;
         }
         endpoint.wrote(n, now, &mut self.buffer);
     }
 
     /// Nothing can be written any more.
     pub(super) fn discard(&mut self, endpoint: &mut Endpoint, now: Duration) {
-        (self.queue, self.queue_len) = (VecDeque::new(), 0);
+        self.queue = None;
         endpoint.wrote(self.buffer.len(), now, &mut self.buffer);
         endpoint.flushed(0, false, now);
-        pool::give_out(&mut self.buffer);
+        if self.buffer.capacity() > 0 {
+            pool::give_out(&mut self.buffer);
+        }
         self.is_flushed = true;
+    }
+}
+
+impl Queue {
+    /// Takes off what was written; returns how much of it came behind.
+    fn wrote(&mut self, mut n: usize) -> usize {
+        while let Some(first) = self.parts.front_mut() {
+            let of_first = n.min(first.len());
+            first.advance(of_first);
+            n -= of_first;
+            self.len -= of_first;
+            if !first.is_empty() {
+                break;
+            }
+            self.parts.pop_front();
+        }
+        n
     }
 }

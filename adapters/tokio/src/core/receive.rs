@@ -1,14 +1,19 @@
 //! What comes from the peer: messages for whoever asks, and reading on behalf of a reader who does not.
 //!
 //! Invariant: messages are taken one at a time, so a Close behind them is not answered before they were
-//! taken; a message that was read is lost only with the connection.
+//! taken; a message that was read is the user's, also after the end.
 
 use super::{Core, saturated};
 use crate::error::Error;
 use crate::message::{Message, Utf8};
 use crate::transport::Transport;
+use bytes::Buf;
 use sansocket::Event;
+use std::ops::ControlFlow;
 use std::task::{Context, Poll};
+
+/// A longer input may have a payload that is not copied, but a view of it.
+const LONG: usize = 16 << 10;
 
 /// Receives.
 impl<S: Transport> Core<S> {
@@ -18,11 +23,14 @@ impl<S: Transport> Core<S> {
         context: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
         loop {
-            if let Some(message) = self.take_for_reader() {
-                return Poll::Ready(Ok(Some(message)));
+            let message = self.take();
+            self.due.is_reader_busy = message.is_some();
+            if message.is_some() {
+                return Poll::Ready(Ok(message));
             }
             self.due.answer(&mut self.endpoint, self.output.out());
             if self.end.is_some() {
+                self.output.discard(&mut self.endpoint, self.now); // gives its buffer back
                 return Poll::Ready(self.tell_end().map(|()| None));
             }
             // What is to be written goes first. If nothing is, the clock can wait.
@@ -42,54 +50,98 @@ impl<S: Transport> Core<S> {
     /// The next message of what was read, for a reader who asks; `None` if more must be read first.
     #[inline]
     pub(crate) fn take_for_reader(&mut self) -> Option<Message> {
-        let message = self.take();
+        let message = match self.input.is_hungry || self.ready.is_some() {
+            true => self.take_ready(),
+            false => self.take_next(),
+        };
         self.due.is_reader_busy = message.is_some();
         message
     }
 
-    /// The next message of what was read.
-    #[inline]
+    /// The same for anybody, and not inlined.
     pub(super) fn take(&mut self) -> Option<Message> {
-        if self.input.is_hungry || self.ready.is_some() {
-            return self.ready.take();
+        match self.input.is_hungry || self.ready.is_some() {
+            true => self.take_ready(),
+            false => self.take_next(),
         }
-        self.take_next()
     }
 
-    pub(super) fn take_next(&mut self) -> Option<Message> {
-        let before = self.output.buffer().len();
-        let message = loop {
+    fn take_ready(&mut self) -> Option<Message> {
+        self.ready.take().map(|message| *message)
+    }
+
+    #[inline(always)]
+    fn take_next(&mut self) -> Option<Message> {
+        loop {
             let (bytes, out) = (&mut self.input.bytes, self.output.buffer());
-            let Some(event) = self.endpoint.receive_owned(bytes, self.now, out) else {
-                break None;
-            };
-            if let Some(message) = self.message(event) {
-                break Some(message);
+            if bytes.len() > LONG {
+                let before = out.len();
+                let event = self.endpoint.receive_owned(bytes, self.now, out);
+                match self.took(before, event) {
+                    ControlFlow::Continue(()) => continue,
+                    ControlFlow::Break(message) => return message,
+                }
             }
-        };
-        let answers = self.output.buffer().len() - before;
-        self.answers = self.answers.saturating_add(saturated(answers));
-        if let Some(message) = &message {
-            // Inflating in pieces may have more although nothing is left here. How the next message
-            // shall come says nothing about this one.
-            let may_go_on = matches!(message, Message::Piece(piece) if !piece.is_last());
-            if self.input.bytes.is_empty() && !may_go_on {
+            // Every payload is short, and copied straight into its message.
+            let before = out.len();
+            let mut input = sansocket::Input(bytes);
+            let message = match self.endpoint.receive(&mut input, self.now, out) {
+                Some(Event::Binary(data)) => Message::Binary(data.into_bytes()),
+                Some(Event::Text(text)) => Message::Text(text.into_string().into()),
+                event => {
+                    let event = event.map(Event::into_owned);
+                    let left = input.0.len();
+                    bytes.advance(bytes.len() - left);
+                    match self.took(before, event) {
+                        ControlFlow::Continue(()) => continue,
+                        ControlFlow::Break(message) => return message,
+                    }
+                }
+            };
+            let left = input.0.len();
+            bytes.advance(bytes.len() - left);
+            if left == 0 {
                 self.input.empty();
             }
-        } else if self.input.bytes.is_empty() {
-            self.input.empty();
-        } else {
-            let rest = sansocket::Input(&mut self.input.bytes);
-            let missing = self.endpoint.missing(&rest).unwrap_or(1);
-            self.input.wait_for(missing);
+            return Some(message);
         }
-        message
+    }
+
+    /// An event was taken, or there is none; its answer is behind the output that was there before.
+    #[cold]
+    fn took(
+        &mut self,
+        before: usize,
+        event: Option<Event<'static>>,
+    ) -> ControlFlow<Option<Message>> {
+        let answer = self.output.out().len() - before;
+        self.answers = self.answers.saturating_add(saturated(answer));
+        let Some(event) = event else {
+            if self.input.bytes.is_empty() {
+                self.input.empty();
+            } else {
+                let rest = sansocket::Input(&mut self.input.bytes);
+                let missing = self.endpoint.missing(&rest).unwrap_or(1);
+                self.input.wait_for(missing);
+            }
+            return ControlFlow::Break(None);
+        };
+        let Some(message) = self.message(event) else {
+            return ControlFlow::Continue(());
+        };
+        // Inflating in pieces may have more although nothing is left here. How the next message shall
+        // come says nothing about this one.
+        let may_go_on = matches!(&message, Message::Piece(piece) if !piece.is_last());
+        if self.input.bytes.is_empty() && !may_go_on {
+            self.input.empty();
+        }
+        ControlFlow::Break(Some(message))
     }
 
     /// What the user sees of an event: control frames only if they are wanted.
-    pub(super) fn message(&mut self, event: Event<'static>) -> Option<Message> {
+    fn message(&mut self, event: Event<'static>) -> Option<Message> {
         Some(match event {
-            Event::Text(text) => Message::Text(Utf8::from(text.into_string())),
+            Event::Text(text) => Message::Text(text.into_string().into()),
             Event::Binary(data) => Message::Binary(data.into_bytes()),
             Event::Piece(piece) => Message::Piece(piece),
             Event::Ping(data) if self.shows_control => Message::Ping(data.into_bytes()),
@@ -114,6 +166,7 @@ impl<S: Transport> Core<S> {
 
     /// Ready if something was read, or the transport has ended.
     pub(super) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.is_read_pending = true;
         let Some(io) = self.io.as_mut().filter(|_| !self.is_read_to_end) else {
             return Poll::Pending;
         };
@@ -127,6 +180,7 @@ impl<S: Transport> Core<S> {
             Poll::Pending if self.output.is_broken => 0,
             Poll::Pending => return Poll::Pending,
         };
+        self.is_read_pending = false;
         if n == 0 {
             self.is_read_to_end = true;
             self.endpoint.receive_eof();
@@ -147,7 +201,7 @@ impl<S: Transport> Core<S> {
                 break;
             }
             if !self.is_read_to_end {
-                self.ready = self.take();
+                self.ready = self.take().map(Box::new);
             }
             if self.ready.is_some() && !self.discards {
                 context.waker().wake_by_ref(); // the reader, whose own waker may be gone by now
@@ -165,7 +219,7 @@ impl<S: Transport> Core<S> {
 
     /// How it ended: an error if it is not clean, once.
     pub(super) fn tell_end(&mut self) -> Result<(), Error> {
-        match &self.end {
+        match self.end() {
             Some(end) if !end.is_clean() && !self.is_told => {
                 self.is_told = true;
                 Err(self.ended())

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::message::Message;
 use crate::transport::Transport;
 use bytes::Bytes;
-use sansocket::{CloseCode, End, SendError};
+use sansocket::{CloseCode, Data, End, SendError};
 use std::task::{Context, Poll};
 
 /// From here on a payload is written from where it lies: below, a copy costs less than a part more
@@ -19,40 +19,51 @@ const SHARED: usize = 16 << 10;
 /// Sends.
 impl<S: Transport> Core<S> {
     /// Appends what is to be sent, or nothing.
-    pub(crate) fn push(&mut self, outgoing: Outgoing<'_>) -> Result<(), Error> {
+    #[inline(always)]
+    pub(crate) fn push(&mut self, outgoing: &Outgoing<'_>) -> Result<(), Error> {
         if self.io.is_none() || self.output.is_broken {
             return Err(self.ended());
         }
-        let (endpoint, out) = (&mut self.endpoint, self.output.buffer());
-        let message = match outgoing {
-            Outgoing::Message(message) => message,
+        self.disturb();
+        let data = match outgoing {
+            Outgoing::Message(Message::Text(text)) if text.len() < APART => Data::Text(text),
+            Outgoing::Message(Message::Binary(data)) if data.len() < APART => Data::Binary(data),
+            Outgoing::Message(Message::Prepared(prepared)) if prepared.len() < SHARED => {
+                Data::Prepared(prepared)
+            }
+            Outgoing::Message(message) => return self.push_other(message),
             Outgoing::Piece(data, is_last) => {
-                return Ok(endpoint.send_piece(data, is_last, out)?);
+                let out = self.output.buffer();
+                return Ok(self.endpoint.send_piece(*data, *is_last, out)?);
             }
         };
+        Ok(self.endpoint.send(data, self.output.buffer())?)
+    }
+
+    /// What is not simply copied.
+    #[cold]
+    fn push_other(&mut self, message: &Message) -> Result<(), Error> {
+        let (endpoint, out) = (&mut self.endpoint, self.output.buffer());
         match message {
-            Message::Text(text) if text.len() >= APART => {
-                if !endpoint.send_apart(&*text, out)?.is_empty() {
-                    self.follow(text.into());
+            Message::Text(text) => {
+                if !endpoint.send_apart(&**text, out)?.is_empty() {
+                    self.follow(text.clone().into());
                 }
             }
-            Message::Text(text) => endpoint.send(&*text, out)?,
-            Message::Binary(data) if data.len() >= APART => {
-                if !endpoint.send_apart(&data, out)?.is_empty() {
-                    self.follow(data);
+            Message::Binary(data) => {
+                if !endpoint.send_apart(data, out)?.is_empty() {
+                    self.follow(data.clone());
                 }
             }
-            Message::Binary(data) => endpoint.send(&data, out)?,
-            Message::Prepared(prepared) if prepared.len() >= SHARED => {
-                let frame = endpoint.share(&prepared)?;
+            Message::Prepared(prepared) => {
+                let frame = endpoint.share(prepared)?;
                 self.follow(frame);
             }
-            Message::Prepared(prepared) => endpoint.send(&prepared, out)?,
-            Message::Piece(piece) => endpoint.send_piece(&piece, piece.is_last(), out)?,
-            Message::Ping(data) => endpoint.send_ping(&data, out)?,
-            Message::Pong(data) => endpoint.send_pong(&data, out)?,
+            Message::Piece(piece) => endpoint.send_piece(piece, piece.is_last(), out)?,
+            Message::Ping(data) => endpoint.send_ping(data, out)?,
+            Message::Pong(data) => endpoint.send_pong(data, out)?,
             Message::Close { code, reason } => {
-                endpoint.close(code.is_on_wire().then_some(code), &reason, out)?;
+                endpoint.close(code.is_on_wire().then_some(*code), reason, out)?;
             }
         }
         Ok(())
@@ -65,6 +76,7 @@ impl<S: Transport> Core<S> {
     /// Starts the closing handshake, or answers the peer's Close. Nothing happens if a Close was sent
     /// before.
     pub(crate) fn close(&mut self, code: Option<CloseCode>, reason: &str) -> Result<(), Error> {
+        self.disturb();
         match self.endpoint.close(code, reason, self.output.buffer()) {
             Ok(()) | Err(SendError::Closed) => Ok(()),
             Err(error) => Err(error.into()),
@@ -75,7 +87,7 @@ impl<S: Transport> Core<S> {
     pub(super) fn ended(&mut self) -> Error {
         match &self.end {
             Some(end) => Error::Ended {
-                end: Box::new(end.clone()),
+                end: end.clone(),
                 transport: self.failure.take(),
             },
             None => SendError::Closed.into(), // writing has failed, and reading tells how it ends
@@ -94,7 +106,7 @@ impl<S: Transport> Core<S> {
         if self.output.is_broken {
             return Poll::Ready(Err(self.ended()));
         }
-        self.awaited(self.end.is_some() || self.is_settled())
+        self.awaited(self.end.is_some() || self.output.is_settled())
             .map(Ok)
     }
 
@@ -106,7 +118,7 @@ impl<S: Transport> Core<S> {
                 self.is_awaited = true;
                 Poll::Pending
             }
-            Some(end) if end.is_clean() => Poll::Ready(Ok(end.clone())),
+            Some(end) if end.is_clean() => Poll::Ready(Ok(End::clone(end))),
             Some(_) => Poll::Ready(Err(self.ended())),
         }
     }

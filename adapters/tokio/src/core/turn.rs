@@ -10,8 +10,9 @@ use sansocket::{End, Tick};
 use std::pin::{Pin, pin};
 use std::task::Context;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::task::unconstrained;
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 
 /// Turns.
 impl<S: Transport> Core<S> {
@@ -19,6 +20,15 @@ impl<S: Transport> Core<S> {
     pub(crate) fn drive(&mut self, context: &mut Context<'_>) {
         self.read_ahead(context);
         self.turn(context);
+    }
+
+    /// After something was sent: reads ahead, and then writes, unless writing is left to others, or
+    /// messages wait whose answers may come.
+    pub(crate) fn settle(&mut self, defers: bool, context: &mut Context<'_>) {
+        self.read_ahead(context);
+        if !defers && !self.has_input() {
+            self.turn(context);
+        }
     }
 
     /// Writes what there is and does what is due. What is left has the waker for room.
@@ -72,23 +82,50 @@ impl<S: Transport> Core<S> {
             }
         };
         self.set_timer(wake, context);
+        self.is_calm = self.is_read_pending && !self.has_input() && self.is_settled();
     }
 
-    /// It is over: lets go of everything except a message that was taken already.
-    pub(super) fn finish(&mut self, end: End, context: &Context<'_>) {
+    /// It is over: what was read is still the user's.
+    fn finish(&mut self, end: End, context: &mut Context<'_>) {
         trace::ended(&end, self.failure.as_ref());
-        self.end = Some(end);
-        self.abandon();
+        // A peer that was given up has had its time.
+        let patience = match end {
+            End::Expired(_) => Duration::ZERO,
+            _ => self.due.close_time,
+        };
+        self.end = Some(Box::new(end));
+        self.let_go(patience, context);
+        if self.discards || !self.has_input() {
+            self.drop_input();
+        }
         context.waker().wake_by_ref();
     }
 
-    /// Drops the transport.
-    pub(crate) fn abandon(&mut self) {
+    /// Nobody is left.
+    pub(crate) fn abandon(&mut self, context: &mut Context<'_>) {
+        self.let_go(self.due.close_time, context);
+        self.drop_input();
+    }
+
+    fn drop_input(&mut self) {
+        self.ready = None;
+        self.input.discard();
+    }
+
+    /// Drops the transport, once it is shut down: TLS tells its peer that nothing was cut off. If that
+    /// takes time, it has this much of it, in a task of its own.
+    fn let_go(&mut self, patience: Duration, context: &mut Context<'_>) {
         self.output.discard(&mut self.endpoint, self.now);
-        self.input.bytes.clear();
-        self.input.empty();
+        self.timer = None;
+        let is_shut = matches!(self.shutdown, Shutdown::Done);
         self.shutdown = Shutdown::Done;
-        (self.io, self.timer) = (None, None);
+        let Some(mut io) = self.io.take().filter(|_| !is_shut) else {
+            return;
+        };
+        let is_pending = Pin::new(&mut io).poll_shutdown(context).is_pending();
+        if is_pending && !patience.is_zero() {
+            (self.runtime).spawn(async move { timeout(patience, io.shutdown()).await });
+        }
     }
 
     /// One that is set for an earlier time stays: it finds nothing due, and is set anew.
@@ -96,8 +133,11 @@ impl<S: Transport> Core<S> {
         let Some(wake) = wake.filter(|wake| *wake < self.alarm) else {
             return;
         };
+        // A time that the clock does not reach never comes.
+        let Some(at) = self.start.checked_add(wake) else {
+            return;
+        };
         self.alarm = wake;
-        let at = self.start + wake;
         let timer = match &mut self.timer {
             Some(timer) => {
                 timer.as_mut().reset(at);

@@ -6,13 +6,13 @@ use crate::{echo, io, proxy, works};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_sansocket::tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_sansocket::tokio_rustls::rustls::{
     ClientConfig, RootCertStore, ServerConfig, crypto::ring::default_provider,
 };
-use tokio_sansocket::tokio_rustls::{TlsAcceptor, TlsStream};
+use tokio_sansocket::tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use tokio_sansocket::{MaybeTls, Options, connect};
 
 /// Serves one connection with a certificate for localhost; its port, and what is to be trusted.
@@ -83,6 +83,33 @@ async fn a_large_message_both_ways() {
     let echoed = ws.recv().await.unwrap().unwrap();
     assert!(echoed.as_bytes() == data);
     works(ws).await;
+}
+
+/// Whoever leaves in the middle, or breaks a rule, still learns that nothing was cut off: without
+/// `close_notify` reading is an error.
+#[tokio::test]
+async fn every_end_is_told_by_tls() {
+    let head = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    for (says, answer) in [
+        (String::new(), ""),
+        ("GET / HTTP/1.1\r\n".into(), ""),
+        (head.into(), "HTTP/1.1 101 "),
+        (head.to_owned() + "\x01", "HTTP/1.1 101 "),
+        (head.to_owned() + "\x03\0", "HTTP/1.1 101 "),
+        (head.replace("GET", "PUT"), "HTTP/1.1 405 "),
+    ] {
+        let (port, certificate) = serve().await;
+        let connector = TlsConnector::from(trusting(certificate).tls.unwrap());
+        let tcp = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let name = "localhost".try_into().unwrap();
+        let mut tls = connector.connect(name, tcp).await.unwrap();
+        tls.write_all(says.as_bytes()).await.unwrap();
+        tls.shutdown().await.unwrap();
+        let mut answered = Vec::new();
+        tls.read_to_end(&mut answered).await.unwrap();
+        assert!(answered.starts_with(answer.as_bytes()), "{says}");
+    }
 }
 
 #[tokio::test]

@@ -219,3 +219,29 @@ async fn a_task_without_budget_has_its_timer() {
     drop(peer);
     assert!(server.await.unwrap().unwrap().is_none());
 }
+
+/// Elsewhere a time that no clock reaches was added to the clock.
+#[tokio::test(start_paused = true)]
+async fn times_without_end_never_come() {
+    for time in [Duration::MAX, seconds(u64::MAX), seconds(u64::MAX / 2)] {
+        let mut options = Options::default();
+        let times = &mut options.config.times;
+        (times.handshake, times.pong, times.close, times.write) = (time, time, time, time);
+        (times.keepalive, times.idle) = (Some(time), Some(time));
+        let (mut peer, ws) = pair(ROOM, &options);
+        let (mut read, mut write) = ws.split();
+        peer.say(&[text("question")]).await;
+        assert_eq!(said(&read.recv().await.unwrap().unwrap()), text("question"));
+        peer.say(&[Said::Ping, Said::Close(4000)]).await;
+        write.send("wait").await.unwrap(); // this reads on, and the Close waits for an answer
+        write.flush().await.unwrap(); // in this task: a panic of another one would not be seen
+        peer.hears(&[text("wait"), Said::Pong]).await;
+        sleep(seconds(1_000_000)).await;
+        write.send("answer").await.unwrap();
+        let reader = tokio::spawn(async move { read.recv().await });
+        peer.hears(&[text("answer"), Said::Close(4000), Said::Eof])
+            .await;
+        drop(peer);
+        assert!(reader.await.unwrap().unwrap().is_none());
+    }
+}

@@ -3,8 +3,11 @@
 mod basics;
 mod cancel;
 mod deadlines;
+mod ends;
 mod forgotten;
 mod halves;
+mod helpers;
 mod opening;
 mod peer;
+mod schedule;
 mod wire;

@@ -4,9 +4,13 @@
 
 use crate::rivals::{Result, on_tokio_with_time};
 use futures::{SinkExt, StreamExt};
+use std::sync::LazyLock;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_sansocket::{Options, accept};
+
+/// Made once, and lent to each connection.
+static OPTIONS: LazyLock<Options> = LazyLock::new(Options::default);
 
 /// What comes after the name of the crate.
 pub const WAYS: [&str; 4] = [
@@ -27,7 +31,7 @@ pub fn serve(name: &str) -> Option<Result<()>> {
 }
 
 async fn recv_send(stream: TcpStream) -> Result<()> {
-    let mut ws = accept(stream, &Options::default(), Ok).await?;
+    let mut ws = accept(stream, &OPTIONS, Ok).await?;
     while let Some(message) = ws.recv().await? {
         ws.send(message).await?;
     }
@@ -35,7 +39,7 @@ async fn recv_send(stream: TcpStream) -> Result<()> {
 }
 
 async fn stream_sink(stream: TcpStream) -> Result<()> {
-    let mut ws = accept(stream, &Options::default(), Ok).await?;
+    let mut ws = accept(stream, &OPTIONS, Ok).await?;
     while let Some(message) = ws.next().await {
         SinkExt::send(&mut ws, message?).await?;
     }
@@ -43,14 +47,14 @@ async fn stream_sink(stream: TcpStream) -> Result<()> {
 }
 
 async fn split_forward(stream: TcpStream) -> Result<()> {
-    let ws = accept(stream, &Options::default(), Ok).await?;
+    let ws = accept(stream, &OPTIONS, Ok).await?;
     let (reader, writer) = ws.split();
     Ok(reader.forward(writer).await?)
 }
 
 /// One reads and one writes, with a channel between.
 async fn two_tasks(stream: TcpStream) -> Result<()> {
-    let ws = accept(stream, &Options::default(), Ok).await?;
+    let ws = accept(stream, &OPTIONS, Ok).await?;
     let (mut reader, mut writer) = ws.split();
     let (sender, mut queue) = mpsc::channel(32);
     tokio::spawn(async move {

@@ -1,7 +1,8 @@
 //! Measures echo servers over loopback, our examples beside other crates, and writes the tables of BENCHMARKS.md.
 //! `cargo run --release --manifest-path benches/comparison/Cargo.toml -p loopback`
 //!
-//! With an argument it runs the server of that name.
+//! With the argument `--only TEXT…` it prints the servers and scenarios in whose names is one of the texts, and writes
+//! nothing; with any other it runs the server of that name.
 //!
 //! Invariant: all servers get the same bytes and take turns, so that a busy machine slows all of them alike.
 
@@ -32,31 +33,47 @@ const ROUNDS: usize = 9;
 const PROCESSES: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    if let Some(name) = env::args().nth(1) {
-        return adapter::serve(&name).unwrap_or_else(|| rivals::serve(&name));
-    }
+    let mut arguments = env::args().skip(1);
+    let only: Option<Vec<String>> = match arguments.next().as_deref() {
+        None => None,
+        Some("--only") => Some(arguments.collect()),
+        Some(name) => return adapter::serve(name).unwrap_or_else(|| rivals::serve(name)),
+    };
+    let texts = only.as_deref().unwrap_or_default();
     server::build()?;
     let build = Build::of("loopback"); // before this process has only one core
     let is_pinned = server::pin();
 
     let (mut servers, mut rows) = (Vec::new(), Vec::new());
-    for server in server::ALL {
-        eprintln!("{}: memory", server.0);
+    for server in named(&server::ALL, texts, |server| server.0.into()) {
+        eprint!("{}: ", server.0);
         let memory = memory(server, is_pinned)?;
         if memory.is_empty() {
-            eprintln!("{}: cannot run here, left out", server.0);
+            eprintln!("cannot run here, left out");
             continue;
         }
         servers.extend(Server::start(server, is_pinned)?);
         rows.push(Row::new(server, &memory));
+        eprintln!("{} bytes idle", rows[rows.len() - 1].memory);
     }
-    for scenario in SCENARIOS {
+    let scenarios = named(&SCENARIOS, texts, ToString::to_string);
+    for scenario in scenarios {
         eprintln!("{scenario}");
         measure(scenario, &servers, &mut rows)?;
+    }
+    if only.is_some() {
+        return Ok(());
     }
     let section = tables::section(&rows, &build, is_pinned);
     println!("{section}");
     Ok(report::write("loopback", &section)?)
+}
+
+/// Those in whose names is one of the texts; all, if there are none.
+fn named<T: Copy>(all: &[T], texts: &[String], name: impl Fn(&T) -> String) -> Vec<T> {
+    let is_meant = |it: &&T| texts.iter().any(|text| name(it).contains(text));
+    let meant: Vec<T> = all.iter().filter(is_meant).copied().collect();
+    if meant.is_empty() { all.into() } else { meant }
 }
 
 /// The memory of an idle connection, each time in a process of its own, which no load has changed; nothing if the server

@@ -14,7 +14,7 @@ pub struct Row {
     title: String,
     kind: Kind,
     /// The bytes of each idle connection.
-    memory: Figure,
+    pub memory: Figure,
     /// One of each scenario.
     figures: Vec<Figures>,
 }
