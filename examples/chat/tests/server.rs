@@ -3,6 +3,7 @@
 mod support;
 
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use support::{Client, Server, text_of};
 
@@ -166,6 +167,38 @@ async fn whoever_comes_back_gets_what_was_missed_once_and_in_order() {
         say(&mut bob, "lobby", "same", "another person's key").await,
         first + 1
     );
+}
+
+#[tokio::test]
+async fn nothing_is_missing_between_catching_up_and_what_is_live() {
+    let server = Arc::new(Server::start());
+    let mut bob = server.client("Bob").await;
+    bob.enter("lobby", None).await;
+    of_type(&mut bob, "entered").await;
+    let token = server.log_in("Ada").await;
+    let text = "x".repeat(4_000);
+    let mut listeners = Vec::new();
+    let mut last = 0;
+    for number in 0..35 {
+        last = say(&mut bob, "lobby", &format!("k{number}"), &text).await;
+        // Each comes while Bob talks, and has more to catch up with.
+        let (server, token) = (server.clone(), token.clone());
+        listeners.push(tokio::spawn(async move {
+            let mut ada = server.connect(&token).await;
+            ada.enter("lobby", None).await;
+            let mut seen = 0;
+            while seen < 35 {
+                for id in support::ids(&of_type(&mut ada, "messages").await) {
+                    assert_eq!(id, seen + 1);
+                    seen = id;
+                }
+            }
+        }));
+    }
+    assert_eq!(last, 35);
+    for listener in listeners {
+        listener.await.unwrap();
+    }
 }
 
 /// A message for a room is compressed once, and those who do not compress get it as it is.

@@ -137,6 +137,30 @@ async def test_redis_is_killed_and_comes_back(redis):
             await person.close()
 
 
+async def test_a_redis_that_hangs_is_lost_until_it_answers(redis):
+    with two_servers(redis) as (one, two):
+        ada, bob, cy = await people(one, two, one)
+        await ada.say("before")
+        for person in (ada, bob, cy):
+            await person.until_key("before")
+        redis.process.signal(signal.SIGSTOP)
+        for number in range(5):
+            await ada.say("a-%d" % number)
+        for person in (ada, bob, cy):
+            await person.until_stored(False)
+        await cy.until(lambda: len(cy.unstored) == 5)
+        # What Redis was sent before and does now, and what it is sent again, is one.
+        redis.process.signal(signal.SIGCONT)
+        for person in (ada, bob, cy):
+            await person.until_stored(True)
+        await bob.say("after")
+        for person in (ada, bob, cy):
+            await person.until_key("after")
+            assert person.keys() == ["before", *("a-%d" % number for number in range(5)), "after"]
+            assert person.unstored == {}
+            await person.close()
+
+
 async def test_servers_that_start_again_know_the_room_and_the_people(redis):
     with two_servers(redis) as (one, two):
         ada, bob = await people(one, two)
