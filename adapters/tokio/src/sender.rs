@@ -22,7 +22,7 @@ use std::task::{Context, Poll};
 /// only those who send to it.
 ///
 /// It does not keep the connection open: when the [`WebSocket`](crate::WebSocket) or both halves are
-/// dropped, sending fails.
+/// dropped, what was sent is still written, and sending fails from then on.
 ///
 /// ```
 /// use sansocket::Prepared;

@@ -317,7 +317,7 @@ impl<S: Transport> Shared<S> {
             if locked.owners > 0 {
                 return;
             }
-            locked.core.discard_messages();
+            locked.core.leave();
             self.ask(locked, Core::drive);
             if locked.core.is_settled() {
                 self.ask(locked, Core::abandon);

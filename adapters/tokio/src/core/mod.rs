@@ -50,6 +50,8 @@ pub(crate) struct Core<S> {
     shows_control: bool,
     /// Whether nobody takes messages any more.
     discards: bool,
+    /// Whether nobody keeps it open any more: what is there is written, and nothing more is sent.
+    is_left: bool,
     /// Whether the transport has nothing more to be read.
     is_read_to_end: bool,
     shutdown: Shutdown,
@@ -145,6 +147,7 @@ impl<S: Transport> Core<S> {
             answers: 0,
             shows_control: options.show_control,
             discards: false,
+            is_left: false,
             is_read_to_end: false,
             shutdown: Shutdown::NotYet,
             is_awaited: false,
@@ -167,7 +170,7 @@ impl<S> Core<S> {
 
     /// Whether nothing can be sent any more.
     pub(crate) fn is_closed(&self) -> bool {
-        !self.endpoint.is_open() || self.io.is_none() || self.output.is_broken
+        !self.endpoint.is_open() || self.io.is_none() || self.output.is_broken || self.is_left
     }
 
     /// Whether all is written, and nothing else has to be done whatever the user does.

@@ -196,15 +196,14 @@ impl<S: Transport> Core<S> {
         while self.end.is_none() && self.may_read() {
             if self.discards {
                 while self.take().is_some() {}
+            } else if self.ready.is_none() && !self.input.is_hungry {
+                self.ready = self.take().map(Box::new); // or else it was no message that waited
+                if self.ready.is_some() {
+                    context.waker().wake_by_ref(); // the reader, whose own waker may be gone by now
+                }
             }
             if self.has_input() || !self.may_read() || self.poll_read(context).is_pending() {
                 break;
-            }
-            if !self.is_read_to_end {
-                self.ready = self.take().map(Box::new);
-            }
-            if self.ready.is_some() && !self.discards {
-                context.waker().wake_by_ref(); // the reader, whose own waker may be gone by now
             }
         }
         if !self.due.is_reader_busy {
@@ -215,6 +214,12 @@ impl<S: Transport> Core<S> {
     /// Nobody takes messages any more.
     pub(crate) const fn discard_messages(&mut self) {
         (self.discards, self.due.is_reader_busy) = (true, false);
+    }
+
+    /// Nobody keeps it open any more.
+    pub(crate) const fn leave(&mut self) {
+        self.is_left = true;
+        self.discard_messages();
     }
 
     /// How it ended: an error if it is not clean, once.

@@ -21,7 +21,7 @@ impl<S: Transport> Core<S> {
     /// Appends what is to be sent, or nothing.
     #[inline(always)]
     pub(crate) fn push(&mut self, outgoing: &Outgoing<'_>) -> Result<(), Error> {
-        if self.io.is_none() || self.output.is_broken {
+        if self.io.is_none() || self.output.is_broken || self.is_left {
             return Err(self.ended());
         }
         self.disturb();
@@ -76,6 +76,9 @@ impl<S: Transport> Core<S> {
     /// Starts the closing handshake, or answers the peer's Close. Nothing happens if a Close was sent
     /// before.
     pub(crate) fn close(&mut self, code: Option<CloseCode>, reason: &str) -> Result<(), Error> {
+        if self.is_left {
+            return Ok(());
+        }
         self.disturb();
         match self.endpoint.close(code, reason, self.output.buffer()) {
             Ok(()) | Err(SendError::Closed) => Ok(()),
@@ -90,7 +93,7 @@ impl<S: Transport> Core<S> {
                 end: end.clone(),
                 transport: self.failure.take(),
             },
-            None => SendError::Closed.into(), // writing has failed, and reading tells how it ends
+            None => SendError::Closed.into(), // writing has failed and reading tells how it ends, or nobody reads
         }
     }
 

@@ -128,6 +128,29 @@ async fn messages_wait_for_the_reader() {
     assert!(reader.await.unwrap());
 }
 
+/// What comes behind a message that was taken is no message that waits: the writer alone answers the Ping
+/// and sees the Close.
+#[tokio::test(start_paused = true)]
+async fn what_comes_behind_the_last_message_is_seen() {
+    let (mut peer, ws) = pair(ROOM, &Options::default());
+    let (mut read, mut write) = ws.split();
+    peer.say(&[text("one"), Said::Ping]).await;
+    assert_eq!(said(&read.recv().await.unwrap().unwrap()), text("one"));
+    write.send("news").await.unwrap();
+    peer.hears(&[text("news"), Said::Pong]).await;
+    peer.say(&[text("last"), Said::Close(4000)]).await;
+    assert_eq!(said(&read.recv().await.unwrap().unwrap()), text("last"));
+    let writer = tokio::spawn(async move { write.close(CloseCode::NORMAL, "").await });
+    peer.hears(&[Said::Close(1000), Said::Eof]).await;
+    drop(peer);
+    let end = End::Closed {
+        code: CloseCode(4000),
+        by_peer: false,
+    };
+    assert_eq!(writer.await.unwrap().unwrap(), end);
+    assert!(read.recv().await.unwrap().is_none());
+}
+
 #[tokio::test(start_paused = true)]
 async fn forward_loses_nothing() {
     for n in [0, 1, 2, 16, 1000] {

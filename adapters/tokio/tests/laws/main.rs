@@ -8,6 +8,7 @@ mod forgotten;
 mod halves;
 mod helpers;
 mod opening;
+mod orders;
 mod peer;
 mod schedule;
 mod wire;

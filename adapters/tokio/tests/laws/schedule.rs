@@ -192,10 +192,20 @@ pub(crate) struct Far {
 
 /// A peer, and the WebSocket under test behind a wire that cuts.
 pub(crate) fn pair(random: &mut Random) -> (Far, WebSocket<Wire>) {
+    pair_with(random, |options| {
+        // A wire may be very slow, and the peer answers no Pings.
+        options.config.times.keepalive = None;
+        options.config.times.close = Duration::from_secs(24 * 3600);
+    })
+}
+
+/// The same with other options.
+pub(crate) fn pair_with(
+    random: &mut Random,
+    change: impl FnOnce(&mut Options),
+) -> (Far, WebSocket<Wire>) {
     let mut options = Options::default();
-    // A wire may be very slow, and the peer answers no Pings.
-    options.config.times.keepalive = None;
-    options.config.times.close = Duration::from_secs(24 * 3600);
+    change(&mut options);
     options.high_water = 1 + random.below([100, 5000, 100_000][random.clone().below(3)]);
     options.max_read = 1024 << random.below(9);
     let room = [1, 100, 4000, 1 << 20][random.below(4)];
