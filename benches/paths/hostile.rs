@@ -38,6 +38,10 @@ pub(crate) fn round(path: &str, size: usize) -> Round {
             bits.fixed(true, |bits| bits.far_match(false));
             (0..12).for_each(|_| bits.stored());
         }),
+        // Not compressed: the smallest frames, and those that are answered.
+        "plain-messages" => repeated(&framed(0x82, &[])),
+        "plain-fragments" => plain_fragments(),
+        "pings" => repeated(&framed(0x89, &[])),
         "empty-messages" => repeated(&framed(0xc2, &[])),
         "messages" => repeated(&framed(0xc2, &[0])),
         "final-messages" => repeated(&framed(0xc2, &[3, 0, 0])),
@@ -77,7 +81,10 @@ fn receive(ws: &mut Connection, read: &mut [u8], out: &mut BytesMut) {
 
 fn drain(mut ws: Connection, mut read: Vec<u8>) -> Round {
     let mut out = BytesMut::new();
-    Box::new(move || receive(&mut ws, black_box(&mut read), &mut out))
+    Box::new(move || {
+        receive(&mut ws, black_box(&mut read), &mut out);
+        out.clear();
+    })
 }
 
 fn extension() -> Extension {
@@ -99,6 +106,14 @@ fn framed(first: u8, payload: &[u8]) -> Vec<u8> {
     };
     frame.extend(payload);
     frame
+}
+
+/// A message of fragments without data.
+fn plain_fragments() -> Vec<u8> {
+    let mut wire = framed(0x02, &[]);
+    wire.extend(framed(0, &[]).repeat(ROUND / HEADER - 2));
+    wire.extend(framed(0x80, &[]));
+    wire
 }
 
 /// The same frame again and again.

@@ -23,6 +23,8 @@ pub fn inflate(data: &[u8]) {
     let mut ws = connection(Role::Client, Some((&params, &shared)));
     ws.settings().max_message_size = MAX as u64;
     let mut oracle = Oracle::new(1 << 15);
+    // What final blocks may cost: 64 bytes each.
+    let mut credit = 64 * 64;
     while let [len, rest @ ..] = list {
         let len = match *len {
             // The last message has the rest.
@@ -43,7 +45,12 @@ pub fn inflate(data: &[u8]) {
         let (mut input, mut out) = (Input(&mut wire), BytesMut::new());
         let event = ws.receive(&mut input, &mut out);
         match (event, expected) {
-            (Some(Event::Binary(message)), Ok(expected)) => assert_eq!(*message, *expected),
+            (Some(Event::Binary(message)), Ok(expected)) => {
+                assert_eq!(*message, *expected);
+                credit += 64 + len;
+                let finals = oracle.blocks().bfinal;
+                assert!(64 * finals <= credit, "{finals} final blocks");
+            }
             (Some(Event::Failed(error)), expected) => {
                 match (error, expected) {
                     (ProtocolError::TooManyFinalBlocks, _) => {

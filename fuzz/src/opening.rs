@@ -31,8 +31,8 @@ pub fn server(data: &[u8]) {
     let config = any_config(&mut script);
     let choice = script.below(5);
     let new = |_: &mut BytesMut| Endpoint::server(&config, NOW);
-    let at_once = run(new, bytes, choice, None);
-    let cut = run(new, bytes, choice, Some(&mut script));
+    let at_once = run(new, &config, bytes, choice, None);
+    let cut = run(new, &config, bytes, choice, Some(&mut script));
     assert_eq!(at_once, cut, "however it is cut");
     let (seen, out) = cut;
     let is_taken = matches!(seen.first(), Some(Seen::Request(true, _)));
@@ -72,8 +72,8 @@ pub fn client(data: &[u8]) {
     let mut out = BytesMut::new();
     new(&mut out);
     let bytes = answered(bytes, &out);
-    let at_once = run(new, &bytes, 0, None);
-    let cut = run(new, &bytes, 0, Some(&mut script));
+    let at_once = run(new, &config, &bytes, 0, None);
+    let cut = run(new, &config, &bytes, 0, Some(&mut script));
     assert_eq!(at_once, cut, "however it is cut");
     let opened = cut
         .0
@@ -203,6 +203,7 @@ fn decide(endpoint: &mut Endpoint, mut request: Request, choice: usize, out: &mu
 /// Feeds an endpoint, then ends the transport. Returns what it has told and written, without its request.
 fn run(
     new: impl Fn(&mut BytesMut) -> Endpoint,
+    config: &Config,
     bytes: &[u8],
     choice: usize,
     mut script: Option<&mut Script<'_>>,
@@ -232,6 +233,8 @@ fn run(
             match event {
                 Event::Request(request) => {
                     assert!(request.error().is_none());
+                    let origin = request.origin();
+                    assert!(config.origins.allows(origin, request.host()));
                     seen.push(Seen::Request(true, told(&request)));
                     decide(&mut endpoint, request, choice, &mut out);
                     if choice == 4 {

@@ -4,6 +4,7 @@
 
 use super::client_request::ClientRequest;
 use super::config::Config;
+use super::error::HandshakeError;
 use super::header_list::{HeaderList, Kind, Limits};
 use super::headers::Headers;
 use super::offer::Offer;
@@ -13,7 +14,7 @@ use super::setup_error::SetupError;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use http::header::{CONNECTION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 
 impl Request {
     /// Reads a request of hyper, axum, h2 or h3, and makes every check of an opening handshake, as
@@ -71,6 +72,15 @@ impl Request {
         let fields = fields.map(|(name, value)| (name.as_ref(), value.as_bytes()));
         let list = pseudo_headers.chain(fields);
         let (list, read) = HeaderList::read(list, Kind::Request, Limits::new(config));
+        // Without a scheme it would pass for one of HTTP/1.1. Only a plain CONNECT has none (RFC 9113,
+        // section 8.5), which opens nothing.
+        let lacks_scheme = version > Version::HTTP_11
+            && list.scheme.is_none()
+            && *request.method() != Method::CONNECT;
+        let read = read.and_then(|()| match lacks_scheme {
+            true => Err(HandshakeError::PseudoHeader(":scheme".into())),
+            false => Ok(()),
+        });
         let minor = u8::from(version >= Version::HTTP_11);
         Self::of_list(list, read, minor, config)
     }

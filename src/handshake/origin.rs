@@ -58,10 +58,12 @@ impl OriginPolicy {
     }
 
     /// Accepts pages of these origins, written as browsers send them: scheme, host, and the port
-    /// unless it is the scheme's own, such as `https://app.example`; or `null`.
+    /// unless it is the scheme's own, such as `https://app.example`; or `null`. A slash at the end is
+    /// left out. A name without a scheme, such as `app.example`, is no origin and accepts no page.
     #[must_use]
     pub fn list(origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let origins: Vec<String> = origins.into_iter().map(Into::into).collect();
+        let origins = origins.into_iter().map(Into::into).map(without_slash);
+        let origins: Vec<String> = origins.collect();
         Self::of(Pages::List(Bytes::from(origins.join("\n"))))
     }
 
@@ -117,6 +119,14 @@ impl OriginPolicy {
     }
 }
 
+/// No browser sends the slash, but an address copied from one has it. `file://` is complete.
+fn without_slash(mut origin: String) -> String {
+    if origin.ends_with('/') && !origin.ends_with("//") {
+        origin.pop();
+    }
+    origin
+}
+
 fn is_https(origin: &str) -> bool {
     origin
         .split_once("://")
@@ -160,6 +170,24 @@ mod tests {
         assert!(!none.allows(Some("http://a"), "a"));
         assert!(none.allows(None, "a"));
         assert!(!OriginPolicy::list(["", "http://b"]).allows(Some(""), "a"));
+    }
+
+    #[test]
+    fn a_slash_at_the_end_of_a_listed_name_is_left_out() {
+        let list = OriginPolicy::list(["https://a/", "file://", "/", "b"]);
+        assert!(list.allows(Some("https://a"), "a"));
+        assert!(list.allows(Some("file://"), "a"));
+        for other in [
+            "https://a/",
+            "https://a//",
+            "file:/",
+            "file:",
+            "/",
+            "",
+            "https://b",
+        ] {
+            assert!(!list.allows(Some(other), "a"), "{other}");
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ impl Request {
     ///   (RFC 6455, section 4.2.1) and is answered with 101.
     /// - HTTP/2 and HTTP/3 have `:scheme`. A handshake is a CONNECT with the `:protocol` `websocket`
     ///   (RFC 8441, section 5) and is answered with 200. A `Sec-WebSocket-Key` means nothing there.
+    ///   If your HTTP implementation does not reject a request without a scheme itself, refuse it when
+    ///   [`scheme`](Self::scheme) returns `None`: the list alone is one of HTTP/1.1.
     ///
     /// [`Config::max_head_size`] and [`Config::max_headers`] limit what is kept of the list.
     ///

@@ -20,7 +20,7 @@ use core::fmt;
 /// Connect to the proxy, write what is in `out`, and hand over what you read until
 /// [`receive`](Self::receive) returns `true`. Then the transport leads to the server: with `wss` start
 /// TLS on it, and make the endpoint. It has no clock: give it as much time as
-/// [`Times::handshake`](crate::Times::handshake).
+/// [`Times::handshake`](crate::Times::handshake), and then call [`give_up`](Self::give_up).
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -118,6 +118,12 @@ impl Tunnel {
             }
         }
         Ok(self.is_open)
+    }
+
+    /// The time for it is over: returns the refusal of the proxy, if its head has arrived, with what has
+    /// arrived of its body. A proxy may keep the transport open after a 407.
+    pub fn give_up(&mut self) -> Option<HandshakeError> {
+        self.reader.give_up().map(of_proxy)
     }
 
     /// The transport has ended before the tunnel was open: returns why there is none.

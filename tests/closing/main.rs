@@ -5,7 +5,7 @@
 //!
 //! ```sh
 //! cargo test --test closing -- --nocapture             # small budgets, a few seconds
-//! SIZE=3 cargo test --release --test closing -- --nocapture
+//! SIZE=2 cargo test --release --test closing -- --nocapture
 //! ```
 
 #[path = "../support/mod.rs"]

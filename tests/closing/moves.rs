@@ -78,7 +78,6 @@ impl Budget {
                 of(1, 0, 0, 0, 0, 1, 0, both),
                 of(2, 0, 0, 0, 0, 0, 1, both),
                 of(2, 0, 0, 0, 0, 0, 0, [false, false]),
-                of(0, 1, 1, 1, 1, 0, 1, both),
             ]);
         }
         all

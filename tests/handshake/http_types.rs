@@ -118,6 +118,27 @@ fn the_version_says_how_a_websocket_is_opened() {
     assert_eq!(read.answer().unwrap().0.status, 200);
 }
 
+/// An attack: what is an upgrade over HTTP/1.1 must not pass for one over HTTP/2 or HTTP/3, where an
+/// implementation that does not ask for a scheme hands it over as it came.
+#[test]
+fn without_a_scheme_only_http_1_1_opens() {
+    let mut request = upgrade();
+    assert_eq!(request.uri().scheme(), None);
+    let read = Request::from_http(&request, None, &Config::default());
+    assert_eq!(read.answer().unwrap().0.status, 101);
+    for version in [Version::HTTP_2, Version::HTTP_3] {
+        *request.version_mut() = version;
+        for protocol in [None, Some("websocket")] {
+            let error = refused(&request, protocol);
+            assert_eq!(error, E::PseudoHeader(":scheme".into()));
+        }
+        // A plain CONNECT has none.
+        let plain = http::Request::connect("example.com:443").version(version);
+        let error = refused(&plain.body(()).unwrap(), None);
+        assert_eq!(error, E::Method("CONNECT".into()));
+    }
+}
+
 #[test]
 fn each_value_of_a_field_is_seen() {
     let key = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");

@@ -153,6 +153,36 @@ fn a_refusal_of_the_proxy_is_reported() {
     }
 }
 
+/// An attack: a refusal whose body never ends keeps its status from nobody who gives up in time.
+#[test]
+fn who_gives_up_hears_of_the_refusal_that_has_arrived() {
+    let head = "HTTP/1.1 407 Authenticate\r\nContent-Length: 9\r\n\r\n";
+    for (head, body) in [(head, "who"), (head, ""), ("HTTP/1.0 502 \r\n\r\n", "down")] {
+        let response = [head, body].concat();
+        let (result, _, mut tunnel) =
+            answered(response.as_bytes(), Cuts::Bytes, &Config::default());
+        assert_eq!(result, None);
+        let Some(E::ProxyRefused(refusal)) = tunnel.give_up() else {
+            panic!("{head}");
+        };
+        assert_eq!(
+            (&*refusal.body, refusal.is_complete),
+            (body.as_bytes(), false)
+        );
+        assert_eq!(tunnel.give_up(), None);
+        // Without its last line end it is no head.
+        let (_, _, mut tunnel) = answered(
+            &head.as_bytes()[..head.len() - 1],
+            Cuts::AtOnce,
+            &Config::default(),
+        );
+        assert_eq!(tunnel.give_up(), None);
+    }
+    let (result, _, mut tunnel) =
+        answered(b"HTTP/1.1 200 \r\n\r\n", Cuts::AtOnce, &Config::default());
+    assert_eq!((result, tunnel.give_up()), (Some(Ok(())), None));
+}
+
 #[test]
 fn anything_but_a_response_is_an_error() {
     let config = config(|c| c.max_body_size = 10);

@@ -43,7 +43,7 @@ fn run(seed: u64, features: Features, is_traced: bool) -> Run {
 fn every_schedule_keeps_the_laws() {
     let seed = named("SEED");
     let first = seed.unwrap_or(1);
-    let default = if seed.is_some() { 1 } else { 1_500 };
+    let default = if seed.is_some() { 1 } else { 5_000 };
     let schedules = named("SCHEDULES").unwrap_or(default);
     let mut ends = BTreeMap::<String, u64>::new();
     for seed in first..first + schedules {

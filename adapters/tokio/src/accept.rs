@@ -20,7 +20,7 @@ use std::task::ready;
 /// that fail a check, and other HTTP, are answered by [`Options::answer_http`] or by default.
 ///
 /// ```
-/// use sansocket::Response;
+/// use tokio_sansocket::sansocket::Response;
 /// use tokio::net::TcpStream;
 /// use tokio_sansocket::{Error, Options, accept};
 ///
@@ -82,7 +82,7 @@ pub fn accept<S: Transport>(
 /// meanwhile.
 ///
 /// ```
-/// # use sansocket::Response;
+/// # use tokio_sansocket::sansocket::Response;
 /// # use tokio::net::TcpStream;
 /// # use tokio_sansocket::{Error, Options, WebSocket, accept_async};
 /// # async fn may_enter(token: &str) -> bool { token == "secret" }

@@ -15,7 +15,7 @@ use std::future::poll_fn;
 /// (RFC 6455, section 4.1). Returns the server's response as well: the subprotocol, header fields.
 ///
 /// ```no_run
-/// use sansocket::ClientRequest;
+/// use tokio_sansocket::sansocket::ClientRequest;
 /// use tokio::net::TcpStream;
 /// use tokio_sansocket::{Error, Options, client};
 ///

@@ -13,7 +13,7 @@ use std::{fmt, io};
 /// then, and [`WebSocket::end`](crate::WebSocket::end) has the code.
 ///
 /// ```
-/// use sansocket::{CloseCode, End, ProtocolError};
+/// use tokio_sansocket::sansocket::{CloseCode, End, ProtocolError};
 /// use tokio_sansocket::Error;
 ///
 /// let error = Error::from(End::Failed(ProtocolError::TransportEnded));

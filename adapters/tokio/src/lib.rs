@@ -4,7 +4,12 @@
 //!
 //! # Quick start
 //!
-//! A server, an echo:
+//! ```toml
+//! tokio-sansocket = { version = "0.1", features = ["rustls-native-roots"] } # the feature is for wss://
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
+//! ```
+//!
+//! The types of the protocol come along as `tokio_sansocket::sansocket`. A server, an echo:
 //!
 //! ```
 //! use tokio::net::{TcpListener, TcpStream};
@@ -57,6 +62,48 @@
     any(doc, doctest),
     doc = "- After hyper or axum: [`other_http`]. From another crate: [`coming_from_tokio_tungstenite`]."
 )]
+//!
+//! # Connect again
+//!
+//! [`Backoff`](sansocket::Backoff) says whether another try is worth it, and when:
+//!
+//! ```no_run
+//! use std::io::ErrorKind::{InvalidData, InvalidInput, Unsupported};
+//! use std::time::Instant;
+//! use tokio_sansocket::sansocket::{Backoff, End, seed};
+//! use tokio_sansocket::{Error, Options, connect};
+//!
+//! async fn stay(uri: &str, options: &Options) -> Result<End, Error> {
+//!     let mut backoff = Backoff::new(seed()?); // one for all tries
+//!     loop {
+//!         let start = Instant::now();
+//!         let ended = session(uri, options).await;
+//!         let wait = match &ended {
+//!             Ok(end) => backoff.after(end, start.elapsed()),
+//!             Err(Error::Ended { end, .. }) => backoff.after(end, start.elapsed()),
+//!             // A certificate that is not trusted, a host that is no name, no TLS: so it will be next time.
+//!             Err(Error::Io(error))
+//!                 if matches!(error.kind(), InvalidData | InvalidInput | Unsupported) =>
+//!             {
+//!                 None
+//!             }
+//!             Err(Error::Io(_)) => Some(backoff.after_failure()),
+//!             Err(_) => None, // the application's own: the URI, a message that may not be sent
+//!         };
+//!         let Some(wait) = wait else { return ended };
+//!         tokio::time::sleep(wait).await;
+//!     }
+//! }
+//!
+//! /// One connection, to its end.
+//! async fn session(uri: &str, options: &Options) -> Result<End, Error> {
+//!     let (mut ws, _response) = connect(uri, options).await?;
+//!     while let Some(message) = ws.recv().await? {
+//!         println!("{:?}", message.as_text());
+//!     }
+//!     Ok(ws.end().expect("`recv` returned `None`"))
+//! }
+//! ```
 //!
 //! # What it does by itself
 //!

@@ -12,7 +12,8 @@ use std::ops::Deref;
 ///
 /// Text is copied once out of the read buffer. So is binary data below 16 KiB, as a small view would
 /// keep a large buffer alive. From 16 KiB on binary data is a view of the buffer that it was read
-/// into, without a copy.
+/// into, without a copy. `Debug` shows the kind and the length, never the payload: print
+/// [`as_text`](Self::as_text).
 ///
 /// ```
 /// use tokio_sansocket::Message;

@@ -34,7 +34,8 @@ pub struct Options {
     /// A connection holds at most this, and the last message that was sent, for a peer that does not
     /// read. The same bound holds for Pongs: with so many bytes of them waiting, nothing is read.
     pub high_water: usize,
-    /// The most bytes that are read at once; 256 KiB, and a quarter of it while little comes.
+    /// The most bytes that are read at once; 256 KiB, and a quarter of it while little comes. Below 1 KiB it
+    /// is that, and above 16 MiB that.
     ///
     /// One buffer serves all connections of a thread in turn. A large message grows it: by four times
     /// of what has arrived or by 256 KiB, and never beyond what is announced.
@@ -50,6 +51,26 @@ pub struct Options {
     /// For [`connect`](crate::connect()): whom to trust, and a certificate of your own if a server
     /// asks for one. `None`: the roots of the features `rustls-native-roots` and
     /// `rustls-webpki-roots`.
+    ///
+    /// The feature `rustls` alone has no cryptography provider, and `ClientConfig::builder()` panics
+    /// without one: depend on `rustls` too, with its feature `ring` or `aws_lc_rs`. The features with
+    /// roots bring ring. To trust a CA of your own:
+    ///
+    /// ```no_run
+    /// use std::sync::Arc;
+    /// use tokio_sansocket::Options;
+    /// use tokio_sansocket::tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+    /// use tokio_sansocket::tokio_rustls::rustls::{ClientConfig, RootCertStore};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut roots = RootCertStore::empty();
+    /// roots.add(CertificateDer::from_pem_file("ca.pem")?)?;
+    /// let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    /// let mut options = Options::default();
+    /// options.tls = Some(Arc::new(tls));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "rustls")]
     pub tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
     http: Http,
@@ -90,7 +111,7 @@ impl Options {
     /// client has read the response.
     ///
     /// ```
-    /// use sansocket::Response;
+    /// use tokio_sansocket::sansocket::Response;
     /// use tokio_sansocket::Options;
     ///
     /// let mut options = Options::default();

@@ -6,6 +6,14 @@
 //! stream, in which is also what it has read too much. permessage-deflate and the policy for origins are settings of
 //! [`Options::config`](crate::Options::config).
 //!
+//! ```toml
+//! tokio-sansocket = { version = "0.1", features = ["http"] }
+//! bytes = "1"
+//! hyper = { version = "1", features = ["http1"] } # and "client", "server" without axum
+//! hyper-util = { version = "0.1", features = ["tokio"] } # `TokioIo`: hyper's streams in the traits of tokio
+//! http-body-util = "0.1" # only for hyper without axum
+//! ```
+//!
 //! # axum
 //!
 //! Routing comes first: whoever refuses a request before the handler, for a cookie or a path, opens nothing. HTTP/2 needs

@@ -25,7 +25,7 @@ use std::task::{Context, Poll};
 /// dropped, what was sent is still written, and sending fails from then on.
 ///
 /// ```
-/// use sansocket::Prepared;
+/// use tokio_sansocket::sansocket::Prepared;
 /// use tokio_sansocket::Sender;
 ///
 /// /// The same to everybody, framed and compressed once. Whoever is too slow misses it.

@@ -129,7 +129,13 @@ impl<S: Transport> Shared<S> {
             let mut locked = self.lock();
             locked.free = locked.free.wrapping_add(1);
             if locked.free >= PER_UNIT {
-                ready!(poll_proceed(context)).made_progress();
+                let Poll::Ready(unit) = poll_proceed(context) else {
+                    drop(locked);
+                    // A peer that always has one more must not outlast its deadlines.
+                    self.with(|locked| self.ask(locked, Core::turn));
+                    return Poll::Pending;
+                };
+                unit.made_progress();
                 locked.free = 0;
             }
             if let Some(message) = locked.core.take_for_reader() {

@@ -193,6 +193,7 @@ impl<S: Transport> WebSocket<S> {
     /// is answered and a Close is seen, whichever half waits.
     ///
     /// Use this one and not `StreamExt::split`, which holds a message back and so writes more often.
+    /// `forward` comes from the crate `futures-util` with its feature `sink`.
     ///
     /// ```
     /// use futures_util::StreamExt;
@@ -218,8 +219,9 @@ impl<S: Transport> Drop for WebSocket<S> {
 /// Makes a WebSocket of a transport on which something else did the opening handshake, such as hyper
 /// or axum: the docs have a page on them, `other_http`.
 ///
-/// `leftover` is what was read after the handshake. Of [`Options::config`] only the `times` matter:
-/// limits and delivery are the settings that `connection` was made with.
+/// `leftover` is what was read after the handshake: empty for hyper and axum, whose stream yields it
+/// itself. Of [`Options::config`] only the `times` matter: limits and delivery are the settings that
+/// `connection` was made with.
 ///
 /// # Panics
 ///
@@ -227,7 +229,7 @@ impl<S: Transport> Drop for WebSocket<S> {
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use sansocket::Connection;
+/// use tokio_sansocket::sansocket::{Connection, seed};
 /// use tokio_sansocket::{Options, from_upgraded};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -236,7 +238,7 @@ impl<S: Transport> Drop for WebSocket<S> {
 /// let (near, far) = tokio::io::duplex(1024); // upgraded by somebody else
 /// let connection = Connection::server(options.config.settings);
 /// let mut server = from_upgraded(near, connection, &options, BytesMut::new());
-/// let connection = Connection::client(options.config.settings, sansocket::seed()?);
+/// let connection = Connection::client(options.config.settings, seed()?);
 /// let mut client = from_upgraded(far, connection, &options, BytesMut::new());
 ///
 /// client.send("hello").await?;

@@ -1,4 +1,4 @@
-//! What connections hold that have received a part of a frame, and wait for its rest.
+//! What connections hold that are idle, or have received a part of a frame and wait for its rest.
 //!
 //! Invariant: memory is counted by an allocator, and every test is one thread.
 
@@ -12,7 +12,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_sansocket::{Options, WebSocket, from_upgraded};
+use tokio_sansocket::{Error, Options, WebSocket, accept, from_upgraded};
 
 /// A stream with some bytes to be read, and no more.
 struct Part(Vec<u8>);
@@ -85,6 +85,35 @@ fn held(read: &[u8], n: usize) -> usize {
     let (nothing, something) = (wait(b""), wait(read));
     let payload = isize::try_from(read.len() * n).unwrap();
     usize::try_from(something + payload - nothing).unwrap() / n
+}
+
+/// Its state, who waits for it, and its timer.
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_holds_little() {
+    connections(b"", 1); // what the runtime keeps
+    let before = allocator::live();
+    let mut all = connections(b"", 1000);
+    for ws in &mut all {
+        assert!(ws.recv().now_or_never().is_none());
+    }
+    let held = usize::try_from(allocator::live() - before).unwrap() / 1000;
+    assert!(held <= 880, "{held} bytes");
+}
+
+/// What the opening handshake needs is not in the task for ever.
+#[tokio::test(start_paused = true)]
+async fn the_task_of_a_connection_is_small() {
+    async fn echo(stream: Part, options: &Options) -> Result<(), Error> {
+        let mut ws = accept(stream, options, Ok).await?;
+        while let Some(message) = ws.recv().await? {
+            ws.send(message).await?;
+        }
+        Ok(())
+    }
+    let options = Options::default();
+    let task = echo(Part(Vec::new()), &options);
+    // Its stream, and the message that it sends.
+    assert!(size_of_val(&task) <= 192, "{} bytes", size_of_val(&task));
 }
 
 /// A half-received frame holds what has arrived of it, and nothing of the buffer that it was read into.

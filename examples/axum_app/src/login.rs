@@ -38,7 +38,11 @@ impl Login {
 /// `POST /login`, with the password as the body: answers with the cookie.
 pub(crate) async fn login(State(login): State<Arc<Login>>, password: String) -> Response {
     if !is_same(password.trim_end(), &login.password) {
-        return (StatusCode::UNAUTHORIZED, "wrong password\n").into_response();
+        return (
+            StatusCode::UNAUTHORIZED,
+            "wrong password: it is the body, and nothing else\n",
+        )
+            .into_response();
     }
     let secure = if login.is_tls { "; Secure" } else { "" };
     let session = &login.session;
@@ -62,7 +66,11 @@ pub(crate) async fn required(
     });
     match is_known {
         true => next.run(request).await,
-        false => (StatusCode::UNAUTHORIZED, "log in first\n").into_response(),
+        false => (
+            StatusCode::UNAUTHORIZED,
+            "log in first: POST the password to /login\n",
+        )
+            .into_response(),
     }
 }
 

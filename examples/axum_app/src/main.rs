@@ -5,7 +5,10 @@
 //!
 //! One port serves `/` (a page), `/health`, `/login`, `/ws` (an echo) and `/private` (an echo for those who have
 //! logged in; others get 401, and no WebSocket). With TLS clients choose HTTP/2 by ALPN, and open WebSockets by extended
-//! CONNECT (RFC 8441). Each WebSocket is a line on stderr.
+//! CONNECT (RFC 8441). Each WebSocket is a line on stderr. The body of `POST /login` is the password, and nothing else:
+//!
+//!     curl -i -d sesame http://127.0.0.1:9001/login                 # answers with the cookie: session=…
+//!     cargo run --release -p client -- ws://127.0.0.1:9001/private --header 'Cookie: session=…'
 
 mod http;
 mod login;

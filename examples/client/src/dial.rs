@@ -6,7 +6,7 @@ use crate::Client;
 use crate::ended::Ended;
 use crate::proxy::Proxy;
 use bytes::BytesMut;
-use sansocket::{ClientRequest, Config, End, Input, Tunnel};
+use sansocket::{ClientRequest, Config, End, Expired, Input, Tunnel};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -72,7 +72,9 @@ fn tunnel(
     tcp.write_all(&out)?;
     loop {
         let Some(wait) = left(by) else {
-            return Ok(Err(End::Expired(sansocket::Expired::Handshake)));
+            // It may have refused, and keeps the connection open.
+            let refused = tunnel.give_up().map(End::Refused);
+            return Ok(Err(refused.unwrap_or(End::Expired(Expired::Handshake))));
         };
         tcp.set_read_timeout(Some(wait))?;
         let n = match tcp.read(&mut buffer) {

@@ -80,10 +80,10 @@ impl Report {
     }
 
     fn print(&self) -> bool {
-        println!("\n| peer | compared | the same | |\n|---|--:|--:|---|");
+        println!("\n| peer | compared | the same |\n|---|--:|--:|");
         for (peer, compared) in &self.compared {
             let same = self.same.get(peer).copied().unwrap_or(0);
-            println!("| {peer} | {compared} | {same} | |");
+            println!("| {peer} | {compared} | {same} |");
         }
         println!("\n| peer | difference | met | who is right |\n|---|---|--:|---|");
         for (listed, met) in LISTED.iter().zip(&self.met) {

@@ -106,7 +106,7 @@ fn without_a_login_there_is_401_over_http_2_as_well() {
         let http = Http2::connect(&server, &ca, 1 << 16).await;
         assert_eq!(
             http.refused("/private", &[]).await,
-            (401, "log in first\n".into())
+            (401, "log in first: POST the password to /login\n".into())
         );
         let request = http.head(Method::POST, "/login", &[]);
         let mut ready = soon(http.http.clone().ready()).await.unwrap();

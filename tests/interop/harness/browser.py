@@ -16,7 +16,7 @@ from .processes import Process
 
 
 @contextlib.contextmanager
-def chromium(url, trusted):
+def chromium(url, trusted, *options):
     """Opens the page in a fresh Chromium, which trusts these public keys beside its own
     authorities; gives its process."""
     with contextlib.ExitStack() as stack:
@@ -30,7 +30,7 @@ def chromium(url, trusted):
                    "--no-proxy-server", "--no-first-run", "--no-default-browser-check",
                    "--disable-background-networking", "--disable-component-update",
                    "--disable-sync", "--disable-extensions", "--disable-breakpad",
-                   "--disable-gpu", "--disable-dev-shm-usage", url]
+                   "--disable-gpu", "--disable-dev-shm-usage", *options, url]
         env = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
         yield stack.enter_context(Process(command, env=dict(env, HOME=folder)))
 

@@ -15,7 +15,7 @@ ROOT = HERE.parents[1]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
 BUILD = "cargo build --release --workspace --bins --examples"
 OURS = ["echo_server", "echo_mio", "echo_tokio", "echo_tokio_raw", "echo_tls", "echo_uring", "client",
-        "autobahn_client", "autobahn_client_tokio", "axum_app", "http2", "http3"]
+        "autobahn_client", "autobahn_client_tokio", "axum_app", "http2", "http3", "chat", "chat_load"]
 # Debian installs servers in folders that are only on root's PATH.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
@@ -76,14 +76,14 @@ def has_i686():
 # Of each need: whether it is installed, what it is, and the command that installs it.
 NEEDS = {
     "ours": (is_built, "the release build of the examples", BUILD),
-    "python": (lambda: is_ready(VENV), "pytest, websockets, hypercorn and aioquic", ".ci/install python"),
+    "python": (lambda: is_ready(VENV), "pytest, websockets, tornado, hypercorn and aioquic", ".ci/install python"),
     "node": (lambda: find("node") and is_ready(PACKAGES), "Node's ws", ".ci/install node"),
     "autobahn": (lambda: is_ready(AUTOBAHN), "the Autobahn testsuite", ".ci/install autobahn"),
     "i686": (has_i686, "std for i686, and gcc-multilib", ".ci/install i686"),
     "fuzz": (lambda: is_ready(CARGO_FUZZ), "cargo-fuzz", ".ci/install fuzz"),
     "deny": (lambda: is_ready(DENY), "cargo-deny", ".ci/install deny"),
 }
-for each in ("chromium", "haproxy", "nginx", "squid", "tinyproxy", "valgrind"):
+for each in ("chromium", "haproxy", "nginx", "redis-server", "squid", "tinyproxy", "valgrind"):
     NEEDS[each] = (lambda name=each: find(name), each, ".ci/install " + each)
 
 

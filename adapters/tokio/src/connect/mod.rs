@@ -18,7 +18,7 @@ use crate::client::client;
 use crate::error::Error;
 use crate::options::Options;
 use crate::websocket::WebSocket;
-use sansocket::{ClientRequest, Response};
+use sansocket::{ClientRequest, End, Response, Tunnel};
 use std::io::{self, ErrorKind};
 use tls::Tls;
 use tokio::time::timeout;
@@ -72,9 +72,14 @@ where
     R: TryInto<ClientRequest>,
     Error: From<R::Error>,
 {
-    let request = request.try_into()?;
-    let stream = timeout(options.connect_timeout, transport(&request, options));
-    let stream = stream.await.unwrap_or_else(|_| {
+    let (request, mut tunnel) = (request.try_into()?, None);
+    let stream = transport(&request, options, &mut tunnel);
+    let stream = timeout(options.connect_timeout, stream).await;
+    let stream = stream.unwrap_or_else(|_| {
+        // The proxy has refused, and keeps the connection open.
+        if let Some(refused) = tunnel.as_mut().and_then(Tunnel::give_up) {
+            return Err(End::Refused(refused).into());
+        }
         let what = "no connection to";
         let (authority, time) = (request.authority(), options.connect_timeout);
         let error = format!("{what} {authority} in {time:?} (`Options::connect_timeout`)");
@@ -84,14 +89,18 @@ where
 }
 
 /// The way to the server: through a proxy, if there is one, and with TLS if the URI wants it.
-async fn transport(request: &ClientRequest, options: &Options) -> Result<MaybeTls, Error> {
+async fn transport(
+    request: &ClientRequest,
+    options: &Options,
+    tunnel: &mut Option<Tunnel>,
+) -> Result<MaybeTls, Error> {
     let tls = match request.is_secure() {
         true => Some(Tls::new(request.host(), options).await?),
         false => None,
     };
     let tcp = match &options.proxy {
         None => dial::tcp(request.host(), request.port()).await?,
-        Some(proxy) => proxy.dial(request, options).await?,
+        Some(proxy) => proxy.dial(request, options, tunnel).await?,
     };
     tcp.set_nodelay(true)?;
     match tls {

@@ -47,15 +47,18 @@ impl Proxy {
         self
     }
 
-    /// A connection to the server of the request.
+    /// A connection to the server of the request. What the proxy has answered so far is in `tunnel`, for
+    /// who gives up.
     pub(super) async fn dial(
         &self,
         request: &ClientRequest,
         options: &Options,
+        tunnel: &mut Option<Tunnel>,
     ) -> Result<TcpStream, Error> {
         let (credentials, mut buffer) = (self.credentials.as_ref(), BytesMut::new());
         let credentials = credentials.map(|(user, password)| (&**user, &**password));
-        let mut tunnel = Tunnel::new(request, credentials, &options.config, &mut buffer)?;
+        let made = Tunnel::new(request, credentials, &options.config, &mut buffer)?;
+        let tunnel = tunnel.insert(made);
         let mut tcp = dial::tcp(&self.host, self.port).await?;
         tcp.write_all(&buffer).await?;
         loop {

@@ -6,12 +6,16 @@
 use crate::pool;
 use bytes::BytesMut;
 use std::io;
+use std::ops::RangeInclusive;
 use std::pin::pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// So much is read at once while little comes.
 const READ: usize = 64 << 10;
+/// The least and the most of [`Options::max_read`](crate::Options::max_read): no system gives room for a
+/// `usize::MAX` that says "no limit".
+const MAX_READ: RangeInclusive<usize> = 1 << 10..=16 << 20;
 /// So long a part of a message costs less to copy than it would pin.
 const SMALL: usize = 16 << 10;
 
@@ -35,7 +39,7 @@ impl Input {
             bytes,
             was_filled: false,
             wanted: 1,
-            max_read: u32::try_from(max_read).unwrap_or(u32::MAX).max(1024),
+            max_read: max_read.clamp(*MAX_READ.start(), *MAX_READ.end()) as u32,
         }
     }
 

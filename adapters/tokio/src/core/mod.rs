@@ -52,6 +52,8 @@ pub(crate) struct Core<S> {
     discards: bool,
     /// Whether nobody keeps it open any more: what is there is written, and nothing more is sent.
     is_left: bool,
+    /// How many reads in a row had something.
+    reads: u8,
     /// Whether the transport has nothing more to be read.
     is_read_to_end: bool,
     shutdown: Shutdown,
@@ -148,6 +150,7 @@ impl<S: Transport> Core<S> {
             shows_control: options.show_control,
             discards: false,
             is_left: false,
+            reads: 0,
             is_read_to_end: false,
             shutdown: Shutdown::NotYet,
             is_awaited: false,

@@ -71,7 +71,8 @@ impl<S: Transport> Core<S> {
                 return Poll::Ready(Ok(()));
             }
             // It was refused: the client reads the response, and leaves.
-            if self.take().is_none() && self.poll_read(context).is_pending() {
+            let must_wait = self.has_read_enough(context);
+            if must_wait || self.take().is_none() && self.poll_read(context).is_pending() {
                 return Poll::Pending;
             }
         }

@@ -14,6 +14,9 @@ use std::task::{Context, Poll};
 
 /// A longer input may have a payload that is not copied, but a view of it.
 const LONG: usize = 16 << 10;
+/// So often it is read in a row, until others have their turn and deadlines are looked at. Not every
+/// transport takes part in tokio's budget, and a destructor has none.
+const READS: u8 = 32;
 
 /// Receives.
 impl<S: Transport> Core<S> {
@@ -34,17 +37,29 @@ impl<S: Transport> Core<S> {
                 return Poll::Ready(self.tell_end().map(|()| None));
             }
             // What is to be written goes first. If nothing is, the clock can wait.
-            let reads_first = self.output.is_settled() && self.may_read();
+            let has_read_enough = self.has_read_enough(context);
+            let reads_first = !has_read_enough && self.output.is_settled() && self.may_read();
             if reads_first && self.poll_read(context).is_ready() {
                 continue;
             }
             self.turn(context);
             let is_over = self.end.is_some();
-            if !is_over && (reads_first || !self.may_read() || self.poll_read(context).is_pending())
-            {
+            let must_wait = has_read_enough || reads_first || !self.may_read();
+            if !is_over && (must_wait || self.poll_read(context).is_pending()) {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Whether it is time for others: a peer that always has more must not keep the thread, nor outlast
+    /// its deadlines. Then whoever waits is woken.
+    pub(super) fn has_read_enough(&mut self, context: &Context<'_>) -> bool {
+        let is_enough = self.reads >= READS;
+        if is_enough {
+            self.reads = 0;
+            context.waker().wake_by_ref();
+        }
+        is_enough
     }
 
     /// The next message of what was read, for a reader who asks; `None` if more must be read first.
@@ -170,7 +185,12 @@ impl<S: Transport> Core<S> {
         let Some(io) = self.io.as_mut().filter(|_| !self.is_read_to_end) else {
             return Poll::Pending;
         };
-        let n = match self.input.read(io, context) {
+        let read = self.input.read(io, context);
+        self.reads = match read {
+            Poll::Ready(_) => self.reads.saturating_add(1),
+            Poll::Pending => 0,
+        };
+        let n = match read {
             Poll::Ready(Ok(n)) => n,
             Poll::Ready(Err(error)) => {
                 self.failure.get_or_insert(error);
@@ -193,7 +213,7 @@ impl<S: Transport> Core<S> {
     /// Reads on behalf of a reader that is not polled just now: so Pings are answered and a Close is
     /// seen. At most one message is taken; what came after it is read when it has been taken.
     pub(crate) fn read_ahead(&mut self, context: &mut Context<'_>) {
-        while self.end.is_none() && self.may_read() {
+        while self.end.is_none() && self.may_read() && !self.has_read_enough(context) {
             if self.discards {
                 while self.take().is_some() {}
             } else if self.ready.is_none() && !self.input.is_hungry {

@@ -87,6 +87,31 @@ async fn bytes_that_nobody_asked_for_are_an_error() {
     assert!(text.contains("unasked"), "{text}");
 }
 
+/// An attack, or a proxy of HTTP/1.0 habits: a body that never ends. Its refusal is known all the same.
+#[tokio::test]
+async fn a_refusal_whose_body_never_ends_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let proxy = tokio::spawn(async move {
+        let (mut near, _) = listener.accept().await.unwrap();
+        let refusal = b"HTTP/1.1 407 No\r\n\r\nwho";
+        near.write_all(refusal).await.unwrap();
+        near.read_to_end(&mut Vec::new()).await
+    });
+    let mut options = Options::default();
+    options.connect_timeout = Duration::from_millis(200);
+    options.proxy = Some(Proxy::new("127.0.0.1", port));
+    let error = connect("wss://example.com/", &options).await.unwrap_err();
+    match error.end() {
+        Some(End::Refused(HandshakeError::ProxyRefused(response))) => {
+            assert_eq!((response.status, &*response.body), (407, &b"who"[..]));
+            assert!(!response.is_complete);
+        }
+        end => panic!("{end:?}"),
+    }
+    proxy.await.unwrap().unwrap(); // and the connection is dropped
+}
+
 #[tokio::test]
 async fn a_silent_proxy_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

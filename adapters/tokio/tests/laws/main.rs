@@ -4,6 +4,7 @@ mod basics;
 mod cancel;
 mod deadlines;
 mod ends;
+mod extremes;
 mod forgotten;
 mod halves;
 mod helpers;

@@ -24,7 +24,7 @@ use tokio_sansocket::{
 /// How many schedules of each kind; `SCHEDULES` in the environment for more.
 pub(crate) fn schedules() -> u64 {
     let more = std::env::var("SCHEDULES").ok();
-    more.map_or(350, |more| more.parse().expect("a number"))
+    more.map_or(200, |more| more.parse().expect("a number"))
 }
 
 /// Runs one schedule for each seed, each on a runtime of its own whose clock jumps.
@@ -192,15 +192,23 @@ pub(crate) struct Far {
 
 /// A peer, and the WebSocket under test behind a wire that cuts.
 pub(crate) fn pair(random: &mut Random) -> (Far, WebSocket<Wire>) {
-    pair_with(random, |options| {
+    pair_over(Link::Any, random, |options| {
         // A wire may be very slow, and the peer answers no Pings.
         options.config.times.keepalive = None;
         options.config.times.close = Duration::from_secs(24 * 3600);
     })
 }
 
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Link {
+    Any,
+    /// It hardly ever cuts a Ping, which would show each time that the peer reads.
+    Wide,
+}
+
 /// The same with other options.
-pub(crate) fn pair_with(
+pub(crate) fn pair_over(
+    link: Link,
     random: &mut Random,
     change: impl FnOnce(&mut Options),
 ) -> (Far, WebSocket<Wire>) {
@@ -208,7 +216,8 @@ pub(crate) fn pair_with(
     change(&mut options);
     options.high_water = 1 + random.below([100, 5000, 100_000][random.clone().below(3)]);
     options.max_read = 1024 << random.below(9);
-    let room = [1, 100, 4000, 1 << 20][random.below(4)];
+    let is_wide = link == Link::Wide;
+    let room = [1, 100, 4000, 1 << 20][random.below(4).max(is_wide.into())];
     let (near, far) = duplex(room);
     let (cut, most) = [
         (1, 30),
@@ -216,7 +225,7 @@ pub(crate) fn pair_with(
         (20, 500),
         (500, 10_000),
         (100_000, 80_000),
-    ][random.below(5)];
+    ][random.below(5).max(if is_wide { 3 } else { 0 })];
     let most = if room == 1 { 30 } else { most };
     let wire = Wire::new(near, cut, random.fork());
     let connection = Connection::server(options.config.settings);
