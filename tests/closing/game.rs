@@ -5,7 +5,7 @@
 use crate::moves::{Budget, Move};
 use crate::support::{ROLES, config, connection, frame, next_frame, other, settings};
 use bytes::BytesMut;
-use sansocket::{CloseCode, End, Endpoint, Event, Input, SendError, Tick};
+use sansocket::{CloseCode, End, Endpoint, Event, Expired, Input, SendError, Tick};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -335,6 +335,9 @@ impl Game {
             End::Failed(_) => {
                 assert!(side.heard_close.is_none() && !side.closed_first);
                 assert!(side.has_failed || side.has_ended_input);
+            }
+            End::Expired(Expired::Close) => {
+                assert!(side.heard_close.is_none(), "the peer has closed");
             }
             End::Expired(_) => {}
             other => panic!("{other:?}"),
