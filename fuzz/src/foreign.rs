@@ -6,7 +6,7 @@ use crate::heads::{any_config, any_request, is_token, is_value, list};
 use crate::opening::{answered, start};
 use crate::script::Script;
 use bytes::BytesMut;
-use sansocket::{Config, Endpoint, Event, Input, Offer, Request, Role};
+use sansocket::{Config, Endpoint, Event, HandshakeError, Input, Offer, Request, Role};
 use std::time::Duration;
 
 type List<'b> = Vec<(&'b [u8], &'b [u8])>;
@@ -32,6 +32,10 @@ pub fn foreign(data: &[u8]) {
             }
         }
         Err(found) => assert_eq!(Some(found), error),
+    }
+    if let Some(HandshakeError::HeadTooLarge { .. }) = error {
+        // A list counts its pseudo-headers, which are a little longer than a request line.
+        return;
     }
     let Some(mut head) = http1(&list) else {
         return;
@@ -105,6 +109,10 @@ fn answer(script: &mut Script<'_>, bytes: &[u8], config: &Config) {
         head.extend([name, &b": "[..], value, b"\r\n"].concat());
     }
     head.extend(b"\r\n");
+    if head.len() > config.max_head_size {
+        // A status line counts, too.
+        return;
+    }
     let event = client.receive(&mut Input(&mut head), Duration::ZERO, &mut BytesMut::new());
     assert_eq!(
         matches!(event, Some(Event::Opened(_))),
