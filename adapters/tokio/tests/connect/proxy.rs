@@ -101,7 +101,7 @@ async fn a_refusal_whose_body_never_ends_is_told() {
     let mut options = Options::default();
     options.connect_timeout = Duration::from_millis(200);
     options.proxy = Some(Proxy::new("127.0.0.1", port));
-    let error = connect("wss://example.com/", &options).await.unwrap_err();
+    let error = connect("ws://example.com/", &options).await.unwrap_err();
     match error.end() {
         Some(End::Refused(HandshakeError::ProxyRefused(response))) => {
             assert_eq!((response.status, &*response.body), (407, &b"who"[..]));
