@@ -7,7 +7,6 @@
 use super::expired::Expired;
 use super::moment::{Moment, Span};
 use super::times::Times;
-use core::mem;
 use core::time::Duration;
 
 /// A call that comes this much later than it was asked for says nothing about the peer: the process
@@ -86,9 +85,6 @@ pub(crate) struct Deadlines {
     is_held_back: bool,
     /// Whether a deadline was restarted, and there was no sign of life since.
     was_late: bool,
-    /// Whether the deadline of the handshake or of closing was restarted. No sign of life prolongs these,
-    /// or a busy server would keep whoever sends a byte now and then.
-    stage_was_late: bool,
     /// When the peer was last seen alive.
     alive: Moment,
     /// Since when the deadline of the stage runs; while open, that for the next message.
@@ -129,7 +125,6 @@ impl Deadlines {
             is_blocked: false,
             is_held_back: false,
             was_late: false,
-            stage_was_late: false,
             alive: now,
             since: now,
             awaits_pong: Moment::NEVER,
@@ -304,13 +299,10 @@ impl Deadlines {
         let (mut time, mut expired) = self.first_expiry(now);
         if time <= now {
             let is_late = now > self.asked.after(LATE);
-            let had_it_again = match expired {
-                Expired::Handshake | Expired::Close => &mut self.stage_was_late,
-                Expired::Pong | Expired::Idle | Expired::Write => &mut self.was_late,
-            };
-            if !is_late || mem::replace(had_it_again, true) {
+            if !is_late || self.was_late {
                 return Due::End(expired);
             }
+            self.was_late = true;
             // Restarts everything that is over; while open that may be three deadlines. A time of
             // zero is over again at once.
             for _ in 0..3 {
@@ -331,7 +323,7 @@ impl Deadlines {
 
     /// Enters the next stage.
     fn enter(&mut self, stage: Stage, now: Moment) {
-        (self.stage, self.stage_was_late) = (stage, false);
+        self.stage = stage;
         self.since = match stage {
             Stage::Opening | Stage::Deciding => now,
             Stage::Open => {

@@ -237,30 +237,6 @@ fn after_a_sign_of_life_the_next_late_tick_counts_as_the_first() {
     }
 }
 
-/// An attack on a server that has more to do than it can: a byte now and then, where no byte prolongs the
-/// deadline, and every tick is late.
-#[test]
-fn no_sign_of_life_restarts_a_handshake_twice() {
-    let ping = || frame(Role::Server, 0x89, b"");
-    for (what, start, again, end) in deadlines() {
-        let bytes = match what {
-            "the handshake of a server" => b"\r\n\r\n".to_vec(),
-            "the closing handshake" => ping(),
-            _ => continue,
-        };
-        let (mut side, time) = start();
-        assert_eq!(wake(&mut side, time - NANO), Some(time), "{what}");
-        let now = time + seconds(1);
-        assert_eq!(wake(&mut side, now), Some(now + again), "{what}");
-        side.feed(&bytes[..1], now + SECOND);
-        assert_eq!(wake(&mut side, now + SECOND), Some(now + again), "{what}");
-        assert!(
-            is_judged(&mut side, now + again + seconds(1), &end()),
-            "{what}"
-        );
-    }
-}
-
 /// A container is stopped, a computer sleeps, a debugger looks, and the Pong waits in its socket.
 #[test]
 fn a_pong_that_waits_to_be_read_keeps_the_peer() {
