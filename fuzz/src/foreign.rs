@@ -50,23 +50,22 @@ pub fn foreign(data: &[u8]) {
                 "over HTTP/1.1, and as a list"
             );
         }
-        Event::Refused(found) => {
-            assert_eq!(
-                Some(&*found),
-                error.as_ref(),
-                "over HTTP/1.1, and as a list"
-            );
-        }
+        // Which rule is told may differ: a line of HTTP/1.1 breaks others than a pseudo-header.
+        Event::Refused(found) => assert!(error.is_some(), "a list is refused, too: {found}"),
         event => panic!("{event:?} in an opening handshake"),
     }
 }
 
-/// The same request as a head of HTTP/1.1; `None` if it cannot be one, or if it breaks a rule of HTTP/1.1 alone.
+/// The same request as a head of HTTP/1.1; `None` if it cannot be one, or if it breaks a rule of HTTP/1.1 alone. A CONNECT
+/// with a path is none: lists have rules of their own for it.
 fn http1(list: &List<'_>) -> Option<Vec<u8>> {
     let [(b":method", method), (b":path", path), fields @ ..] = &list[..] else {
         return None;
     };
-    let is_line = is_token(method) && !path.is_empty() && path.iter().all(u8::is_ascii_graphic);
+    let is_line = is_token(method)
+        && *method != b"CONNECT"
+        && !path.is_empty()
+        && path.iter().all(u8::is_ascii_graphic);
     let are_fields = |(name, value): &(&[u8], &[u8])| is_token(name) && is_value(value);
     if !is_line || !fields.iter().all(are_fields) {
         return None;
