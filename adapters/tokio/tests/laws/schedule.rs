@@ -24,7 +24,7 @@ use tokio_sansocket::{
 /// How many schedules of each kind; `SCHEDULES` in the environment for more.
 pub(crate) fn schedules() -> u64 {
     let more = std::env::var("SCHEDULES").ok();
-    more.map_or(200, |more| more.parse().expect("a number"))
+    more.map_or(350, |more| more.parse().expect("a number"))
 }
 
 /// Runs one schedule for each seed, each on a runtime of its own whose clock jumps.
