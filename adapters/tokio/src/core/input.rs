@@ -23,6 +23,8 @@ pub(super) struct Input {
     pub(super) bytes: BytesMut,
     /// Whether only a read helps: nothing is there, or a part of a message.
     pub(super) is_hungry: bool,
+    /// How many reads in a row had something.
+    pub(super) reads: u8,
     /// Whether the last read filled its buffer.
     was_filled: bool,
     /// How many bytes the message under way asks for.
@@ -37,6 +39,7 @@ impl Input {
         Self {
             is_hungry: bytes.is_empty(),
             bytes,
+            reads: 0,
             was_filled: false,
             wanted: 1,
             max_read: max_read.clamp(*MAX_READ.start(), *MAX_READ.end()) as u32,
@@ -76,6 +79,10 @@ impl Input {
         self.make_room();
         let room = self.bytes.capacity() - self.bytes.len();
         let poll = pin!(io.read_buf(&mut self.bytes)).poll(context);
+        self.reads = match poll {
+            Poll::Ready(_) => self.reads.saturating_add(1),
+            Poll::Pending => 0,
+        };
         match poll {
             Poll::Ready(Ok(n @ 1..)) => {
                 self.is_hungry = false;

@@ -48,12 +48,7 @@ pub(crate) struct Core<S> {
     /// How much of the output answers the peer, at most.
     answers: u32,
     shows_control: bool,
-    /// Whether nobody takes messages any more.
-    discards: bool,
-    /// Whether nobody keeps it open any more: what is there is written, and nothing more is sent.
-    is_left: bool,
-    /// How many reads in a row had something.
-    reads: u8,
+    user: User,
     /// Whether the transport has nothing more to be read.
     is_read_to_end: bool,
     shutdown: Shutdown,
@@ -68,6 +63,16 @@ pub(crate) struct Core<S> {
     is_read_pending: bool,
     /// Whether nothing was asked for since a turn that left nothing to do for anybody.
     is_calm: bool,
+}
+
+/// What the user still does.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum User {
+    Receives,
+    /// Nobody takes messages any more.
+    Sends,
+    /// Nobody keeps it open any more: what is there is written, and nothing more is sent.
+    Left,
 }
 
 /// Whether writing is shut down.
@@ -148,9 +153,7 @@ impl<S: Transport> Core<S> {
             high_water: saturated(options.high_water).max(1),
             answers: 0,
             shows_control: options.show_control,
-            discards: false,
-            is_left: false,
-            reads: 0,
+            user: User::Receives,
             is_read_to_end: false,
             shutdown: Shutdown::NotYet,
             is_awaited: false,
@@ -173,7 +176,7 @@ impl<S> Core<S> {
 
     /// Whether nothing can be sent any more.
     pub(crate) fn is_closed(&self) -> bool {
-        !self.endpoint.is_open() || self.io.is_none() || self.output.is_broken || self.is_left
+        !self.endpoint.is_open() || self.io.is_none() || self.output.is_broken || self.is_left()
     }
 
     /// Whether all is written, and nothing else has to be done whatever the user does.
@@ -187,6 +190,15 @@ impl<S> Core<S> {
     #[inline]
     pub(crate) fn has_input(&self) -> bool {
         !self.input.is_hungry || self.ready.is_some()
+    }
+
+    /// Whether nobody takes messages any more.
+    fn discards(&self) -> bool {
+        self.user >= User::Sends
+    }
+
+    fn is_left(&self) -> bool {
+        self.user == User::Left
     }
 
     /// Whether a turn would change nothing, unless something happens.

@@ -3,7 +3,7 @@
 //! Invariant: messages are taken one at a time, so a Close behind them is not answered before they were
 //! taken; a message that was read is the user's, also after the end.
 
-use super::{Core, saturated};
+use super::{Core, User, saturated};
 use crate::error::Error;
 use crate::message::{Message, Utf8};
 use crate::transport::Transport;
@@ -54,9 +54,9 @@ impl<S: Transport> Core<S> {
     /// Whether it is time for others: a peer that always has more must not keep the thread, nor outlast
     /// its deadlines. Then whoever waits is woken.
     pub(super) fn has_read_enough(&mut self, context: &Context<'_>) -> bool {
-        let is_enough = self.reads >= READS;
+        let is_enough = self.input.reads >= READS;
         if is_enough {
-            self.reads = 0;
+            self.input.reads = 0;
             context.waker().wake_by_ref();
         }
         is_enough
@@ -185,12 +185,7 @@ impl<S: Transport> Core<S> {
         let Some(io) = self.io.as_mut().filter(|_| !self.is_read_to_end) else {
             return Poll::Pending;
         };
-        let read = self.input.read(io, context);
-        self.reads = match read {
-            Poll::Ready(_) => self.reads.saturating_add(1),
-            Poll::Pending => 0,
-        };
-        let n = match read {
+        let n = match self.input.read(io, context) {
             Poll::Ready(Ok(n)) => n,
             Poll::Ready(Err(error)) => {
                 self.failure.get_or_insert(error);
@@ -214,7 +209,7 @@ impl<S: Transport> Core<S> {
     /// seen. At most one message is taken; what came after it is read when it has been taken.
     pub(crate) fn read_ahead(&mut self, context: &mut Context<'_>) {
         while self.end.is_none() && self.may_read() && !self.has_read_enough(context) {
-            if self.discards {
+            if self.discards() {
                 while self.take().is_some() {}
             } else if self.ready.is_none() && !self.input.is_hungry {
                 self.ready = self.take().map(Box::new); // or else it was no message that waited
@@ -232,14 +227,20 @@ impl<S: Transport> Core<S> {
     }
 
     /// Nobody takes messages any more.
-    pub(crate) const fn discard_messages(&mut self) {
-        (self.discards, self.due.is_reader_busy) = (true, false);
+    pub(crate) fn discard_messages(&mut self) {
+        self.stay(User::Sends);
     }
 
     /// Nobody keeps it open any more.
-    pub(crate) const fn leave(&mut self) {
-        self.is_left = true;
-        self.discard_messages();
+    pub(crate) fn leave(&mut self) {
+        self.stay(User::Left);
+    }
+
+    fn stay(&mut self, user: User) {
+        if self.user < user {
+            self.user = user;
+        }
+        self.due.is_reader_busy = false;
     }
 
     /// How it ended: an error if it is not clean, once.

@@ -21,7 +21,7 @@ impl<S: Transport> Core<S> {
     /// Appends what is to be sent, or nothing.
     #[inline(always)]
     pub(crate) fn push(&mut self, outgoing: &Outgoing<'_>) -> Result<(), Error> {
-        if self.io.is_none() || self.output.is_broken || self.is_left {
+        if self.io.is_none() || self.output.is_broken || self.is_left() {
             return Err(self.ended());
         }
         self.disturb();
@@ -76,7 +76,7 @@ impl<S: Transport> Core<S> {
     /// Starts the closing handshake, or answers the peer's Close. Nothing happens if a Close was sent
     /// before.
     pub(crate) fn close(&mut self, code: Option<CloseCode>, reason: &str) -> Result<(), Error> {
-        if self.is_left {
+        if self.is_left() {
             return Ok(());
         }
         self.disturb();

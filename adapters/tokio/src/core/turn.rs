@@ -37,7 +37,7 @@ impl<S: Transport> Core<S> {
         if self.now >= self.alarm {
             self.alarm = Duration::MAX;
         }
-        let holds_back = self.has_input() && !self.discards;
+        let holds_back = self.has_input() && !self.discards();
         self.endpoint.hold_back(holds_back, self.now);
         let wake = loop {
             let Some(io) = &mut self.io else { return };
@@ -95,7 +95,7 @@ impl<S: Transport> Core<S> {
         };
         self.end = Some(Box::new(end));
         self.let_go(patience, context);
-        if self.discards || !self.has_input() {
+        if self.discards() || !self.has_input() {
             self.drop_input();
         }
         context.waker().wake_by_ref();
